@@ -1,0 +1,6 @@
+"""`python -m gentool`."""
+
+from gentool.cli.app import main
+
+if __name__ == "__main__":
+    main()

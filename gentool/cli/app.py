@@ -1,0 +1,88 @@
+"""The command line: the commands, each imported when it is run, and the exit codes of the terminal contract."""
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import gentool
+from gentool.cli.lazy import lazy_group
+from gentool.errors import GentoolError
+from gentool.models import MODELS
+
+COMMANDS = {
+    "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared set of images.",
+    "train": "Train a model; the same command again resumes.",
+    "sample": "Draw samples from a trained model.",
+    "reconstruct": "Show what an autoencoder makes of images, and its errors.",
+    "doctor": "Check the installation, and say what mends it.",
+}
+
+
+def load(name: str) -> typer.Typer:
+    """The command's own app."""
+    module = importlib.import_module(f"gentool.cli.{name}")
+    app: typer.Typer = module.app
+    return app
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"gentool {gentool.__version__}")
+        raise typer.Exit
+
+
+def frame(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Train, sample, explore and honestly judge small generative models."""
+
+
+app = lazy_group(COMMANDS, load, callback=frame, completion=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code of the terminal contract."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code. A user's mistake is one line on stderr, never a traceback."""
+    try:
+        code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
+    except GentoolError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _usage(error, arguments)
+    except typer.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say to it
+        return 1
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: typer.TyperException, arguments: list[str]) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message())
+        return error.exit_code
+    message = " ".join(error.format_message().split()).replace("Value error, ", "")
+    if message.startswith("No such command") and "train" in arguments[:1] and len(arguments) > 1:
+        message = message.replace("No such command", "no such model")
+    return _fail(message[:1].lower() + message[1:], error.exit_code)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"gentool: {message}", file=sys.stderr)
+    return code
+
+
+MODEL_HELP = f"The model: {', '.join(MODELS)}."
+CHECKPOINT_HELP = "Its checkpoint: a model.pt, or the folder of a run."

@@ -1,0 +1,31 @@
+"""`--data` of the commands that read images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from gentool.data.images import ImageData
+from gentool.data.load import load
+from gentool.data.prepare import PrepareOptions
+from gentool.engine.terminal import Terminal
+from gentool.options import Validated, option, redefault
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(Validated):
+    """The images a command works on."""
+
+    panel: ClassVar[str] = "Data"
+
+    data: str = option("digits", "A named set (gentool prepare --list), a prepared folder, or a folder, archive, .npy or sheet of images.")
+    source: Path | None = redefault(PrepareOptions, "source", None)
+    tile: str | None = redefault(PrepareOptions, "tile", None)
+    size: str | None = redefault(PrepareOptions, "size", None)
+
+    def load(self, terminal: Terminal, default: str | None = None) -> ImageData:
+        """The prepared images, prepared on the fly where they are not; `default` is what is read without --data."""
+        data = self.data or default
+        assert data is not None
+        options = PrepareOptions(source=self.source, tile=self.tile, size=self.size)
+        with terminal.progress(f"preparing {data}") as update:
+            return load(data, options, on_progress=update, notice=terminal.say)

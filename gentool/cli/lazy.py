@@ -1,0 +1,40 @@
+"""A command group that knows its commands' names and help, and imports a command only when it is run.
+
+`gentool --help` and `gentool train --help` so answer without importing torch.
+"""
+
+from collections.abc import Callable, Mapping
+
+import typer
+from typer.core import TyperGroup
+
+
+def lazy_group(
+    commands: Mapping[str, str],
+    load: Callable[[str], typer.Typer],
+    *,
+    callback: Callable[..., None],
+    completion: bool = False,
+) -> typer.Typer:
+    """A Typer group of `commands` (name to one line of help) whose bodies `load(name)` brings when they are needed.
+
+    `callback` holds the group's own help and options.
+    """
+
+    class LazyGroup(TyperGroup):
+        def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]  # the types are Typer's private ones
+            name, command, rest = super().resolve_command(ctx, args)
+            if name is not None:
+                command = typer.main.get_command(load(name))
+                command.name = name
+            return name, command, rest
+
+    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=completion)
+    for name, line in commands.items():
+        group.command(name, help=line)(_not_loaded)
+    group.callback()(callback)
+    return group
+
+
+def _not_loaded() -> None:
+    raise AssertionError("resolve_command replaces this stub")

@@ -1,0 +1,52 @@
+"""`gentool train MODEL`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+
+from gentool.cli.command import command
+from gentool.cli.lazy import lazy_group
+from gentool.models import MODELS
+from gentool.options import option
+
+
+def train_group() -> None:
+    """Train a model on --data. The same command again resumes an unfinished run; more --epochs go on with a finished one."""
+
+
+def load_model(name: str) -> typer.Typer:
+    """The training command of one model, with that model's flags."""
+    from gentool.cli.dataset import DataOptions
+    from gentool.cli.place import PlaceOptions
+    from gentool.engine.run import Run
+    from gentool.engine.terminal import Terminal, TerminalOptions
+    from gentool.models import model_module
+
+    module = model_module(name)
+
+    @dataclass(frozen=True, kw_only=True)
+    class RunPlace(PlaceOptions):
+        panel: ClassVar[str] = "Output"
+
+        out: Path | None = option(None, f"The run's folder. (default: runs/{name}-DATA)", metavar="PATH")
+        overwrite: bool = option(False, "Start again, replacing the run that is there.")
+
+    def train(data: DataOptions, options: Any, place: PlaceOptions, terminal: TerminalOptions) -> None:
+        voice = Terminal(terminal)
+        images = data.load(voice)
+        folder = place.out or Path("runs") / f"{name}-{images.name}"
+        run = Run(folder, name, options, images, voice, overwrite=place.overwrite)
+        if run.finished:
+            voice.say(f"{folder}: finished already, {run.total_epochs} epochs; more --epochs go on, --overwrite starts again. "
+                      f"Next: gentool sample {name} {folder}")  # fmt: skip
+            voice.result(folder, {"event": "done", "run": str(folder)})
+            return
+        with run:
+            module.train(options, images, run)
+
+    return command(train, f"{MODELS[name]}\n\n{module.__doc__}", options=module.Options, place=RunPlace)
+
+
+app = lazy_group(MODELS, load_model, callback=train_group)

@@ -1,0 +1,127 @@
+"""Images inside .zip and .tar archives, read in memory: nothing is ever unpacked to disk."""
+
+import lzma
+import stat
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from gentool.data.folders import of_the_system
+from gentool.data.raw import Raw, Skipped
+from gentool.errors import DataError
+
+LARGEST_MEMBER = 256 * 2**20
+LARGEST_RATIO = 200
+LARGEST_TOTAL = 64 * 2**30
+LARGEST_IN_MEMORY = 2 * 2**30
+MOST_MEMBERS = 5_000_000
+
+
+def _unsafe(name: str) -> str | None:
+    """Why a member's name is refused."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+        return "its name points outside the archive"
+    return None
+
+
+def _too_large(size: int, packed: int | None) -> str | None:
+    """Why a member of this unpacked and packed size is refused."""
+    if size > LARGEST_MEMBER:
+        return f"unpacks to more than {LARGEST_MEMBER // 2**20} MiB"
+    if packed is not None and size > 2**20 and size > LARGEST_RATIO * max(packed, 1):
+        return f"unpacks to {size // max(packed, 1)} times its packed size"
+    return None
+
+
+def read_zip(path: Path) -> Raw:
+    """The files of a zip archive as images. Raises DataError when it is no whole archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise DataError(f"{path}: not a readable zip archive ({error}); fetch it again") from None
+    members: list[zipfile.ZipInfo] = []
+    skipped: list[Skipped] = []
+    ignored = total = 0
+    for member in sorted(archive.infolist(), key=lambda member: member.filename):
+        if member.is_dir():
+            continue
+        if of_the_system(member.filename.replace("..", "")):
+            ignored += 1
+            continue
+        reason = _unsafe(member.filename) or _too_large(member.file_size, member.compress_size)
+        if stat.S_ISLNK(member.external_attr >> 16):
+            reason = "a link"
+        elif member.flag_bits & 1:
+            reason = "encrypted"
+        elif total + member.file_size > LARGEST_TOTAL or len(members) >= MOST_MEMBERS:
+            reason = "the archive unpacks to too much; unpack it and give the folder"
+        if reason:
+            skipped.append(Skipped(member.filename, reason))
+        else:
+            members.append(member)
+            total += member.file_size
+
+    def content(number: int) -> bytes:
+        try:
+            return archive.read(members[number])
+        except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise OSError(f"damaged in the archive: {error}") from None
+
+    return Raw(
+        kind="zip archive",
+        count=len(members),
+        get=content,
+        name=lambda i: members[i].filename,
+        folders=True,
+        skipped=tuple(skipped),
+        ignored=ignored,
+        close=archive.close,
+    )
+
+
+def read_tar(path: Path) -> Raw:
+    """The files of a tar archive, packed or not, as images. Raises DataError when it is no whole archive.
+
+    A packed tar can only be read from its beginning, so its files are kept in memory as they are.
+    """
+    contents: dict[str, bytes] = {}
+    skipped: list[Skipped] = []
+    ignored = total = 0
+    try:
+        with tarfile.open(path) as archive:
+            for member in archive:
+                if member.isdir():
+                    continue
+                if of_the_system(member.name.replace("..", "")):
+                    ignored += 1
+                    continue
+                reason = _unsafe(member.name) or _too_large(member.size, None)
+                if member.issym() or member.islnk():
+                    reason = "a link"
+                elif not member.isreg():
+                    reason = "not a regular file"
+                elif total + member.size > LARGEST_IN_MEMORY or len(contents) >= MOST_MEMBERS:
+                    reason = (
+                        f"the archive holds more than {LARGEST_IN_MEMORY // 2**30} GiB; unpack it and give the folder"
+                    )
+                if reason is None:
+                    file = archive.extractfile(member)
+                    assert file is not None
+                    contents[member.name] = file.read()
+                    total += member.size
+                else:
+                    skipped.append(Skipped(member.name, reason))
+    except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"{path}: not a whole tar archive ({error}); fetch it again") from None
+    names = sorted(contents)
+    return Raw(
+        kind="tar archive",
+        count=len(names),
+        get=lambda i: contents[names[i]],
+        name=lambda i: names[i],
+        folders=True,
+        skipped=tuple(skipped),
+        ignored=ignored,
+    )

@@ -1,0 +1,156 @@
+"""The table of named data sets. A new one is one file in `sources/` and one line here."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gentool.errors import OptionError
+
+if TYPE_CHECKING:
+    from gentool.data.prepare import PrepareOptions
+    from gentool.data.raw import Raw
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One named data set.
+
+    `module` in `gentool.data.sources` has `read(options, downloads) -> Raw`, called with every open option filled
+    from `defaults`; `downloads` is a folder that it may fill and find again.
+    """
+
+    name: str
+    description: str
+    count: int
+    size: str
+    channels: int
+    labels: str
+    licence: str
+    module: str
+    generated: bool = False
+    fetched: bool = False
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+    def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
+        """What the source holds. Raises DataError when it is not at hand."""
+        if options.count is not None and (not self.generated or options.source is not None):
+            raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
+        module = importlib.import_module(f"gentool.data.sources.{self.module}")
+        read: Callable[[str, PrepareOptions, Path], Raw] = module.read
+        return read(self.name, options, downloads)
+
+
+_ENTRIES = (
+    Entry(
+        name="digits",
+        description="handwritten digits, small; comes with scikit-learn, no download",
+        count=1797,
+        size="8x8",
+        channels=1,
+        labels="10 digits",
+        licence="UCI ML repository (Alpaydin, Kaynak 1998), CC BY 4.0",
+        module="digits",
+    ),
+    Entry(
+        name="shapes",
+        description="drawn shapes with known shape, hue, position, scale and rotation; any size, any count",
+        count=10_000,
+        size="64x64",
+        channels=3,
+        labels="5 shapes",
+        licence="generated, free",
+        module="shapes",
+        generated=True,
+    ),
+    Entry(
+        name="mnist",
+        description="handwritten digits",
+        count=70_000,
+        size="28x28",
+        channels=1,
+        labels="10 digits",
+        licence="CC BY-SA 3.0 (LeCun, Cortes)",
+        module="torchvision_sets",
+        fetched=True,
+    ),
+    Entry(
+        name="fashion-mnist",
+        description="clothes in the format of MNIST",
+        count=70_000,
+        size="28x28",
+        channels=1,
+        labels="10 clothes",
+        licence="MIT (Zalando)",
+        module="torchvision_sets",
+        fetched=True,
+    ),
+    Entry(
+        name="kmnist",
+        description="cursive Japanese characters in the format of MNIST",
+        count=70_000,
+        size="28x28",
+        channels=1,
+        labels="10 characters",
+        licence="CC BY-SA 4.0 (ROIS-DS CODH)",
+        module="torchvision_sets",
+        fetched=True,
+    ),
+    Entry(
+        name="cifar10",
+        description="small photographs of things and animals",
+        count=60_000,
+        size="32x32",
+        channels=3,
+        labels="10 things",
+        licence="none stated (Krizhevsky 2009)",
+        module="torchvision_sets",
+        fetched=True,
+    ),
+    Entry(
+        name="svhn",
+        description="house numbers from street photographs, cut to digits",
+        count=99_289,
+        size="32x32",
+        channels=3,
+        labels="10 digits",
+        licence="non-commercial use only (Netzer et al. 2011)",
+        module="torchvision_sets",
+        fetched=True,
+    ),
+    Entry(
+        name="cryptopunks",
+        description="pixel-art portraits by Larva Labs",
+        count=10_000,
+        size="24x24",
+        channels=3,
+        labels="",
+        licence="no licence for the images: do not redistribute",
+        module="cryptopunks",
+        fetched=True,
+        defaults={"tile": "24", "background": "#638596"},
+    ),
+    Entry(
+        name="cats",
+        description="cat faces; --source",
+        count=15_747,
+        size="64x64",
+        channels=3,
+        labels="",
+        licence="none stated (Kaggle)",
+        module="cats",
+    ),
+    Entry(
+        name="rijksmuseum",
+        description="painted portraits; --source",
+        count=0,
+        size="any",
+        channels=3,
+        labels="",
+        licence="public domain for most (Rijksmuseum)",
+        module="rijksmuseum",
+    ),
+)
+
+CATALOG: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,49 @@
+"""What a path holds: a folder of images or of IDX files, an archive, a NumPy file, a sheet of tiles."""
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+from gentool.data.archives import read_tar, read_zip
+from gentool.data.arrays import read_npy, read_npz
+from gentool.data.folders import read_folder
+from gentool.data.idx import image_files, read_idx_folder
+from gentool.data.prepare import PrepareOptions
+from gentool.data.raw import Raw
+from gentool.data.sheet import read_sheet
+from gentool.errors import DataError, OptionError
+
+
+def read_path(path: Path, options: PrepareOptions) -> Raw:
+    """The pictures at a path. Raises DataError when there is nothing of a known kind, OptionError for `--tile` or
+    `--count` where they mean nothing."""
+    if options.count is not None:
+        raise OptionError(f"--count: only generated data sets take it, {path} is read")
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if options.tile is not None:
+            raise OptionError(f"--tile: {path} is a folder; give the one image that holds the tiles")
+        return read_idx_folder(path) if image_files(path) else read_folder(path)
+    suffix = path.suffix.lower()
+    if options.tile is not None:
+        return read_sheet(path, options)
+    if suffix == ".npy":
+        return read_npy(path, options.background_colour)
+    if suffix == ".npz":
+        return read_npz(path, options.background_colour)
+    if zipfile.is_zipfile(path):
+        return read_zip(path)
+    if _is_tar(path):
+        return read_tar(path)
+    raise DataError(
+        f"{path}: neither a folder, .zip, .tar(.gz), .npy nor .npz; if it is one image made of tiles, give --tile, "
+        "for example --tile 24"
+    )
+
+
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except (OSError, EOFError):
+        return ".tar" in path.suffixes or path.suffix == ".tgz"

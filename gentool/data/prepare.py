@@ -1,0 +1,96 @@
+"""How images are prepared: the options of `gentool prepare`, and of `--data` everywhere else.
+
+An option left at None takes the data set's own default (CryptoPunks: tile 24, background #638596).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from gentool.options import Validated, option
+
+SMALLEST, LARGEST = 8, 256
+DEFAULT_SIDE = 64
+
+Resample = Literal["auto", "nearest", "area", "bilinear", "lanczos"]
+Crop = Literal["center", "pad", "stretch"]
+
+
+def width_and_height(text: str) -> tuple[int, int]:
+    """`64` is (64, 64) and `48x72` is 48 wide and 72 high. Raises ValueError."""
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
+        raise ValueError("expected one number, or WIDTHxHEIGHT such as 48x72")
+    width, height = int(sides[0]), int(sides[-1])
+    if min(width, height) < 1:
+        raise ValueError("expected sides of at least 1")
+    return width, height
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """The width and height that the prepared images may have. Raises ValueError."""
+    width, height = width_and_height(text)
+    if not SMALLEST <= min(width, height) <= max(width, height) <= LARGEST:
+        raise ValueError(f"each side must be between {SMALLEST} and {LARGEST} pixels")
+    return width, height
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """A colour by name or as #rrggbb. Raises ValueError."""
+    from PIL import ImageColor
+
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        raise ValueError("expected a colour such as white or #638596") from None
+    return red, green, blue
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareOptions(Validated):
+    """All that decides what the prepared images look like."""
+
+    source: Path | None = option(
+        None, "Read the files of a named data set from here instead of fetching them.", metavar="PATH"
+    )
+    tile: str | None = option(
+        None, "The source is one sheet of tiles of this size: N or WxH.", parse=width_and_height, metavar="N|WxH"
+    )
+    size: str | None = option(
+        None,
+        f"Size of the prepared images: N or WxH, {SMALLEST} to {LARGEST} a side.  "
+        f"[default: as they are; {DEFAULT_SIDE} where they differ]",
+        parse=image_size,
+        metavar="N|WxH",
+    )
+    count: int | None = option(None, "Images to generate (data sets that are generated).", min=10, max=10_000_000)
+    crop: Crop = option("center", "Where proportions differ: cut the middle out, pad with --background, or stretch.")
+    resample: Resample = option(
+        "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
+    )
+    channels: Literal[1, 3] | None = option(None, "1: grey, 3: colour.  [default: 1 where all are grey, else 3]")
+    background: str | None = option(
+        None, "Colour behind transparent pixels and padding.  [default: white, or the data set's]", parse=colour
+    )
+    validation: float = option(0.05, "Share of images kept for validation.", min=0, max=0.9)
+    test: float | None = option(
+        None, "Share of images kept for testing.  [default: the data set's own test images, else 0.1]", min=0, max=0.9
+    )
+    split_seed: int = option(0, "Seed of the split, and of the images of a generated data set.", min=0, max=2**31 - 1)
+    dedupe: bool = option(False, "Keep only one of several identical images.")
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> "PrepareOptions":
+        """The same with `defaults` for what was left open."""
+        open_ones = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **open_ones)
+
+    def changed(self) -> list[str]:
+        """The names of the options that differ from their defaults."""
+        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
+
+    @property
+    def background_colour(self) -> tuple[int, int, int]:
+        """The background as red, green, blue."""
+        return colour(self.background or "white")

@@ -1,0 +1,87 @@
+"""What a source holds before anything is prepared: pictures by number, with their names, labels and splits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gentool.errors import DataError
+
+Pixels = NDArray[np.uint8]
+SPLITS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = range(3)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A file that is not used, and why."""
+
+    name: str
+    reason: str
+
+
+def nothing_to_close() -> None:
+    """For sources that hold nothing open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """The pictures of a source, in its own order, not yet read.
+
+    `get(i)` is the content of an image file, or pixels uint8 (H, W, C) when `uniform` gives their shape; it may raise
+    OSError. `name(i)` is for people; with `folders` it is a path whose folders may name classes. `own` says for each picture to which split the source itself assigns it.
+    """
+
+    kind: str
+    count: int
+    get: Callable[[int], bytes | Pixels]
+    name: Callable[[int], str]
+    uniform: tuple[int, int, int] | None = None
+    folders: bool = False
+    labels: NDArray[np.int64] | None = None
+    classes: tuple[str, ...] = ()
+    own: NDArray[np.int8] | None = None
+    factors: NDArray[np.float32] | None = None
+    factor_names: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    ignored: int = 0
+    notes: tuple[str, ...] = ()
+    close: Callable[[], None] = nothing_to_close
+
+
+def from_arrays(
+    kind: str,
+    images: Pixels,
+    labels: NDArray[np.int64] | None = None,
+    *,
+    classes: Sequence[str] = (),
+    own_test: int = 0,
+    skipped: Sequence[Skipped] = (),
+    notes: Sequence[str] = (),
+) -> Raw:
+    """A source that is one array, uint8 (N, H, W, C), whose last `own_test` images are its own test set.
+
+    Raises DataError when labels and images do not fit together.
+    """
+    count, height, width, channels = images.shape
+    if labels is not None and len(labels) != count:
+        raise DataError(f"{kind}: {count} images but {len(labels)} labels; the files do not belong together")
+    if labels is not None and count and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(classes), 1):
+        raise DataError(f"{kind}: labels from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
+    own = None
+    if own_test:
+        own = np.zeros(count, np.int8)
+        own[count - own_test :] = TEST
+    return Raw(
+        kind=kind,
+        count=count,
+        get=lambda i: images[i],
+        name=lambda i: f"image {i}",
+        uniform=(height, width, channels),
+        labels=None if labels is None else labels.astype(np.int64),
+        classes=tuple(classes),
+        own=own,
+        skipped=tuple(skipped),
+        notes=tuple(notes),
+    )

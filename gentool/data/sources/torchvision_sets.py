@@ -1,0 +1,109 @@
+"""The sets that torchvision knows: MNIST and its kin, CIFAR-10, SVHN; fetched and checked by torchvision's own classes."""
+
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gentool.data.idx import image_files, read_idx_folder
+from gentool.data.prepare import PrepareOptions
+from gentool.data.raw import Raw, from_arrays
+from gentool.errors import DataError
+
+_CLASSES = {
+    "mnist": [str(i) for i in range(10)],
+    "fashion-mnist": [
+        "T-shirt",
+        "trouser",
+        "pullover",
+        "dress",
+        "coat",
+        "sandal",
+        "shirt",
+        "sneaker",
+        "bag",
+        "ankle boot",
+    ],
+    "kmnist": ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+    "cifar10": ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"],
+    "svhn": [str(i) for i in range(10)],
+}
+_NAMES = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "kmnist": "KMNIST", "cifar10": "CIFAR10", "svhn": "SVHN"}
+_FILES = {
+    "mnist": "train-images-idx3-ubyte.gz and its three siblings",
+    "fashion-mnist": "train-images-idx3-ubyte.gz and its three siblings",
+    "kmnist": "train-images-idx3-ubyte.gz and its three siblings",
+    "cifar10": "the folder cifar-10-batches-py",
+    "svhn": "train_32x32.mat and test_32x32.mat",
+}
+_PAGES = {
+    "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist",
+    "kmnist": "http://codh.rois.ac.jp/kmnist/",
+    "cifar10": "https://www.cs.toronto.edu/~kriz/cifar.html",
+    "svhn": "http://ufldl.stanford.edu/housenumbers/",
+}
+
+
+def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+    """Train and test images of a set, from `--source` or fetched. Raises DataError saying where to get the files."""
+    source = options.source
+    if source is not None and not source.exists():
+        raise DataError(f"--source {source}: no such folder")
+    if name in ("cifar10", "svhn"):
+        root = downloads if source is None else _folder_holding(name, source)
+        return _read_with_torchvision(name, root, download=source is None)
+    if source is None:
+        _fetch(name, downloads, download=True)
+        folder = downloads / _NAMES[name] / "raw"
+    else:
+        folder = _idx_folder(name, source)
+    return read_idx_folder(folder, _CLASSES[name])
+
+
+def _idx_folder(name: str, source: Path) -> Path:
+    """The folder with the IDX files: the source itself, or where torchvision puts them below it."""
+    for folder in (source, source / "raw", source / _NAMES[name] / "raw"):
+        if folder.is_dir() and image_files(folder):
+            return folder
+    raise DataError(f"--source {source}: not a folder of IDX files; {name} needs {_FILES[name]} ({_PAGES[name]})")
+
+
+def _folder_holding(name: str, source: Path) -> Path:
+    """The root that torchvision expects, whether the source is that root or the folder of the files itself."""
+    marks = {"cifar10": "cifar-10-batches-py/data_batch_1", "svhn": "train_32x32.mat"}
+    for root in (source, source.parent if source.name == "cifar-10-batches-py" else source):
+        if (root / marks[name]).is_file():
+            return root
+    packed = " (unpack cifar-10-python.tar.gz first)" if name == "cifar10" else ""
+    raise DataError(f"--source {source}: does not hold {_FILES[name]}{packed}; see {_PAGES[name]}")
+
+
+def _fetch(name: str, root: Path, *, download: bool) -> list[Any]:
+    """torchvision's train and test sets."""
+    from torchvision import datasets
+
+    kind = getattr(datasets, _NAMES[name])
+    kinds = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
+    try:
+        return [kind(root=str(root), download=download, **which) for which in kinds]
+    except (RuntimeError, OSError, urllib.error.URLError, EOFError, ValueError) as error:
+        reason = str(error).strip().splitlines()
+        told = reason[-1] if reason else type(error).__name__
+        if download:
+            raise DataError(
+                f"{name}: could not be fetched ({told}); get {_FILES[name]} from {_PAGES[name]} "
+                f"and give their folder: gentool prepare {name} --source FOLDER"
+            ) from None
+        raise DataError(f"{name}: {root} is not whole ({told}); get {_FILES[name]} again from {_PAGES[name]}") from None
+
+
+def _read_with_torchvision(name: str, root: Path, *, download: bool) -> Raw:
+    train, test = _fetch(name, root, download=download)
+    # SVHN keeps (N, C, H, W) and `labels`, CIFAR-10 (N, H, W, C) and `targets`.
+    parts = [part.data.transpose(0, 2, 3, 1) if name == "svhn" else part.data for part in (train, test)]
+    labels = [np.asarray(part.labels if name == "svhn" else part.targets, np.int64) for part in (train, test)]
+    return from_arrays(
+        name, np.concatenate(parts), np.concatenate(labels), classes=_CLASSES[name], own_test=len(parts[1])
+    )

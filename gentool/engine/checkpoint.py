@@ -1,0 +1,113 @@
+"""Checkpoints that say what they are: written whole, checked by digest, loaded without executing anything.
+
+A checkpoint is one `torch.save` file: a dictionary of plain values and tensors with a format number, what it holds
+(`model` or `state`), the model, its options, the image shape, classes and data fingerprint, versions, and the
+SHA-256 of all of it. It is read with `weights_only=True`, never otherwise.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gentool
+from gentool.files import replacing
+from gentool.errors import CheckpointError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a checkpoint says of itself. `shape` is (C, H, W)."""
+
+    model: str
+    options: dict[str, Any]
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    data: str
+    fingerprint: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "options": self.options,
+            "shape": list(self.shape),
+            "classes": list(self.classes),
+            "data": self.data,
+            "fingerprint": self.fingerprint,
+        }
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over nested dictionaries, lists, numbers, texts and tensors, whatever device the tensors are on."""
+    hasher = hashlib.sha256()
+    _feed(hasher, value)
+    return hasher.hexdigest()
+
+
+def _feed(hasher: Any, value: Any) -> None:
+    if isinstance(value, dict):
+        hasher.update(b"{%d" % len(value))
+        for key in sorted(value, key=str):
+            _feed(hasher, key)
+            _feed(hasher, value[key])
+    elif isinstance(value, list | tuple):
+        hasher.update(b"[%d" % len(value))
+        for item in value:
+            _feed(hasher, item)
+    elif isinstance(value, torch.Tensor):
+        tensor = value.detach().cpu().contiguous()
+        hasher.update(f"T{tensor.dtype}{tuple(tensor.shape)}".encode())
+        hasher.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    else:
+        hasher.update(f"{type(value).__name__}:{value!r};".encode())
+
+
+def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None:
+    """Write a checkpoint: complete and on the disk, or not at all. Raises GentoolError when it cannot be written."""
+    document = {
+        "format": FORMAT,
+        "kind": kind,
+        **header.to_dict(),
+        "versions": {"gentool": gentool.__version__, "torch": str(torch.__version__)},
+        "content": content,
+    }
+    document["sha256"] = digest(document)
+    with replacing(path) as temporary:
+        torch.save(document, temporary)
+
+
+def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
+    """Read and verify a checkpoint; its tensors are on the CPU.
+
+    Raises CheckpointError, in one line, for a file that is missing, damaged, not gentool's, or from a newer format.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # the unpickler's and the archive reader's errors share no base; every one means the same
+        raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
+    if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
+        raise CheckpointError(f"{path}: not a gentool checkpoint")
+    if document["format"] > FORMAT:
+        raise CheckpointError(
+            f"{path}: format {document['format']} is newer than this gentool ({gentool.__version__}) reads; upgrade gentool"
+        )
+    expected = document.pop("sha256", None)
+    if digest(document) != expected:
+        raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
+    if document["kind"] != kind:
+        raise CheckpointError(f"{path}: holds a {document['kind']}, not a {kind}; name the run folder or its model.pt")
+    header = Header(
+        model=document["model"],
+        options=document["options"],
+        shape=tuple(document["shape"]),
+        classes=tuple(document["classes"]),
+        data=document["data"],
+        fingerprint=document["fingerprint"],
+    )
+    return header, document["content"]

@@ -1,0 +1,67 @@
+"""Where a run computes and at which precision."""
+
+import os
+import time
+
+import torch
+from torch import Tensor, nn
+
+from gentool.errors import OptionError
+
+FASTER = 1.5
+"""How many times faster than f32 a bf16 matrix product must be on the CPU for `--amp auto` to choose it."""
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is CUDA, then MPS, then the CPU. Raises OptionError for a device that is not there."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        name = next(kind for kind, there in available.items() if there)
+    if not available[name]:
+        raise OptionError(f"--device {name}: there is none here; `gentool doctor` lists what there is")
+    return torch.device(name)
+
+
+def choose_precision(amp: str, device: torch.device) -> torch.dtype:
+    """The dtype of autocast; float32 means none.
+
+    `auto` is bf16 on GPUs that have it and on CPUs whose bf16 matrix product is measured to be faster; else off.
+    """
+    if amp == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.bfloat16 if device.type == "cpu" and _bf16_pays() else torch.float32
+    if amp == "fp16" and device.type == "mps":
+        raise OptionError("--amp fp16: not offered on mps, whose gradients cannot be scaled; use bf16 or off")
+    return {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[amp]
+
+
+def _bf16_pays() -> bool:
+    """Time one matrix product both ways: instructions alone do not tell (a CPU without them emulates, slowly)."""
+    seconds = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        a = torch.ones(512, 512, dtype=dtype)
+        a @ a
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            a @ a
+            times.append(time.perf_counter() - start)
+        seconds[dtype] = min(times)
+    return seconds[torch.float32] > FASTER * seconds[torch.bfloat16]
+
+
+def prepare_backend(device: torch.device, deterministic: bool, reduced: bool) -> None:
+    """Process-wide settings: deterministic algorithms, or else the fast ones; TF32 where precision is reduced anyway."""
+    torch.use_deterministic_algorithms(deterministic)
+    if device.type == "cuda":
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.backends.cudnn.benchmark = not deterministic
+        torch.set_float32_matmul_precision("high" if reduced and not deterministic else "highest")
+
+
+def finite(network: nn.Module | dict[str, Tensor]) -> bool:
+    """Whether every floating-point weight is finite."""
+    state = network.state_dict() if isinstance(network, nn.Module) else network
+    return all(bool(torch.isfinite(value).all()) for value in state.values() if value.is_floating_point())

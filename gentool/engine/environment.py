@@ -1,0 +1,29 @@
+"""environment.json: what a run ran on, and the command that repeats it."""
+
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from typing import Any
+
+import torch
+
+import gentool
+
+
+def environment(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
+    """Versions, device, threads, precision and command, as plain values."""
+    packages = ("torch", "torchvision", "numpy", "pillow")
+    return {
+        "gentool": gentool.__version__,
+        **{name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu_count": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+        "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
+        "precision": str(precision).removeprefix("torch."),
+        "command": shlex.join(["gentool", *sys.argv[1:]]),
+    }

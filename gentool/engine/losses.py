@@ -1,0 +1,61 @@
+"""The losses of an epoch, gathered without waiting for the device."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class Losses:
+    """Sums of named scalars. On the CPU each is read at once; an accelerator's are read one update later, when they
+    have been computed anyway, so that no update waits for the one before it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.sums: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self.pending: tuple[list[str], Tensor, torch.cuda.Event] | None = None
+
+    def add(self, terms: Mapping[str, Tensor]) -> list[str]:
+        """Take the terms of one update; the names of those found to be NaN or infinite."""
+        if self.device.type != "cuda":
+            return self._take({name: value.item() for name, value in terms.items()})
+        broken = self.settle()
+        values = torch.stack([value.detach().float() for value in terms.values()])
+        host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+        host.copy_(values, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+        self.pending = (list(terms), host, event)
+        return broken
+
+    def settle(self) -> list[str]:
+        """Read what is still on its way; the names of those found to be NaN or infinite."""
+        if self.pending is None:
+            return []
+        names, host, event = self.pending
+        self.pending = None
+        event.synchronize()
+        return self._take(dict(zip(names, host.tolist(), strict=True)))
+
+    def means(self) -> dict[str, float]:
+        """The mean of each term over the updates that had it."""
+        return {name: total / self.counts[name] for name, total in self.sums.items()}
+
+    def clear(self) -> None:
+        """Begin another epoch."""
+        self.sums, self.counts = {}, {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": dict(self.sums), "counts": dict(self.counts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
+
+    def _take(self, values: Mapping[str, float]) -> list[str]:
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+            self.counts[name] = self.counts.get(name, 0) + 1
+        return [name for name, value in values.items() if not math.isfinite(value)]

@@ -1,0 +1,77 @@
+"""How a training shows itself: a live display in a terminal, plain lines anywhere else."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from gentool.engine.terminal import PLAIN_SECONDS, Terminal
+
+REFRESH_SECONDS = 0.2
+
+
+class TrainingProgress:
+    """Epoch, losses, images per second and the time left, over `steps` updates of which `done` are behind us."""
+
+    def __init__(self, terminal: Terminal, steps: int, done: int) -> None:
+        self.terminal = terminal
+        self.steps = steps
+        self.done = done
+        self.started_at = done
+        self.started = self.shown = time.monotonic()
+        self.spoken = float("-inf")  # so that the first epoch is always said
+        self.losses = ""
+        self.bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        if self.terminal.live:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(elapsed_when_finished=False),
+                console=self.terminal.console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self.task = self.bar.add_task("", total=self.steps, completed=self.done)
+            self.bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def step(self, epoch: str, done: int, images_per_second: float) -> None:
+        """One update more; costs a clock reading unless it is time to show something."""
+        self.done = done
+        now = time.monotonic()
+        if now - self.shown < (REFRESH_SECONDS if self.bar is not None else 2 * PLAIN_SECONDS):
+            return
+        self.shown = now
+        text = f"{epoch} {self.losses} {images_per_second:,.0f} images/s"
+        if self.bar is not None:
+            self.bar.update(self.task, completed=done, description=text)
+        else:
+            self.spoken = now
+            self.terminal.say(f"{text}, {done / self.steps:.0%}, {self.remaining()} left")
+
+    def epoch(self, epoch: str, losses: Mapping[str, float], images_per_second: float, last: bool) -> None:
+        """An epoch ended: a plain line unless one was said a moment ago."""
+        self.losses = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        now = time.monotonic()
+        if self.bar is None and (last or now - self.spoken >= PLAIN_SECONDS):
+            self.spoken = self.shown = now
+            self.terminal.say(f"{epoch} {self.losses} {images_per_second:,.0f} images/s, {self.remaining()} left")
+
+    def remaining(self) -> str:
+        """The time left at the speed so far, as h:mm:ss."""
+        made = self.done - self.started_at
+        if made <= 0:
+            return "?"
+        seconds = int((time.monotonic() - self.started) / made * (self.steps - self.done))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

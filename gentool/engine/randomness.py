@@ -1,0 +1,28 @@
+"""Counter-based randomness: every random number is a function of (seed, purpose, counters), never of hidden state.
+
+A resumed run so draws what the uninterrupted one would have drawn.
+"""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def derived_seed(seed: int, purpose: str, *counters: int) -> int:
+    """A 63-bit seed from the run's seed, what it is for, and counters such as epoch or step."""
+    text = ":".join([str(seed), purpose, *map(str, counters)])
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
+
+
+def generator(seed: int, purpose: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A fresh torch generator for one purpose at one point of a run."""
+    return torch.Generator(device).manual_seed(derived_seed(seed, purpose, *counters))
+
+
+def indexed_noise(seed: int, start: int, count: int, dim: int) -> Tensor:
+    """Standard normal rows (count, dim): row i is a function of (seed, start + i) alone."""
+    rows = [
+        torch.randn(dim, generator=generator(seed, "sample", index)) for index in range(start, start + count)
+    ]
+    return torch.stack(rows)

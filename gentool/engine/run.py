@@ -1,0 +1,339 @@
+"""Run: the toolbox that a training loop calls. It never calls the loop.
+
+It owns the folder, the device, autocast and the gradient scaler, the order of the data, randomness, the table, the
+pictures, the checkpoints and the display. Everything random is a function of (seed, purpose, step), so a resumed run
+equals an uninterrupted one bit for bit on the CPU at the same thread count.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gentool.data.images import ImageData, Split
+from gentool.engine import checkpoint
+from gentool.engine.batches import Batches
+from gentool.engine.checkpoint import Header
+from gentool.engine.device import choose_device, choose_precision, finite, prepare_backend
+from gentool.engine.environment import environment
+from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
+from gentool.engine.interrupt import StopSignal
+from gentool.engine.losses import Losses
+from gentool.engine.progress import TrainingProgress
+from gentool.engine.randomness import derived_seed, generator
+from gentool.engine.schedule import factor
+from gentool.engine.table import Table
+from gentool.engine.terminal import Terminal
+from gentool.errors import Diverged, Stopped
+from gentool.figures.curves import curves
+from gentool.figures.film import film
+from gentool.figures.grids import Picture, save_png
+from gentool.files import write_json
+from gentool.options import TrainOptions
+
+SAVE_SECONDS = 15.0
+"""Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
+DRAW_SECONDS = 60.0
+"""The same for the picture of the curves."""
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Run:
+    """One training in one folder. Use it as a context: signals are caught while it is entered."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: str,
+        options: TrainOptions,
+        data: ImageData,
+        terminal: Terminal,
+        *,
+        overwrite: bool = False,
+    ) -> None:
+        self.folder, self.options, self.terminal = folder, options, terminal
+        self.device = choose_device(options.device)
+        self.header = Header(model, options.to_json(), data.shape, data.classes, data.name, data.fingerprint)
+        self.batch_size = min(options.batch_size, len(data.train))
+        self.steps_per_epoch = len(data.train) // self.batch_size
+        self.total_steps = options.steps or options.epochs * self.steps_per_epoch
+        self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
+        self.step = 0
+        self.seconds = 0.0
+        self.losses = Losses(self.device)
+        self.validation: dict[str, float] = {}
+        self.stop = StopSignal()
+        self.data = data
+        self.resuming = resumable(folder, self.header, options, overwrite)
+        self.state = newest_state(folder, terminal.say) if self.resuming else None
+        if self.state is not None:
+            self.step, self.seconds = self.state["step"], self.state["seconds"]
+        self.finished = self.step >= self.total_steps
+
+    def __enter__(self) -> Self:
+        kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
+        self.precision = getattr(torch, kept) if kept else choose_precision(self.options.amp, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
+        prepare_backend(self.device, self.options.deterministic, self.precision is not torch.float32)
+        torch.manual_seed(derived_seed(self.options.seed, "weights"))
+        self.batches_of = {id(split): Batches(split, self.device) for split in self.data.splits.values()}
+        self.parts: dict[str, Any] = {}
+        self.saved_at = self.drawn_at = float("-inf")
+        self.started_at = time.monotonic() - self.seconds
+        self.trained = self.trained_seconds = 0.0
+        self.stop.__enter__()
+        self.progress = TrainingProgress(self.terminal, self.total_steps, self.step).__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.__exit__(kind, error, trace)
+        self.stop.__exit__(kind, error, trace)
+
+    def say(self, text: str) -> None:
+        """A line on the terminal and in log.txt."""
+        self.terminal.say(text)
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+
+    # Networks, optimizers, precision.
+
+    def place(self, network: Network) -> Network:
+        """The network on the run's device, channels last; compiled when --compile asks for it."""
+        network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.options.compile:
+            network.compile()  # type: ignore[no-untyped-call]
+        return network
+
+    def adam(
+        self, network: nn.Module, lr: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+    ) -> torch.optim.Optimizer:
+        """Adam, or AdamW with a weight decay, in one fused kernel where the device has it."""
+        fused = self.device.type in ("cpu", "cuda")
+        return torch.optim.AdamW(network.parameters(), lr, betas, weight_decay=weight_decay, fused=fused)
+
+    def autocast(self) -> torch.autocast:
+        """The precision of --amp for what is computed inside."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+
+    def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
+        """One update: the schedule's learning rate, gradients (scaled in fp16), clipping of their norm, the step."""
+        share = factor(self.options.schedule, self.step, self.total_steps)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+        optimizer.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        if clip:
+            self.scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+        self.scaler.step(optimizer)
+        self.scaler.update()
+
+    # Randomness.
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """A generator for one purpose at this update, on the run's device."""
+        return generator(self.options.seed, purpose, self.step, device=self.device)
+
+    def noise(self, purpose: str, *shape: int) -> Tensor:
+        """Standard normal numbers for one purpose at this update."""
+        return torch.randn(shape, generator=self.generator(purpose), device=self.device)
+
+    def fixed_noise(self, purpose: str, *shape: int) -> Tensor:
+        """Standard normal numbers that stay the same through the run and on every device."""
+        return torch.randn(shape, generator=generator(self.options.seed, purpose)).to(self.device)
+
+    # The loop.
+
+    def resume(self, **parts: Any) -> None:
+        """Name all that changes in training (networks, optimizers, averages); a resumed run gets it back here."""
+        self.parts = parts
+        begin(self.folder, self.header, self.resuming)
+        write_json(self.folder / "environment.json", environment(self.device, self.precision))
+        self.table = Table(self.folder / "metrics.csv")
+        what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {_by(self.header.shape)}"
+        if self.state is None:
+            self.table.keep(0)
+            self.say(f"{self.folder}: training {what}, {self.total_epochs} epochs of {self.steps_per_epoch} updates, "
+                     f"{self.device} {_short(self.precision)}")  # fmt: skip
+            return
+        state, self.state = self.state, None
+        for name, part in parts.items():
+            part.load_state_dict(state["parts"][name])
+        self.scaler.load_state_dict(state["scaler"])
+        self.losses.load_state_dict(state["losses"])
+        self.table.keep(state["rows"])
+        where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
+        self.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
+        if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
+            share = factor(self.options.schedule, self.step, self.total_steps)
+            self.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
+                     f"the learning rate goes on at {share:.0%} of its peak")  # fmt: skip
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way, from 1."""
+        return self.step // self.steps_per_epoch + 1
+
+    def epochs(self) -> Iterator[int]:
+        """The epochs still to do, from 1."""
+        while self.step < self.total_steps:
+            yield self.epoch
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
+
+        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch.
+        A wish to stop is met here, between two updates: the state is saved and Stopped raised.
+        """
+        epoch = self.epoch
+        images = self.batches_of[id(self.data.train)]
+        order = torch.randperm(len(images), generator=generator(self.options.seed, "order", epoch))
+        self.trained, began = 0.0, time.monotonic()
+        while self.step < min(epoch * self.steps_per_epoch, self.total_steps):
+            if self.stop.wanted:
+                self._leave()
+            start = self.step % self.steps_per_epoch * self.batch_size
+            yield images.take(order[start : start + self.batch_size])
+            self.step += 1
+            self.trained += self.batch_size
+            self.trained_seconds = time.monotonic() - began
+            self.progress.step(self._where(epoch), self.step, self.speed)
+
+    def record(self, terms: Mapping[str, Tensor]) -> None:
+        """Take the losses of this update. Raises Diverged when one is NaN or infinite."""
+        self._check(self.losses.add(terms))
+
+    def record_validation(self, terms: Mapping[str, float]) -> None:
+        """Losses of this epoch on the validation images."""
+        self.validation = {f"validation_{name}": value for name, value in terms.items()}
+
+    def in_order(self, split: Split) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """A split once through, in order, in batches."""
+        return self.batches_of[id(split)].in_order(max(self.batch_size, 256))
+
+    def examples(self, count: int) -> Tensor:
+        """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
+        split = next(split for split in (self.data.test, self.data.validation, self.data.train) if len(split))
+        return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
+
+    @property
+    def speed(self) -> float:
+        """Training images per second in this epoch."""
+        return self.trained / max(self.trained_seconds, 1e-9)
+
+    @property
+    def pictures_due(self) -> bool:
+        """Whether the epoch that just ended is one to show: the first, the last, and each --sample-every-th."""
+        epoch, every = self._ended_epoch(), self.options.sample_every
+        return every > 0 and (epoch == 1 or epoch % every == 0 or self.step >= self.total_steps)
+
+    def save_picture(self, name: str, picture: Picture) -> None:
+        """Write NAME/epoch-0001.png."""
+        save_png(picture, self.folder / name / f"epoch-{self._ended_epoch():04d}.png")
+
+    def save(self, network: nn.Module) -> None:
+        """End the epoch: a row of metrics.csv, the display, and now and then the state and `network` as model.pt.
+
+        Raises Diverged, before anything is written, when a loss or a weight is not finite.
+        """
+        self._check(self.losses.settle())
+        if not all(finite(part) for part in (network, *self.parts.values()) if isinstance(part, nn.Module)):
+            self._check(["weights"])
+        epoch, last = self._ended_epoch(), self.step >= self.total_steps
+        self.seconds = time.monotonic() - self.started_at
+        losses = self.losses.means() | self.validation
+        share = factor(self.options.schedule, self.step - 1, self.total_steps)
+        row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
+               "images_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
+        self.table.append(row)
+        self.terminal.emit({"event": "epoch", **row})
+        self.progress.epoch(self._where(epoch), losses, self.speed, last)
+        self.losses.clear()
+        now = time.monotonic()
+        if last or self.stop.wanted or now - self.saved_at >= SAVE_SECONDS:
+            self.saved_at = now
+            self._save_state()
+            checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
+        if last or now - self.drawn_at >= DRAW_SECONDS:
+            self.drawn_at = now
+            self._draw()
+
+    def finish(self, test: Mapping[str, float] | None = None) -> None:
+        """End the training: the film, result.json, and the last line with the next command to try."""
+        if self.options.gif:
+            for name in ("samples", "reconstructions"):
+                frames = sorted((self.folder / name).glob("epoch-*.png"))
+                if frames:
+                    film(frames, self.folder / f"{name}.gif")
+        test = {f"test_{name}": value for name, value in (test or {}).items()}
+        last = {name: values[-1] for name, values in self.table.numbers().items()}
+        write_json(self.folder / "result.json", {**last, **test})
+        if test:
+            self.say("on the test images: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
+        self.say(f"{self.folder}: done in {self.seconds:,.0f} s. "
+                 f"Next: gentool sample {self.header.model} {self.folder}")  # fmt: skip
+        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **last, **test})
+
+    # Inside.
+
+    def _ended_epoch(self) -> int:
+        return -(-self.step // self.steps_per_epoch)
+
+    def _where(self, epoch: int) -> str:
+        return f"epoch {epoch}/{self.total_epochs}"
+
+    def _check(self, broken: Iterable[str]) -> None:
+        names = ", ".join(broken)
+        if names:
+            raise Diverged(
+                f"{names} became NaN or infinite in epoch {self._ended_epoch() or 1}, update {self.step}; the last good state "
+                f"is kept in {self.folder}. Try a lower --lr, or --amp off, with --overwrite"
+            )
+
+    def _save_state(self) -> None:
+        content = {
+            "step": self.step,
+            "seconds": time.monotonic() - self.started_at,
+            "total_steps": self.total_steps,
+            "precision": _short(self.precision, long=True),
+            "rows": len(self.table.rows),
+            "scaler": self.scaler.state_dict(),
+            "losses": self.losses.state_dict(),
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+        }
+        save_state(self.folder, self.step, self.header, content)
+
+    def _leave(self) -> None:
+        self._check(self.losses.settle())
+        self._save_state()
+        self._draw()
+        raise Stopped(
+            f"{self.folder}: stopped in epoch {self.epoch} of {self.total_epochs}, update "
+            f"{self.step % self.steps_per_epoch}; the same command goes on from here"
+        )
+
+    def _draw(self) -> None:
+        columns = self.table.numbers()
+        epochs = columns.pop("epoch", None)
+        if epochs:
+            for name in ("step", "lr", "images_per_second", "seconds"):
+                columns.pop(name)
+            curves(columns, self.folder / "losses.png", epochs=epochs)
+
+
+def _by(shape: tuple[int, int, int]) -> str:
+    channels, height, width = shape
+    return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"
+
+
+def _short(dtype: torch.dtype, long: bool = False) -> str:
+    name = str(dtype).removeprefix("torch.")
+    return name if long else {"float32": "f32", "bfloat16": "bf16", "float16": "fp16"}[name]

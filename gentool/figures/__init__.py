@@ -1,0 +1,1 @@
+"""Pictures, films and plots: tensors and tables in, files out."""

@@ -1,0 +1,105 @@
+"""The columns of a training's table as curves."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gentool.files import replacing
+
+HELD_OUT = ("validation_", "val_", "test_")
+TERMS_PER_PANEL = 4
+SCALE_RATIO = 8.0
+"""Terms share a panel while the largest is at most this many times the smallest."""
+
+Values = NDArray[np.float64]
+
+
+@dataclass
+class Panel:
+    """The terms drawn in one pair of axes: term → column → values."""
+
+    low: float
+    high: float
+    terms: dict[str, dict[str, Values]] = field(default_factory=dict)
+
+
+def term(column: str) -> str:
+    """The loss term that a column holds: `validation_kl` and `train_kl` are both `kl`."""
+    for prefix in ("train_", *HELD_OUT):
+        column = column.removeprefix(prefix)
+    return column
+
+
+def panels(columns: Mapping[str, Sequence[float]]) -> list[Panel]:
+    """Columns grouped for drawing: a term's training and validation together, terms of like size side by side."""
+    terms: dict[str, dict[str, Values]] = {}
+    for name, values in columns.items():
+        terms.setdefault(term(name), {})[name] = np.asarray(values, np.float64)
+    made: list[Panel] = []
+    for name, lines in terms.items():
+        sizes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in lines.values()])
+        if not len(sizes):
+            continue
+        size = max(float(np.percentile(sizes, 90)), 1e-12)
+        for panel in made:
+            low, high = min(panel.low, size), max(panel.high, size)
+            if len(panel.terms) < TERMS_PER_PANEL and high <= SCALE_RATIO * low:
+                panel.low, panel.high = low, high
+                break
+        else:
+            panel = Panel(size, size)
+            made.append(panel)
+        panel.terms[name] = lines
+    return made
+
+
+def curves(
+    columns: Mapping[str, Sequence[float]],
+    path: Path | str,
+    *,
+    epochs: Sequence[float] | None = None,
+    title: str | None = None,
+) -> Path:
+    """Draw one line per column over the epochs and write a PNG.
+
+    `epochs` are the positions on the axis, by default 1, 2, ...; NaN leaves a gap. Columns that start with
+    `validation_`, `val_` or `test_` are dashed, in their term's colour. Raises ValueError when the columns' lengths
+    differ or nothing finite is there to draw, GentoolError when the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    lengths = {len(values) for values in columns.values()} | ({len(epochs)} if epochs is not None else set())
+    if len(lengths) > 1:
+        raise ValueError(f"the columns have different lengths: {sorted(lengths)}")
+    groups = panels(columns)
+    if not groups:
+        raise ValueError("no finite value to draw")
+    across = min(len(groups), 2 if len(groups) in (2, 4) else 3)
+    down = math.ceil(len(groups) / across)
+    figure = Figure(figsize=(max(4.6 * across, 5.5), 3.4 * down + 0.3), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    x = np.asarray(range(1, lengths.pop() + 1) if epochs is None else epochs, np.float64)
+    for index, panel in enumerate(groups):
+        axes = figure.add_subplot(down, across, index + 1)
+        for number, lines in enumerate(panel.terms.values()):
+            for name, values in lines.items():
+                style = "--" if name.startswith(HELD_OUT) else "-"
+                finite = np.where(np.isfinite(values), values, np.nan)
+                marker = "o" if np.isfinite(values).sum() <= 20 else ""
+                axes.plot(x, finite, style, color=f"C{number}", marker=marker, markersize=3, linewidth=1.4, label=name)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+        axes.grid(alpha=0.3)
+        # Above the axes, where it hides no line.
+        axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+    return Path(path)

@@ -1,0 +1,142 @@
+"""Many images as one picture, in straight rows and columns."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from gentool.files import replacing
+
+Picture = NDArray[np.uint8]
+"""One picture: (H, W) grey or (H, W, 3) RGB, 0 to 255."""
+
+Background = int | tuple[int, int, int]
+
+CELL = 64
+"""Smaller images are enlarged to at least this many pixels on their shorter side."""
+FONT_SIZE = 15
+MARGIN = 6
+WIDEST_NAME = 220
+
+
+def to_pixels(images: Tensor | NDArray[np.generic]) -> Picture:
+    """Images (N, C, H, W), float in [0, 1] or uint8, as uint8 (N, H, W, C).
+
+    A float x becomes round(255 x) after clamping to [0, 1]; a half goes to the even neighbour. Raises ValueError for
+    another shape or type, C other than 1 or 3, no images at all, or NaN.
+    """
+    if isinstance(images, Tensor):
+        images = images.detach().cpu()
+        images = (images.float() if images.is_floating_point() else images).numpy()
+    array: NDArray[np.generic] = images
+    if array.ndim != 4 or array.shape[1] not in (1, 3):
+        raise ValueError(f"expected images (N, C, H, W) with 1 or 3 channels, got shape {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"no images to show: shape {array.shape}")
+    if np.issubdtype(array.dtype, np.floating):
+        if np.isnan(array).any():
+            raise ValueError("NaN among the pixels")
+        array = np.round(np.clip(array, 0, 1) * 255)
+    elif array.dtype != np.uint8:
+        raise ValueError(f"expected float or uint8 images, got {array.dtype}")
+    return np.ascontiguousarray(array.transpose(0, 2, 3, 1), np.uint8)
+
+
+def near_square(count: int) -> int:
+    """The number of columns that makes a grid of `count` cells nearly square, and never taller than wide."""
+    return math.ceil(math.sqrt(count))
+
+
+def legible_scale(height: int, width: int) -> int:
+    """The smallest whole factor that brings the shorter side to `CELL` pixels."""
+    return math.ceil(CELL / min(height, width))
+
+
+def grid(
+    images: Tensor | NDArray[np.generic],
+    columns: int | None = None,
+    *,
+    padding: int = 2,
+    scale: int | None = None,
+    background: Background = 255,
+) -> Picture:
+    """One picture of images (N, C, H, W), float in [0, 1] or uint8, filled row by row.
+
+    `columns`: near-square when None. `scale`: whole-number enlargement without smoothing; None makes small images
+    legible and leaves large ones alone. `padding`: pixels of `background` around and between the cells, not scaled.
+    The result is grey for one channel and a grey background, else RGB. Raises ValueError as `to_pixels` does.
+    """
+    cells = to_pixels(images)
+    count, height, width, channels = cells.shape
+    columns = near_square(count) if columns is None else min(columns, count)
+    scale = legible_scale(height, width) if scale is None else scale
+    if columns < 1 or scale < 1 or padding < 0:
+        raise ValueError(f"columns {columns}, scale {scale} and padding {padding} make no grid")
+    if channels == 1 and not isinstance(background, int):
+        cells = cells.repeat(3, axis=3)
+    cells = cells.repeat(scale, axis=1).repeat(scale, axis=2)
+    down, across = height * scale + padding, width * scale + padding
+    rows = math.ceil(count / columns)
+    picture = np.empty((rows * down + padding, columns * across + padding, cells.shape[3]), np.uint8)
+    picture[:] = background
+    for index, cell in enumerate(cells):
+        top, left = padding + index // columns * down, padding + index % columns * across
+        picture[top : top + height * scale, left : left + width * scale] = cell
+    return picture[:, :, 0] if picture.shape[2] == 1 else picture
+
+
+def labelled_rows(
+    images: Tensor | NDArray[np.generic],
+    row_names: Sequence[str],
+    columns: int | None = None,
+    *,
+    padding: int = 2,
+    scale: int | None = None,
+    background: Background = 255,
+) -> Picture:
+    """A grid with one row per name and the name at its left.
+
+    Images (N, C, H, W) go row by row; N must be the number of names times `columns` (by default N / names). Raises
+    ValueError otherwise and as `grid` does.
+    """
+    columns = len(images) // max(len(row_names), 1) if columns is None else columns
+    if not row_names or len(row_names) * columns != len(images):
+        raise ValueError(f"{len(images)} images do not fill {len(row_names)} rows of {columns}")
+    body = grid(images, columns, padding=padding, scale=scale, background=background)
+    down = (len(body) - padding) / len(row_names)
+    font = ImageFont.load_default(size=max(8, min(FONT_SIZE, int(down) - padding - 2)))
+    names = [_shortened(name, font) for name in row_names]
+    margin = math.ceil(max(font.getlength(name) for name in names)) + 2 * MARGIN
+    light = (background if isinstance(background, int) else sum(background) / 3) > 127
+    sheet = np.empty((len(body), margin, *body.shape[2:]), np.uint8)
+    sheet[:] = background
+    written = Image.fromarray(sheet)
+    draw = ImageDraw.Draw(written)
+    for row, name in enumerate(names):
+        middle = padding + (row + 0.5) * down - padding / 2
+        draw.text((margin - MARGIN, middle), name, fill="black" if light else "white", font=font, anchor="rm")
+    return np.concatenate([np.asarray(written), body], axis=1)
+
+
+def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """A name on one line, cut with an ellipsis where it would be wider than `WIDEST_NAME`."""
+    name = " ".join(name.split())
+    if font.getlength(name) <= WIDEST_NAME:
+        return name
+    while name and font.getlength(name + "…") > WIDEST_NAME:
+        name = name[:-1]
+    return name + "…"
+
+
+def save_png(picture: Picture | Tensor, path: Path | str) -> Path:
+    """Write one uint8 picture, (H, W) or (H, W, 3), and return its path. Raises GentoolError naming it."""
+    array = np.asarray(picture)
+    if array.dtype != np.uint8:
+        raise ValueError(f"a picture is uint8, not {array.dtype}")
+    with replacing(path) as temporary:
+        Image.fromarray(array).save(temporary, format="PNG")
+    return Path(path)

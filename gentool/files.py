@@ -1,0 +1,46 @@
+"""Files that are there whole or not at all: written beside the target, flushed to the disk, renamed."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gentool.errors import GentoolError
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """A temporary name beside `path` to write to; it takes the place of `path` when the block ends well.
+
+    Parent folders are made. Raises GentoolError naming `path` and the size reached when the system refuses (full
+    disk, no permission); after any failure the temporary file is gone and an older file at `path` is as it was.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        size = temporary.stat().st_size if temporary.exists() else 0
+        reason = error.strerror or str(error)
+        raise GentoolError(
+            f"cannot write {path}: {reason} (after {size} bytes). Free some space or choose another place."
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """The text as UTF-8, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """The value as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

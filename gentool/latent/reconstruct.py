@@ -1,0 +1,49 @@
+"""What an autoencoder makes of images: pictures and a table of errors."""
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gentool.data.images import Split
+from gentool.errors import OptionError
+from gentool.files import replacing
+from gentool.latent.trained import Trained
+
+CHUNK = 256
+
+
+def require_encoder(trained: Trained) -> None:
+    """Raises OptionError for a model that cannot encode."""
+    if not hasattr(trained.network, "encode"):
+        raise OptionError(f"a {trained.header.model} has no encoder and cannot reconstruct; cae and vae can")
+
+
+@torch.inference_mode()
+def reconstruct(trained: Trained, x: Tensor) -> Tensor:
+    """x (N, C, H, W) in [0, 1] -> its reconstruction, on the CPU."""
+    network, device = trained.network, trained.device
+    return torch.cat([network.decode(network.encode(part.to(device))).cpu() for part in x.split(CHUNK)])
+
+
+def errors(trained: Trained, split: Split) -> Iterable[dict[str, float]]:
+    """For each image of a split: index, label where there is one, mse per pixel, psnr in dB."""
+    for start in range(0, len(split), CHUNK):
+        x = split.images[start : start + CHUNK].float() / 255
+        mse = (reconstruct(trained, x) - x).square().flatten(1).mean(1)
+        for offset, value in enumerate(mse.tolist()):
+            row: dict[str, float] = {"index": start + offset}
+            if split.labels is not None:
+                row["label"] = int(split.labels[start + offset])
+            yield row | {"mse": value, "psnr": -10 * math.log10(value) if value > 0 else math.inf}
+
+
+def write_errors(rows: list[dict[str, float]], path: Path) -> None:
+    """The rows as CSV."""
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,107 @@
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017)."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gentool.data.images import ImageData, Split
+from gentool.engine.ema import EMA
+from gentool.engine.run import Run
+from gentool.figures.grids import grid, labelled_rows
+from gentool.metrics.elbo import negative_elbo, reparameterize
+from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
+from gentool.options import TrainOptions, numbers, option, redefault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(TrainOptions):
+    """The VAE's flags."""
+
+    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or one hidden layer.")
+    latent_dim: int = option(32, "Size of the latent vector.", min=1, max=4096)
+    channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
+    hidden: int = option(400, "Units of the hidden layer (mlp).", min=1)
+    beta: float = option(1.0, "Weight of the KL term.", min=0, max=1000)
+    kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
+    epochs: int = redefault(TrainOptions, "epochs", 50)
+
+
+class VAE(nn.Module):
+    """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits))."""
+
+    def __init__(self, options: Options, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.latent_dim = options.latent_dim
+        if options.arch == "conv":
+            channels = numbers(options.channels)
+            self.encoder: nn.Module = ConvEncoder(shape, 2 * options.latent_dim, channels)
+            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels)
+        else:
+            self.encoder = MLPEncoder(shape, 2 * options.latent_dim, options.hidden)
+            self.decoder = MLPDecoder(shape, options.latent_dim, options.hidden)
+
+    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return self.decoder(reparameterize(mean, logvar, noise)), mean, logvar
+
+    def encode(self, x: Tensor) -> Tensor:
+        """The mean of q(z | x), (N, D)."""
+        return self.encoder(x).chunk(2, dim=1)[0]
+
+    def decode(self, z: Tensor) -> Tensor:
+        """z (N, D) -> the pixels' means (N, C, H, W) in [0, 1]."""
+        return self.decoder(z).float().sigmoid()
+
+
+def build(options: Options, shape: tuple[int, int, int], classes: int) -> VAE:
+    """The network that model.pt holds."""
+    return VAE(options, shape)
+
+
+def train(options: Options, data: ImageData, run: Run) -> None:
+    """Ascend the ELBO."""
+    vae = run.place(build(options, data.shape, len(data.classes)))
+    optimizer = run.adam(vae, options.lr)
+    ema = EMA(vae, options.ema)
+    z = run.fixed_noise("samples", 64, options.latent_dim)
+    shown = run.examples(10)
+    run.resume(vae=vae, ema=ema, optimizer=optimizer)
+
+    warmup = options.kl_warmup * run.steps_per_epoch
+    for _ in run.epochs():
+        vae.train()
+        for x, _ in run.batches():
+            with run.autocast():
+                logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
+            beta = options.beta * min(1.0, (run.step + 1) / warmup) if warmup else options.beta
+            losses = negative_elbo(logits.float(), x, mean, logvar, beta)
+            run.descend(optimizer, losses["loss"])
+            ema.update()
+            run.record(losses)
+        network = ema.network.eval()
+        run.record_validation(evaluate(network, data.validation, options, run))
+        if run.pictures_due:
+            with torch.no_grad():
+                run.save_picture("samples", grid(network.decode(z)))
+                stack = torch.cat([shown, network.decode(network.encode(shown))])
+                run.save_picture("reconstructions", labelled_rows(stack, ["original", "rebuilt"]))
+        run.save(network)
+    run.finish(evaluate(ema.network.eval(), data.test, options, run))
+
+
+@torch.no_grad()
+def evaluate(vae: nn.Module, split: Split, options: Options, run: Run) -> dict[str, float]:
+    """The terms of the ELBO over a split in nats per image, one sample of z for each image, in f32."""
+    totals: dict[str, float] = {}
+    noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), options.latent_dim)
+    seen = 0
+    for x, _ in run.in_order(split):
+        logits, mean, logvar = vae(x, noise[seen : seen + len(x)])
+        for name, value in negative_elbo(logits, x, mean, logvar, options.beta).items():
+            totals[name] = totals.get(name, 0.0) + value.item() * len(x)
+        seen += len(x)
+    return {name: total / seen for name, total in totals.items()}
+

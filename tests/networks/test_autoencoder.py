@@ -1,0 +1,93 @@
+"""The autoencoders' networks: exact shapes at every size, and gradients everywhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from gentool.networks.autoencoder import (
+    ConvDecoder,
+    ConvEncoder,
+    MLPDecoder,
+    MLPEncoder,
+    Shape,
+    halvings,
+)
+
+SHAPES = [
+    (1, 8, 8),
+    (3, 8, 8),
+    (3, 24, 24),
+    (1, 28, 28),
+    (3, 40, 56),
+    (1, 48, 48),
+    (3, 64, 64),
+    (3, 72, 72),
+    (1, 9, 250),
+    (3, 256, 256),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("kernel_size", [3, 4, 5])
+def test_a_convolutional_pair_keeps_the_shape(shape: Shape, kernel_size: int) -> None:
+    x = torch.rand(2, *shape)
+    z = ConvEncoder(shape, 7, kernel_size=kernel_size)(x)
+    assert z.shape == (2, 7)
+    assert ConvDecoder(shape, 7, kernel_size=kernel_size)(z).shape == x.shape
+
+
+@pytest.mark.parametrize("shape", SHAPES[:6], ids=str)
+def test_an_mlp_pair_keeps_the_shape(shape: Shape) -> None:
+    x = torch.rand(2, *shape)
+    z = MLPEncoder(shape, 7, hidden=16)(x)
+    assert z.shape == (2, 7)
+    assert MLPDecoder(shape, 7, hidden=16)(z).shape == x.shape
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    channels=st.sampled_from([1, 3]),
+    height=st.integers(8, 70),
+    width=st.integers(8, 70),
+    depth=st.integers(1, 6),
+)
+def test_any_size_and_any_depth_will_do(
+    channels: int, height: int, width: int, depth: int
+) -> None:
+    shape = (channels, height, width)
+    widths = [4] * depth
+    z = ConvEncoder(shape, 3, widths)(torch.rand(1, *shape))
+    assert ConvDecoder(shape, 3, widths)(z).shape == (1, *shape)
+
+
+@pytest.mark.parametrize(
+    "encoder, decoder", [(ConvEncoder, ConvDecoder), (MLPEncoder, MLPDecoder)]
+)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)], ids=str)
+def test_gradients_reach_every_parameter(
+    encoder: type[nn.Module], decoder: type[nn.Module], shape: Shape
+) -> None:
+    torch.manual_seed(1)
+    pair = nn.Sequential(encoder(shape, 8), decoder(shape, 8))
+    pair(torch.rand(8, *shape)).square().mean().backward()
+    for name, parameter in pair.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_halving_rounds_up_and_stops_at_two() -> None:
+    assert halvings(24, 24, 4) == [(24, 24), (12, 12), (6, 6), (3, 3), (2, 2)]
+    assert halvings(8, 8, 4) == [(8, 8), (4, 4), (2, 2)]
+    assert halvings(40, 56, 2) == [(40, 56), (20, 28), (10, 14)]
+
+
+def test_decoders_return_logits() -> None:
+    torch.manual_seed(1)
+    shape = (1, 28, 28)
+    for decoder in (ConvDecoder(shape, 4), MLPDecoder(shape, 4)):
+        logits = decoder(1000 * torch.randn(16, 4))
+        assert logits.min() < 0 < 1 < logits.max()

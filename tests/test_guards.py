@@ -1,0 +1,191 @@
+"""Guards of the design: floors, file names, light imports, help for everything, documented commands that exist."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from gentool.cli.app import app
+from gentool.models import MODELS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "gentool"
+
+FLOORS = (
+    ("errors",),
+    ("files",),
+    ("options", "figures", "metrics", "networks"),
+    ("data",),
+    ("engine",),
+    ("models", "seq2seq"),
+    ("latent", "evaluation"),
+    ("cli",),
+)
+LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
+NO_ROOMS = ("__init__", "__main__")
+FILES = sorted(PACKAGE.rglob("*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*.sh")])
+
+
+def module_name(path: Path) -> str:
+    """`gentool/data/images.py` is gentool.data.images; a package is its own name."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in FILES}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of gentool that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "gentool"}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            source = node.module or ""
+            if source.split(".")[0] == "gentool":
+                inner = {f"{source}.{alias.name}" for alias in node.names}
+                found |= {name for name in inner if name in MODULES} or {source}
+    return found
+
+
+def room(module: str) -> str:
+    """The room of a module: `gentool.data.images` is in data; the package itself is in none."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_floors_below(path: Path) -> None:
+    here = room(module_name(path))
+    if here in ("", "__main__"):
+        return
+    assert here in LEVEL, f"{here} has no floor; give it one in FLOORS and in the design"
+    for module in imported(path):
+        there = room(module)
+        assert there in ("", here) or LEVEL[there] < LEVEL[here], f"{here} must not import {module}"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_models_do_not_import_one_another(model: str) -> None:
+    others = {f"gentool.models.{other.replace('-', '_')}" for other in MODELS if other != model}
+    assert not imported(PACKAGE / "models" / f"{model.replace('-', '_')}.py") & others
+
+
+def test_there_are_no_circles() -> None:
+    edges = {name: imported(path) & MODULES.keys() - {name} for name, path in MODULES.items()}
+    open_, done = [], set()
+
+    def visit(name: str) -> None:
+        if name in done:
+            return
+        assert name not in open_, f"a circle: {' → '.join([*open_[open_.index(name) :], name])}"
+        open_.append(name)
+        for other in sorted(edges[name]):
+            visit(other)
+        done.add(open_.pop())
+
+    for name in MODULES:
+        visit(name)
+
+
+def test_no_file_is_a_drawer_for_everything() -> None:
+    assert not [path for path in FILES if path.stem in ("utils", "util", "helpers", "helper", "common", "misc")]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["train", "gna"]], ids=" ".join)
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "gentool", *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", cwd=ROOT, check=False)
+    assert ran.returncode == (2 if "gna" in arguments else 0), ran.stderr[-2000:]
+    loaded = {line.rsplit("|", 1)[-1].strip() for line in ran.stderr.splitlines() if line.startswith("import time:")}
+    assert "gentool.cli.app" in loaded
+    assert not loaded & {"torch", "torchvision", "numpy", "sklearn", "scipy", "matplotlib", "PIL"}
+
+
+def subcommands(command: Any, context: Any) -> dict[str, Any]:
+    """The commands of a group, loaded as the group loads them; nothing for a plain command."""
+    names = list(getattr(command, "commands", {}))
+    return {name: command.resolve_command(context, [name])[1] for name in names}
+
+
+def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command of the tree with its words. Typer's own click is private, so its types are not named here."""
+    yield path, command
+    context = command.context_class(command, info_name=command.name)
+    for name, inner in subcommands(command, context).items():
+        yield from walk(inner, (*path, name))
+
+
+COMMANDS = dict(walk(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_and_option_has_help(words: tuple[str, ...]) -> None:
+    command = COMMANDS[words]
+    assert (command.help or "").strip(), f"gentool {' '.join(words)} has no help"
+    nameless = [parameter.name for parameter in command.params if not (parameter.help or "").strip()]
+    assert not nameless, f"gentool {' '.join(words)}: without help: {nameless}"
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Every `gentool ...` command in the documents: where it stands, and the command."""
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        if path.suffix == ".md":
+            fenced = re.findall(r"^```[^\n]*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+            indented = re.findall(r"^ {4}(gentool .*)$", text, flags=re.MULTILINE)
+            inline = re.findall(
+                r"`(gentool [^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+            )
+            lines = [line for block in fenced for line in block.splitlines()] + indented + inline
+        else:
+            lines = [re.sub(r"\$\{\d+:\+(.*?)\}", r"\1", line) for line in text.splitlines()]
+        for line in lines:
+            for part in re.split(r"\s(?:&&|\|\||[;|>&])\s|\s#\s", line.replace("\\|", "|")):
+                found = re.match(r"\s*(?:[$>]\s+)?(?:[A-Z_]+=\S*\s+)*(?:uv run\s+)?(gentool\s.*)", part)
+                if found:
+                    yield path.name, found[1].strip().rstrip(";")
+
+
+DOCUMENTED = sorted(set(documented()))
+
+
+def meant(words: tuple[str, ...], word: str) -> list[tuple[str, ...]]:
+    """The commands that a word after `words` stands for: itself, or those of a placeholder (MODEL, cae|vae, …)."""
+    below = [known for known in COMMANDS if len(known) == len(words) + 1 and known[:-1] == words]
+    if (*words, word) in below:
+        return [(*words, word)]
+    return below if re.fullmatch(r"[A-Z_]+|[<{\[].*|…|\.\.\.|\w+(\|\w+)+", word) else []
+
+
+def test_the_documents_show_commands() -> None:
+    assert len({command for _, command in DOCUMENTED}) >= 5
+
+
+@pytest.mark.parametrize(("where", "command"), DOCUMENTED)
+def test_documented_commands_exist(where: str, command: str) -> None:
+    words = shlex.split(command)[1:]
+    candidates: list[tuple[str, ...]] = [()]
+    for word in words:
+        if word.startswith(("-", "[-")) or not any(hasattr(COMMANDS[known], "commands") for known in candidates):
+            break
+        candidates = [inner for known in candidates for inner in meant(known, word)]
+        assert candidates, f"{where}: {command}: no such command"
+    flags = {
+        flag
+        for known in candidates
+        for parameter in COMMANDS[known].params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    } | {"--help"}
+    for word in words:
+        found = re.match(r"\[?(--?[A-Za-z][\w-]*)", word)
+        if found:
+            assert found[1] in flags, f"{where}: {command}: there is no {found[1]}"
