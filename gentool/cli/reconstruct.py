@@ -12,6 +12,7 @@ from gentool.cli.command import command
 from gentool.cli.dataset import DataOptions
 from gentool.cli.place import PlaceOptions
 from gentool.engine.randomness import derived_seed
+from gentool.engine.run import by
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import DataError
 from gentool.figures.grids import labelled_rows, save_png
@@ -50,6 +51,9 @@ def rebuild(
     trained = load_trained(model, checkpoint, options.device)
     require_encoder(trained)
     images = data.load(voice, trained.header.data)
+    if images.shape != trained.header.shape:
+        raise DataError(f"{images.name}: its images are {by(images.shape)}, the model's {by(trained.header.shape)}; "
+                        f"give --size {trained.header.shape[2]}x{trained.header.shape[1]}")  # fmt: skip
     split = images.splits[options.split]
     if not len(split):
         raise DataError(f"{images.name}: has no {options.split} images; choose another --split")

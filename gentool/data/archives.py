@@ -1,6 +1,7 @@
 """Images inside .zip and .tar archives, read in memory: nothing is ever unpacked to disk."""
 
 import lzma
+import re
 import stat
 import tarfile
 import zipfile
@@ -13,6 +14,7 @@ from gentool.errors import DataError
 
 LARGEST_MEMBER = 256 * 2**20
 LARGEST_RATIO = 200
+_SUSPICIOUS = 16 * 2**20
 LARGEST_TOTAL = 64 * 2**30
 LARGEST_IN_MEMORY = 2 * 2**30
 MOST_MEMBERS = 5_000_000
@@ -21,7 +23,7 @@ MOST_MEMBERS = 5_000_000
 def _unsafe(name: str) -> str | None:
     """Why a member's name is refused."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or (path.parts and ":" in path.parts[0]):
+    if path.is_absolute() or ".." in path.parts or (path.parts and re.match("[A-Za-z]:", path.parts[0])):
         return "its name points outside the archive"
     return None
 
@@ -30,7 +32,7 @@ def _too_large(size: int, packed: int | None) -> str | None:
     """Why a member of this unpacked and packed size is refused."""
     if size > LARGEST_MEMBER:
         return f"unpacks to more than {LARGEST_MEMBER // 2**20} MiB"
-    if packed is not None and size > 2**20 and size > LARGEST_RATIO * max(packed, 1):
+    if packed is not None and size > _SUSPICIOUS and size > LARGEST_RATIO * max(packed, 1):
         return f"unpacks to {size // max(packed, 1)} times its packed size"
     return None
 
@@ -47,9 +49,6 @@ def read_zip(path: Path) -> Raw:
     for member in sorted(archive.infolist(), key=lambda member: member.filename):
         if member.is_dir():
             continue
-        if of_the_system(member.filename.replace("..", "")):
-            ignored += 1
-            continue
         reason = _unsafe(member.filename) or _too_large(member.file_size, member.compress_size)
         if stat.S_ISLNK(member.external_attr >> 16):
             reason = "a link"
@@ -57,7 +56,9 @@ def read_zip(path: Path) -> Raw:
             reason = "encrypted"
         elif total + member.file_size > LARGEST_TOTAL or len(members) >= MOST_MEMBERS:
             reason = "the archive unpacks to too much; unpack it and give the folder"
-        if reason:
+        if not reason and of_the_system(member.filename):
+            ignored += 1
+        elif reason:
             skipped.append(Skipped(member.filename, reason))
         else:
             members.append(member)
@@ -88,25 +89,26 @@ def read_tar(path: Path) -> Raw:
     """
     contents: dict[str, bytes] = {}
     skipped: list[Skipped] = []
-    ignored = total = 0
+    ignored = total = passed = 0
     try:
         with tarfile.open(path) as archive:
             for member in archive:
                 if member.isdir():
                     continue
-                if of_the_system(member.name.replace("..", "")):
-                    ignored += 1
-                    continue
+                passed += member.size
+                if passed > LARGEST_TOTAL:  # what is passed over is unpacked too: stop before this one
+                    skipped.append(Skipped(member.name, "the archive unpacks to too much; from here on it is not read"))
+                    break
                 reason = _unsafe(member.name) or _too_large(member.size, None)
                 if member.issym() or member.islnk():
                     reason = "a link"
                 elif not member.isreg():
                     reason = "not a regular file"
                 elif total + member.size > LARGEST_IN_MEMORY or len(contents) >= MOST_MEMBERS:
-                    reason = (
-                        f"the archive holds more than {LARGEST_IN_MEMORY // 2**30} GiB; unpack it and give the folder"
-                    )
-                if reason is None:
+                    reason = f"beyond {LARGEST_IN_MEMORY // 2**30} GiB; unpack the archive and give the folder"
+                if not reason and of_the_system(member.name):
+                    ignored += 1
+                elif reason is None:
                     file = archive.extractfile(member)
                     assert file is not None
                     contents[member.name] = file.read()

@@ -62,9 +62,8 @@ def _images(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
     for key in _IMAGE_KEYS:
         if key in arrays and arrays[key].ndim in (3, 4):
             return arrays[key]
-    raise DataError(
-        f"{path}: no array of images; name it one of {', '.join(_IMAGE_KEYS[:-1])} (found {', '.join(arrays) or 'none'})"
-    )
+    names = ", ".join(_IMAGE_KEYS[:-1])
+    raise DataError(f"{path}: no array of images; name it one of {names} (found {', '.join(arrays) or 'none'})")
 
 
 def classes_of(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
@@ -107,7 +106,6 @@ def _bytes(array: NDArray[Any], where: str) -> Pixels:
     if array.dtype == np.uint16 and high > 255:
         most = 65535
     if not 0 <= low <= high <= most:  # also refuses NaN
-        raise DataError(
-            f"{where}: {array.dtype} values from {low:g} to {high:g}; expected uint8, or floats from 0 to 1"
-        )
+        found = f"{array.dtype} values from {low:g} to {high:g}"
+        raise DataError(f"{where}: {found}; expected uint8, or floats from 0 to 1")
     return np.rint(array * (255 / most)).astype(np.uint8)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gentool.errors import OptionError
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 class Entry:
     """One named data set.
 
-    `module` in `gentool.data.sources` has `read(options, downloads) -> Raw`, called with every open option filled
-    from `defaults`; `downloads` is a folder that it may fill and find again.
+    `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
+    filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
+    installed package), generated, fetched, or given (only from `--source`).
     """
 
     name: str
     description: str
-    count: int
+    count: int | None
     size: str
     channels: int
     labels: str
     licence: str
     module: str
-    generated: bool = False
-    fetched: bool = False
+    origin: Literal["built in", "generated", "fetched", "given"]
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
         """What the source holds. Raises DataError when it is not at hand."""
-        if options.count is not None and (not self.generated or options.source is not None):
+        if options.count is not None and (self.origin != "generated" or options.source is not None):
             raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
         module = importlib.import_module(f"gentool.data.sources.{self.module}")
         read: Callable[[str, PrepareOptions, Path], Raw] = module.read
@@ -52,6 +52,7 @@ _ENTRIES = (
         labels="10 digits",
         licence="UCI ML repository (Alpaydin, Kaynak 1998), CC BY 4.0",
         module="digits",
+        origin="built in",
     ),
     Entry(
         name="shapes",
@@ -62,7 +63,7 @@ _ENTRIES = (
         labels="5 shapes",
         licence="generated, free",
         module="shapes",
-        generated=True,
+        origin="generated",
     ),
     Entry(
         name="mnist",
@@ -73,7 +74,7 @@ _ENTRIES = (
         labels="10 digits",
         licence="CC BY-SA 3.0 (LeCun, Cortes)",
         module="torchvision_sets",
-        fetched=True,
+        origin="fetched",
     ),
     Entry(
         name="fashion-mnist",
@@ -84,7 +85,7 @@ _ENTRIES = (
         labels="10 clothes",
         licence="MIT (Zalando)",
         module="torchvision_sets",
-        fetched=True,
+        origin="fetched",
     ),
     Entry(
         name="kmnist",
@@ -95,7 +96,7 @@ _ENTRIES = (
         labels="10 characters",
         licence="CC BY-SA 4.0 (ROIS-DS CODH)",
         module="torchvision_sets",
-        fetched=True,
+        origin="fetched",
     ),
     Entry(
         name="cifar10",
@@ -106,7 +107,7 @@ _ENTRIES = (
         labels="10 things",
         licence="none stated (Krizhevsky 2009)",
         module="torchvision_sets",
-        fetched=True,
+        origin="fetched",
     ),
     Entry(
         name="svhn",
@@ -117,7 +118,7 @@ _ENTRIES = (
         labels="10 digits",
         licence="non-commercial use only (Netzer et al. 2011)",
         module="torchvision_sets",
-        fetched=True,
+        origin="fetched",
     ),
     Entry(
         name="cryptopunks",
@@ -128,7 +129,7 @@ _ENTRIES = (
         labels="",
         licence="no licence for the images: do not redistribute",
         module="cryptopunks",
-        fetched=True,
+        origin="fetched",
         defaults={"tile": "24", "background": "#638596"},
     ),
     Entry(
@@ -140,16 +141,18 @@ _ENTRIES = (
         labels="",
         licence="none stated (Kaggle)",
         module="cats",
+        origin="given",
     ),
     Entry(
         name="rijksmuseum",
         description="painted portraits; --source",
-        count=0,
+        count=None,
         size="any",
         channels=3,
         labels="",
         licence="public domain for most (Rijksmuseum)",
         module="rijksmuseum",
+        origin="given",
     ),
 )
 

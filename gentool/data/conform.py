@@ -16,9 +16,10 @@ Box = tuple[float, float, float, float]
 
 def is_pixel_art(pixels: Pixels) -> bool:
     """Whether an image (H, W, C) has few colours, each covering many pixels."""
-    flat = pixels.reshape(-1, pixels.shape[2])
-    colours = len(np.unique(flat, axis=0))
-    return colours <= min(_MOST_COLOURS, len(flat) // _PIXELS_PER_COLOUR)
+    height, width, channels = pixels.shape
+    most = min(_MOST_COLOURS, height * width // _PIXELS_PER_COLOUR)
+    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+    return image.getcolors(most) is not None
 
 
 def grey_level(colour: tuple[int, int, int]) -> int:
@@ -94,7 +95,8 @@ def resize(pixels: Pixels, size: tuple[int, int], box: Box, resample: Resample, 
 def _nearest(low: float, high: float, count: int) -> NDArray[np.intp]:
     """The source index under the middle of each of `count` equal parts of low..high."""
     middles = low + (np.arange(count) + 0.5) * ((high - low) / count)
-    return np.floor(middles).astype(np.intp)
+    indices: NDArray[np.intp] = np.floor(middles).astype(np.intp)
+    return indices
 
 
 def _by_area(pixels: Pixels, size: tuple[int, int], box: Box) -> Pixels:
@@ -103,7 +105,8 @@ def _by_area(pixels: Pixels, size: tuple[int, int], box: Box) -> Pixels:
     down, across = _overlaps(box[1], box[3], height, size[1]), _overlaps(box[0], box[2], width, size[0])
     mixed = np.einsum("yh,hwc->ywc", down, pixels.astype(np.float32), optimize=True)
     mixed = np.einsum("xw,ywc->yxc", across, mixed, optimize=True)
-    return np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    rounded: Pixels = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    return rounded
 
 
 def _overlaps(low: float, high: float, old: int, new: int) -> NDArray[np.float32]:
@@ -112,4 +115,5 @@ def _overlaps(low: float, high: float, old: int, new: int) -> NDArray[np.float32
     cells = np.arange(old)
     right = np.minimum(edges[1:, None], cells[None, :] + 1)
     left = np.maximum(edges[:-1, None], cells[None, :])
-    return (np.clip(right - left, 0, None) / ((high - low) / new)).astype(np.float32)
+    shares: NDArray[np.float32] = (np.clip(right - left, 0, None) / ((high - low) / new)).astype(np.float32)
+    return shares

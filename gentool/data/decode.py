@@ -33,9 +33,8 @@ class Header:
     width: int
     height: int
     mode: str
-    format: str
     grey: bool
-    frames: int
+    animated: bool
     turned: bool
 
 
@@ -94,22 +93,20 @@ def header(content: bytes) -> Header:
         turned = _orientation(image)
         if turned in _SIDEWAYS:
             width, height = height, width
-        frames = int(getattr(image, "n_frames", 1))
-        return Header(width, height, image.mode, image.format or "?", image.mode in _GREY, frames, turned != 1)
+        animated = bool(getattr(image, "is_animated", False))
+        return Header(width, height, image.mode, image.mode in _GREY, animated, turned != 1)
 
 
-def decode(
-    content: bytes, background: tuple[int, int, int], *, grey: bool, enough: tuple[int, int] | None = None
-) -> Pixels:
+def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enough: int | None = None) -> Pixels:
     """The pixels of the first frame, uint8 (H, W, 1) when `grey` else (H, W, 3).
 
-    EXIF orientation is applied, transparency is flattened onto `background`, 16 bits are scaled to 8. A JPEG much larger
-    than `enough` (width, height) is decoded at a half, a quarter or an eighth that is at least so large. Raises Unreadable.
+    EXIF orientation is applied, transparency is flattened onto `background`, 16 bits are scaled to 8. A JPEG
+    that is much larger is decoded at a half, a quarter or an eighth whose sides are at least `enough`. Raises
+    Unreadable.
     """
     with _reasons(), _open(content) as image:
         if enough is not None and image.format == "JPEG":
-            side = max(enough)
-            image.draft(image.mode, (side, side))
+            image.draft(image.mode, (enough, enough))
         image.load()
         turned = _orientation(image)
         seen = ImageOps.exif_transpose(image) if turned != 1 else image
@@ -136,18 +133,19 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     low, high = float(values.min()), float(values.max())
     if image.mode == "F":
         scale = 255.0 if high <= 1 else 1.0
-        known = 0 <= low and high <= 255
+        known = low >= 0 and high <= 255
     else:
         scale = 255 / 65535
-        known = 0 <= low and high <= 65535
+        known = low >= 0 and high <= 65535
     if not known:
         raise Unreadable(f"grey values from {low:g} to {high:g}: of no known range")
     return Image.fromarray(np.rint(values * scale).astype(np.uint8))
 
 
 def transparent(content: bytes) -> NDArray[np.bool_] | None:
-    """Where an image file is wholly transparent, bool (H, W), or None when it has no transparency. Raises Unreadable."""
+    """Where an image is wholly transparent, bool (H, W), or None when it has no transparency. Raises Unreadable."""
     with _reasons(), _open(content) as image:
         if not image.has_transparency_data:
             return None
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3] == 0
+        clear: NDArray[np.bool_] = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3] == 0
+        return clear

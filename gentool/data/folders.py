@@ -78,11 +78,9 @@ def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
     ignored = 0
     for place, inner, files in os.walk(folder, onerror=lambda error: skipped.append(_unlisted(folder, error))):
         here = Path(place)
-        for name in sorted(inner):
-            if (here / name).is_symlink():
-                skipped.append(
-                    Skipped((here / name).relative_to(folder).as_posix(), "a link to a folder, not followed")
-                )
+        inner[:], left_out = _entered(here, sorted(inner))
+        ignored += sum(not why for why in left_out.values())
+        skipped += [Skipped((here / name).relative_to(folder).as_posix(), why) for name, why in left_out.items() if why]
         for name in files:
             path = here / name
             relative = path.relative_to(folder).as_posix()
@@ -101,6 +99,19 @@ def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
             else:
                 names.append(relative)
     return sorted(names), skipped, ignored
+
+
+def _entered(here: Path, folders: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The sub-folders to look into, and the others with a reason; without one they are ignored."""
+    others: dict[str, str] = {}
+    for name in folders:
+        if of_the_system(name):
+            others[name] = ""
+        elif (here / name).is_symlink():
+            others[name] = "a link to a folder, not followed"
+        elif all((here / name / file).is_file() for file in ("images.npy", "dataset.json")):
+            others[name] = "a prepared folder"
+    return [name for name in folders if name not in others], others
 
 
 def _unlisted(folder: Path, error: OSError) -> Skipped:

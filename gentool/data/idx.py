@@ -52,10 +52,8 @@ def image_files(folder: Path) -> dict[str, Path]:
 def _labels_beside(images: Path) -> Path | None:
     name = re.sub("images", "labels", images.name, flags=re.IGNORECASE).replace("idx3", "idx1")
     plain = name.removesuffix(".gz")
-    return next(
-        (p for p in (images.with_name(name), images.with_name(plain), images.with_name(plain + ".gz")) if p.is_file()),
-        None,
-    )
+    beside = (images.with_name(spelling) for spelling in (name, plain, plain + ".gz"))
+    return next((path for path in beside if path.is_file()), None)
 
 
 def read_idx_folder(folder: Path, classes: Sequence[str] = ()) -> Raw:
@@ -82,9 +80,7 @@ def read_idx_folder(folder: Path, classes: Sequence[str] = ()) -> Raw:
                 raise DataError(f"{beside}: {found.shape[0]} labels for {len(images)} images; fetch both files again")
             labels.append(found.astype(np.int64))
     if parts[0].shape[1:] != parts[-1].shape[1:]:
-        raise DataError(
-            f"{folder}: training and test images differ in size: {parts[0].shape[1:]} and {parts[-1].shape[1:]}"
-        )
+        raise DataError(f"{folder}: training images are {parts[0].shape[1:]}, test images {parts[-1].shape[1:]}")
     labelled = len(labels) == len(parts)
     joined = np.concatenate(labels) if labelled else None
     notes = () if labelled or not labels else ("labels not used: one of the IDX files of labels is missing",)

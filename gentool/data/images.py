@@ -69,7 +69,7 @@ class ImageData:
         return self._rows("factors.npy")
 
     def source_positions(self) -> Tensor | None:
-        """The position in the source of each stored image, int64 (N,): the number of a CryptoPunk, of an MNIST digit."""
+        """The position in the source of each stored image, int64 (N,), such as the number of a CryptoPunk."""
         return self._rows("order.npy")
 
     def _rows(self, file: str) -> Tensor | None:

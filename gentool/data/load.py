@@ -1,6 +1,6 @@
 """From the word after `--data` to images in memory: a named set, a prepared folder, or a raw source.
 
-Named sets and raw sources are prepared into the cache, and found there again while their files and options are unchanged.
+Named sets and raw sources are prepared into the cache, and found there again while files and options are unchanged.
 """
 
 import shutil
@@ -16,10 +16,11 @@ from gentool.data import cache
 from gentool.data.catalog import CATALOG, Entry
 from gentool.data.detect import read_path
 from gentool.data.images import ImageData
-from gentool.data.pipeline import Progress, prepare_rows, scratch_in, silent
+from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
-from gentool.data.store import building, is_prepared, open_prepared, write
+from gentool.data.store import building, is_prepared, open_prepared, scratch_in, write
+from gentool.data.survey import Progress, silent
 from gentool.errors import DataError, OptionError
 from gentool.options import flag, suggestion
 
@@ -48,7 +49,7 @@ def load(
     data: str,
     options: PrepareOptions = _DEFAULTS,
     *,
-    on_progress: Progress = silent,
+    on_progress: Progress | None = None,
     notice: Notice = to_stderr,
 ) -> ImageData:
     """The images of a named set, a prepared folder or a raw source. Raises DataError, or OptionError for `options`."""
@@ -58,35 +59,34 @@ def load(
             flags = ", ".join(map(flag, options.changed()))
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
-    if data in CATALOG and options.source is None:
-        found = _known(CATALOG[data], options, notice)
-        if found is not None:
-            return found
-    wanted = find(data, options, notice)
+    wanted = find(data, options)
+    found = _cached(wanted, notice)
+    if found is not None:
+        return found
     target = cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
-    prepared = _whole(target, notice) or prepare_into(target, wanted, on_progress=on_progress, notice=notice)
-    if wanted.entry is not None:
-        cache.remember(wanted.name, wanted.options, target)
+    if wanted.entry is not None and folder.exists():
+        notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
+    if wanted.options.source != options.source:
+        notice(f"{data}: from {wanted.options.source}, as given before")
+    prepared = prepare_into(target, wanted, on_progress=on_progress or silent, notice=notice)
+    _remember(wanted, target)
     return prepared
 
 
-def find(data: str, options: PrepareOptions, notice: Notice = to_stderr) -> Wanted:
+def find(data: str, options: PrepareOptions) -> Wanted:
     """What `data` and `options` ask to be prepared. Raises DataError when there is no such source."""
     entry = CATALOG.get(data)
     if entry is None:
         return _from_path(data, options)
     resolved = options.with_defaults(entry.defaults)
-    if resolved.source is None and not entry.generated:
-        source = cache.known_source(entry.name)
-        if source is not None:
-            notice(f"{entry.name}: from {source}, as given before")
-            resolved = options.with_defaults({**entry.defaults, "source": source})
+    if resolved.source is None and entry.origin in ("fetched", "given"):
+        resolved = resolved.with_defaults({"source": cache.known_source(entry.name)})
     source = resolved.source
     if source is not None and not source.exists():
         raise DataError(f"--source {source}: no such file or folder")
-    stamp = cache.stamp(source) if source is not None else "own"
+    stamp = cache.stamp(source) if source is not None else ""
     downloads = cache.downloads_folder(entry.name)
-    where = str(source.resolve()) if source is not None else entry.name
+    where = str(source.resolve()) if source is not None else entry.origin
     return Wanted(entry.name, resolved, lambda: entry.read(resolved, downloads), stamp, entry, where)
 
 
@@ -95,7 +95,7 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
     if not path.exists():
         if path.name == data and not path.suffix:
             raise DataError(
-                f"{data!r} is neither a data set nor a file or folder.{suggestion(data, CATALOG)} "
+                f"{data!r} is neither a data set nor a file or folder.{suggestion(data.lower(), CATALOG)} "
                 "`gentool prepare --list` shows the data sets"
             )
         raise DataError(f"{data}: no such file or folder")
@@ -107,13 +107,32 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
     return Wanted(name, options, lambda: read_path(path, options), cache.stamp(path), None, str(path.resolve()))
 
 
-def _known(entry: Entry, options: PrepareOptions, notice: Notice) -> ImageData | None:
-    folder = cache.known_folder(entry.name, options.with_defaults(entry.defaults))
-    return None if folder is None else _whole(folder, notice)
+def _cached(wanted: Wanted, notice: Notice) -> ImageData | None:
+    """The set from the cache: of the same source and options, or, where the source is not at hand, of these options."""
+    found = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), notice)
+    if found is not None:
+        _remember(wanted, found.folder)
+    elif wanted.options.source is None and wanted.entry is not None:
+        noted = cache.known_folder(wanted.name, wanted.options)
+        found = None if noted is None else _whole(noted, notice)
+    return found
+
+
+def is_cached(entry: Entry) -> bool:
+    """Whether a named set with its default options is in the cache."""
+    options = _DEFAULTS.with_defaults(entry.defaults)
+    return cache.known_folder(entry.name, options) is not None
+
+
+def _remember(wanted: Wanted, folder: Path | None) -> None:
+    """Let the set be found by its name alone; not where another source would hide what is built in."""
+    entry = wanted.entry
+    if folder is not None and entry and (entry.origin in ("fetched", "given") or wanted.options.source is None):
+        cache.remember(wanted.name, wanted.options, folder)
 
 
 def _whole(folder: Path, notice: Notice) -> ImageData | None:
-    """The prepared folder in the cache; None when it is not there, or was damaged and is now removed."""
+    """A prepared folder in the cache; None when it is not there, or was damaged and is now removed."""
     if not folder.is_dir():
         return None
     try:

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from gentool.options import Validated, option
 
@@ -52,6 +52,8 @@ def colour(text: str) -> tuple[int, int, int]:
 class PrepareOptions(Validated):
     """All that decides what the prepared images look like."""
 
+    panel: ClassVar[str] = "Data"
+
     source: Path | None = option(
         None, "Read the files of a named data set from here instead of fetching them.", metavar="PATH"
     )
@@ -60,8 +62,8 @@ class PrepareOptions(Validated):
     )
     size: str | None = option(
         None,
-        f"Size of the prepared images: N or WxH, {SMALLEST} to {LARGEST} a side.  "
-        f"[default: as they are; {DEFAULT_SIDE} where they differ]",
+        f"Size of the prepared images: N or WxH, {SMALLEST} to {LARGEST} a side. "
+        f"(default: as they are; {DEFAULT_SIDE} where they differ)",
         parse=image_size,
         metavar="N|WxH",
     )
@@ -70,13 +72,13 @@ class PrepareOptions(Validated):
     resample: Resample = option(
         "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
     )
-    channels: Literal[1, 3] | None = option(None, "1: grey, 3: colour.  [default: 1 where all are grey, else 3]")
+    channels: Literal[1, 3] | None = option(None, "1: grey, 3: colour. (default: 1 where all are grey, else 3)")
     background: str | None = option(
-        None, "Colour behind transparent pixels and padding.  [default: white, or the data set's]", parse=colour
+        None, "Colour behind transparent pixels and padding. (default: white, or the data set's own)", parse=colour
     )
     validation: float = option(0.05, "Share of images kept for validation.", min=0, max=0.9)
     test: float | None = option(
-        None, "Share of images kept for testing.  [default: the data set's own test images, else 0.1]", min=0, max=0.9
+        None, "Share of images kept for testing.  (default: the data set's own test images, else 0.1)", min=0, max=0.9
     )
     split_seed: int = option(0, "Seed of the split, and of the images of a generated data set.", min=0, max=2**31 - 1)
     dedupe: bool = option(False, "Keep only one of several identical images.")

@@ -1,9 +1,10 @@
 """One picture that holds many images as tiles of the same size, such as a sprite sheet."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
+from numpy.typing import NDArray
 
 from gentool.data.decode import Unreadable, decode, header, pillow_warnings, transparent
 from gentool.data.prepare import PrepareOptions, width_and_height
@@ -26,14 +27,14 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
             clear = transparent(content)
     except (Unreadable, OSError) as error:
         raise DataError(f"{path}: {error}; --tile needs one readable image") from None
-    height, width, channels = pixels.shape
+    height, width, _ = pixels.shape
     if width % across or height % down or width < across or height < down:
         raise DataError(
-            f"{path}: {width}x{height} pixels do not divide into tiles of {across}x{down}; give another --tile"
+            f"{path}: {width}x{height} pixels are no whole number of {across}x{down} tiles; give another --tile"
         )
     rows, columns = height // down, width // across
 
-    def cut(sheet: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def cut(sheet: NDArray[Any]) -> NDArray[Any]:
         tiles = sheet.reshape(rows, down, columns, across, -1).swapaxes(1, 2)
         return tiles.reshape(rows * columns, down, across, -1)
 

@@ -10,12 +10,15 @@
 It is made in a temporary folder beside its place and renamed, so a folder that is there is whole.
 """
 
+import glob
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,15 +28,18 @@ import torch
 from numpy.typing import NDArray
 
 from gentool.data.images import ImageData, Split
-from gentool.data.pipeline import IN_MEMORY, Rows
-from gentool.data.raw import SPLITS, Raw
+from gentool.data.pipeline import Rows
+from gentool.data.preview import preview
+from gentool.data.raw import SPLITS, Pixels, Raw
 from gentool.errors import DataError
-from gentool.figures.grids import grid, labelled_rows, save_png
+from gentool.figures.grids import save_png
 
 FORMAT, VERSION = "gentool prepared images", 1
 DESCRIPTION = "dataset.json"
+IN_MEMORY = 2**30
+"""Images of more bytes than this are memory-mapped."""
 _BLOCK = 4096
-_PREVIEW_COLUMNS, _PREVIEW_ROWS, _MOST_NAMED_ROWS = 12, 8, 20
+_LEFTOVER_SECONDS = 24 * 3600
 
 
 def is_prepared(folder: Path) -> bool:
@@ -41,7 +47,8 @@ def is_prepared(folder: Path) -> bool:
     if not folder.is_dir():
         return False
     try:
-        return json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["format"] == FORMAT
+        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return bool(found["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError):
         ours = {"images.npy", "labels.npy", "order.npy", "factors.npy", "preview.png", DESCRIPTION}
         names = {path.name for path in folder.iterdir()}
@@ -52,31 +59,47 @@ def is_prepared(folder: Path) -> bool:
 def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder that takes the place of `target` when the block ends well, and is gone otherwise.
 
-    Where `target` already is a prepared folder, it is replaced with `overwrite` and wins without it (another process
-    was faster). Raises DataError when the system refuses, or when `target` is somebody else's.
+    A prepared folder that already is there is replaced with `overwrite`; without, it stays (another process was
+    faster). Raises DataError at once when `target` is somebody else's, and when the system refuses to write.
     """
-    temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    if target.exists() and not replaceable(target):
+        raise DataError(f"{target} exists and is not a prepared folder; choose another place")
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = target.with_name(f".{target.name}.{token}.tmp")
     try:
         temporary.mkdir(parents=True)
+        _remove_leftovers(target)
         try:
             yield temporary
             _take_place(temporary, target, overwrite)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        free = ""
-        if temporary.parent.is_dir():
-            free = f" ({shutil.disk_usage(temporary.parent).free / 2**20:,.0f} MiB free)"
-        reason = error.strerror or str(error)
-        raise DataError(f"cannot write {target}: {reason}{free}; free some space or choose another place") from error
+        there = next(folder for folder in target.absolute().parents if folder.is_dir())
+        free = shutil.disk_usage(there).free / 2**20
+        raise DataError(
+            f"cannot write {target}: {error.strerror or error} ({free:,.0f} MiB free); free some space or choose another place"
+        ) from error
+
+
+def replaceable(target: Path) -> bool:
+    """Whether something that exists may be replaced: an empty folder, or a prepared one."""
+    return target.is_dir() and (not any(target.iterdir()) or is_prepared(target))
+
+
+def _remove_leftovers(target: Path) -> None:
+    """What an earlier preparation of the same target left when it was killed, once it is a day old."""
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
     if not target.exists():
         temporary.rename(target)
         return
-    if not target.is_dir() or (any(target.iterdir()) and not is_prepared(target)):
-        raise DataError(f"{target} exists and is not a prepared folder; choose another --out")
+    if not replaceable(target):
+        raise DataError(f"{target} appeared meanwhile and is not a prepared folder; choose another place")
     if any(target.iterdir()) and not overwrite:
         return
     old = temporary.with_suffix(".old")
@@ -87,6 +110,17 @@ def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
+    """Room for rows: in memory up to 1 GiB, beyond that in a file of the folder."""
+
+    def room(shape: tuple[int, ...]) -> Pixels:
+        if math.prod(shape) <= IN_MEMORY:
+            return np.empty(shape, np.uint8)
+        return np.lib.format.open_memmap(folder / "scratch.npy", mode="w+", dtype=np.uint8, shape=shape)
+
+    return room
 
 
 def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) -> None:
@@ -114,8 +148,8 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
             np.save(folder / name, array, allow_pickle=False)
             if name != "order.npy":
                 digest.update(array.tobytes())
-    train = blocks[0]
-    _preview(folder, images[rows.kept[_chosen(train, rows)]], rows)
+    train_labels = None if rows.labels is None else rows.labels[blocks[0]]
+    save_png(preview(images, rows.kept[blocks[0]], train_labels, rows.classes), folder / "preview.png")
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -136,26 +170,6 @@ def _content_digest(
 ) -> Any:
     head = json.dumps([list(classes), list(shape), counts, list(factors)], ensure_ascii=True)
     return hashlib.sha256(head.encode())
-
-
-def _chosen(train: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
-    """Rows for the preview: spread over the training images; of each class alike when there are few classes."""
-    if rows.labels is None or not 1 < len(rows.classes) <= _MOST_NAMED_ROWS:
-        count = min(len(train), _PREVIEW_COLUMNS * _PREVIEW_ROWS)
-        return train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
-    of_class = [train[rows.labels[train] == number] for number in range(len(rows.classes))]
-    columns = min(_PREVIEW_COLUMNS, *(len(found) for found in of_class))
-    if columns == 0:
-        return train[: _PREVIEW_COLUMNS * _PREVIEW_ROWS]
-    return np.concatenate([found[np.linspace(0, len(found) - 1, columns).astype(np.int64)] for found in of_class])
-
-
-def _preview(folder: Path, images: NDArray[np.uint8], rows: Rows) -> None:
-    named = (
-        rows.labels is not None and 1 < len(rows.classes) <= _MOST_NAMED_ROWS and len(images) % len(rows.classes) == 0
-    )
-    picture = labelled_rows(images, rows.classes) if named else grid(images, _PREVIEW_COLUMNS)
-    save_png(picture, folder / "preview.png")
 
 
 def open_prepared(folder: Path) -> ImageData:
@@ -221,7 +235,7 @@ def _description(folder: Path) -> dict[str, Any]:
 
 def _array(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
     path = folder / name
-    large = np.prod(shape, dtype=np.int64) * np.dtype(kind).itemsize > IN_MEMORY
+    large = math.prod(shape) * np.dtype(kind).itemsize > IN_MEMORY
     try:
         # Copy-on-write mapping: torch wants writable memory, the file stays as it is.
         array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)

@@ -158,7 +158,7 @@ class Run:
         begin(self.folder, self.header, self.resuming)
         write_json(self.folder / "environment.json", environment(self.device, self.precision))
         self.table = Table(self.folder / "metrics.csv")
-        what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {_by(self.header.shape)}"
+        what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {by(self.header.shape)}"
         if self.state is None:
             self.table.keep(0)
             self.say(f"{self.folder}: training {what}, {self.total_epochs} epochs of {self.steps_per_epoch} updates, "
@@ -329,7 +329,8 @@ class Run:
             curves(columns, self.folder / "losses.png", epochs=epochs)
 
 
-def _by(shape: tuple[int, int, int]) -> str:
+def by(shape: tuple[int, int, int]) -> str:
+    """(C, H, W) as people say it."""
     channels, height, width = shape
     return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from gentool.networks.layers import Down, Up
+
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
@@ -39,7 +41,7 @@ class ConvEncoder(nn.Module):
     """Stride-2 convolutions with LeakyReLU, then one linear layer.
 
     An image of (C, H, W) passes through one layer for each of `channels`, or through as many as
-    `halvings` allows. Odd sizes are padded by one row or column, so any size will do.
+    `halvings` allows; any size will do. `kernel_size` is 4, or an odd number.
     """
 
     def __init__(
@@ -54,12 +56,8 @@ class ConvEncoder(nn.Module):
         sizes = halvings(*shape[1:], most=len(channels))
         widths = [shape[0], *channels]
         layers: list[nn.Module] = []
-        for i, (height, width) in enumerate(sizes[:-1]):
-            if height % 2 or width % 2:
-                layers.append(nn.ZeroPad2d((0, width % 2, 0, height % 2)))
-            padding = (kernel_size - 1) // 2
-            layers.append(nn.Conv2d(widths[i], widths[i + 1], kernel_size, 2, padding))
-            layers.append(nn.LeakyReLU(LEAK))
+        for i in range(len(sizes) - 1):
+            layers += [_halving(widths[i], widths[i + 1], kernel_size), nn.LeakyReLU(LEAK)]
         features = widths[len(sizes) - 1] * math.prod(sizes[-1])
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, out_features))
 
@@ -72,8 +70,8 @@ class ConvEncoder(nn.Module):
 class ConvDecoder(nn.Module):
     """`ConvEncoder` backwards: one linear layer, then transposed convolutions with ReLU.
 
-    `channels` are given in the encoder's order, and used in the opposite one. Where the encoder
-    padded, the decoder crops, so the result has exactly the shape asked for.
+    `channels` are given in the encoder's order, and used in the opposite one. The result has exactly
+    the shape asked for.
     """
 
     def __init__(
@@ -94,11 +92,7 @@ class ConvDecoder(nn.Module):
             nn.Unflatten(1, smallest),
         ]
         for i in range(depth, 0, -1):
-            layers.append(nn.ReLU())
-            layers.append(_doubling(widths[i], widths[i - 1], kernel_size))
-            height, width = sizes[i - 1]
-            if height % 2 or width % 2:
-                layers.append(nn.ZeroPad2d((0, -(width % 2), 0, -(height % 2))))
+            layers += [nn.ReLU(), _doubling(widths[i], widths[i - 1], sizes[i - 1], kernel_size)]
         self.network = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
@@ -107,10 +101,19 @@ class ConvDecoder(nn.Module):
         return logits
 
 
-def _doubling(inputs: int, outputs: int, kernel_size: int) -> nn.ConvTranspose2d:
-    """Return a transposed convolution that doubles height and width exactly."""
-    padding = (kernel_size - 1) // 2
-    return nn.ConvTranspose2d(inputs, outputs, kernel_size, 2, padding, kernel_size % 2)
+def _halving(inputs: int, outputs: int, kernel_size: int) -> nn.Module:
+    """Return a convolution from any size to the half of it, rounded up."""
+    if kernel_size == 4:
+        return Down(inputs, outputs)
+    return nn.Conv2d(inputs, outputs, kernel_size, stride=2, padding=kernel_size // 2)
+
+
+def _doubling(inputs: int, outputs: int, size: tuple[int, int], kernel_size: int) -> nn.Module:
+    """Return a transposed convolution from the half of `size`, rounded up, to `size`."""
+    if kernel_size == 4:
+        return Up(inputs, outputs, size)
+    more = (1 - size[0] % 2, 1 - size[1] % 2)  # an odd kernel makes 2n - 1 of n by itself
+    return nn.ConvTranspose2d(inputs, outputs, kernel_size, 2, kernel_size // 2, more)
 
 
 class MLPEncoder(nn.Module):

@@ -1,7 +1,7 @@
 """Drawn shapes with known factors, in the spirit of dSprites (Matthey et al. 2017).
 
 None of the shapes has a rotational symmetry, so every image has exactly one set of factors, and all factors are
-independent. Distances to the outlines follow the closed forms of Inigo Quilez (iquilezles.org/articles/distfunctions2d).
+independent. Distances to the outlines: the closed forms of Inigo Quilez (iquilezles.org/articles/distfunctions2d).
 """
 
 import colorsys
@@ -42,14 +42,19 @@ def draw(factors: NDArray[np.float32], size: tuple[int, int]) -> Pixels:
     width, height = size
     radius = scale * min(size)
     middle = radius + x * (width - 2 * radius), radius + y * (height - 2 * radius)
-    across, down = np.meshgrid(np.arange(width) + 0.5 - middle[0], np.arange(height) + 0.5 - middle[1])
+    # Only the square around the shape is computed.
+    left, top = (max(0, math.floor(m - radius) - 1) for m in middle)
+    right, bottom = (min(side, math.ceil(m + radius) + 1) for m, side in zip(middle, size, strict=True))
+    across, down = np.meshgrid(np.arange(left, right) + 0.5 - middle[0], np.arange(top, bottom) + 0.5 - middle[1])
     turn = math.radians(rotation)
     # Back into the shape's own frame, in which it fills the unit circle and y points up.
     px = (math.cos(turn) * across + math.sin(turn) * down) / radius
     py = (math.sin(turn) * across - math.cos(turn) * down) / radius
     cover = np.clip(0.5 - _OUTLINES[CLASSES[int(shape)]](px, py) * radius, 0, 1)[..., None]
     colour = 255 * np.array(colorsys.hsv_to_rgb(hue, 0.8, 0.95))
-    return np.rint(_BACKGROUND + cover * (colour - _BACKGROUND)).astype(np.uint8)
+    pixels = np.full((height, width, 3), _BACKGROUND, np.uint8)
+    pixels[top:bottom, left:right] = np.rint(_BACKGROUND + cover * (colour - _BACKGROUND))
+    return pixels
 
 
 def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
@@ -84,13 +89,14 @@ def _polygon(corners: list[tuple[float, float]]) -> Callable[[Array, Array], Arr
             nearest = np.minimum(nearest, (wx - along * ex) ** 2 + (wy - along * ey) ** 2)
             if ey:
                 inside ^= ((ay > y) != (by > y)) & (wx < wy * ex / ey)
-        return np.where(inside, -1, 1) * np.sqrt(nearest)
+        signed: Array = np.where(inside, -1, 1) * np.sqrt(nearest)
+        return signed
 
     return distance
 
 
 def _heart(x: Array, y: Array) -> Array:
-    grow = 1.2
+    grow = 1.4
     x, y = np.abs(x) / grow, y / grow + 0.55
     lobe = np.hypot(x - 0.25, y - 0.75) - math.sqrt(2) / 4
     tip = np.minimum(x**2 + (y - 1) ** 2, (x - 0.5 * np.maximum(x + y, 0)) ** 2 + (y - 0.5 * np.maximum(x + y, 0)) ** 2)

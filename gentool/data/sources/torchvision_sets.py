@@ -1,4 +1,4 @@
-"""The sets that torchvision knows: MNIST and its kin, CIFAR-10, SVHN; fetched and checked by torchvision's own classes."""
+"""The sets that torchvision knows: MNIST and its kin, CIFAR-10, SVHN; fetched and checked by its own classes."""
 
 import urllib.error
 from pathlib import Path
@@ -34,7 +34,7 @@ _FILES = {
     "mnist": "train-images-idx3-ubyte.gz and its three siblings",
     "fashion-mnist": "train-images-idx3-ubyte.gz and its three siblings",
     "kmnist": "train-images-idx3-ubyte.gz and its three siblings",
-    "cifar10": "the folder cifar-10-batches-py",
+    "cifar10": "cifar-10-python.tar.gz",
     "svhn": "train_32x32.mat and test_32x32.mat",
 }
 _PAGES = {
@@ -52,7 +52,7 @@ def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
     if source is not None and not source.exists():
         raise DataError(f"--source {source}: no such folder")
     if name in ("cifar10", "svhn"):
-        root = downloads if source is None else _folder_holding(name, source)
+        root = downloads if source is None else _root(name, source, downloads)
         return _read_with_torchvision(name, root, download=source is None)
     if source is None:
         _fetch(name, downloads, download=True)
@@ -70,14 +70,25 @@ def _idx_folder(name: str, source: Path) -> Path:
     raise DataError(f"--source {source}: not a folder of IDX files; {name} needs {_FILES[name]} ({_PAGES[name]})")
 
 
-def _folder_holding(name: str, source: Path) -> Path:
-    """The root that torchvision expects, whether the source is that root or the folder of the files itself."""
-    marks = {"cifar10": "cifar-10-batches-py/data_batch_1", "svhn": "train_32x32.mat"}
-    for root in (source, source.parent if source.name == "cifar-10-batches-py" else source):
-        if (root / marks[name]).is_file():
+def _root(name: str, source: Path, downloads: Path) -> Path:
+    """The root that torchvision expects: the source, its parent, or the downloads once an archive is unpacked there."""
+    mark = {"cifar10": "cifar-10-batches-py/data_batch_1", "svhn": "train_32x32.mat"}[name]
+    for root in (source, source.parent):
+        if (root / mark).is_file() and (root == source or source.name in mark):
             return root
-    packed = " (unpack cifar-10-python.tar.gz first)" if name == "cifar10" else ""
-    raise DataError(f"--source {source}: does not hold {_FILES[name]}{packed}; see {_PAGES[name]}")
+    archive = source / "cifar-10-python.tar.gz" if source.is_dir() else source
+    if name == "cifar10" and archive.is_file():
+        from torchvision.datasets import CIFAR10
+        from torchvision.datasets.utils import check_integrity, extract_archive
+
+        if not check_integrity(str(archive), CIFAR10.tgz_md5):
+            raise DataError(
+                f"{archive}: not the original {CIFAR10.filename} (its MD5 differs); get it from {_PAGES[name]}"
+            )
+        downloads.mkdir(parents=True, exist_ok=True)
+        extract_archive(str(archive), str(downloads))
+        return downloads
+    raise DataError(f"--source {source}: does not hold {_FILES[name]}; see {_PAGES[name]}")
 
 
 def _fetch(name: str, root: Path, *, download: bool) -> list[Any]:
@@ -104,6 +115,5 @@ def _read_with_torchvision(name: str, root: Path, *, download: bool) -> Raw:
     # SVHN keeps (N, C, H, W) and `labels`, CIFAR-10 (N, H, W, C) and `targets`.
     parts = [part.data.transpose(0, 2, 3, 1) if name == "svhn" else part.data for part in (train, test)]
     labels = [np.asarray(part.labels if name == "svhn" else part.targets, np.int64) for part in (train, test)]
-    return from_arrays(
-        name, np.concatenate(parts), np.concatenate(labels), classes=_CLASSES[name], own_test=len(parts[1])
-    )
+    joined, numbers = np.concatenate(parts), np.concatenate(labels)
+    return from_arrays(name, joined, numbers, classes=_CLASSES[name], own_test=len(parts[1]))

@@ -1,0 +1,104 @@
+"""What the files of a source say of themselves before any pixel is read: sizes, modes, and which cannot be used."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from gentool.data.decode import Header, Unreadable, header
+from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions, image_size
+from gentool.data.raw import Raw, Skipped
+
+Progress = Callable[[int, int], None]
+_CHUNK = 64
+
+
+def silent(done: int, total: int) -> None:
+    """For callers that show no progress."""
+
+
+def in_chunks(count: int, work: Callable[[range], None], on_progress: Progress, done: int, total: int) -> None:
+    """`work` on consecutive ranges of 0..count in threads: Pillow decodes and resizes outside Python's lock."""
+    chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+    with ThreadPoolExecutor(max_workers=min(32, os.cpu_count() or 1)) as pool:
+        try:
+            for chunk, _ in zip(chunks, pool.map(work, chunks), strict=True):
+                done += len(chunk)
+                on_progress(done, total)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+@dataclass
+class Survey:
+    """Counts of readable pictures by size (width, height) and mode; `bad` is the reason by number of the others."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    modes: Counter[str] = field(default_factory=Counter)
+    grey: bool = True
+    animated: int = 0
+    turned: int = 0
+    bad: dict[int, str] = field(default_factory=dict)
+
+    def skipped(self, raw: Raw) -> list[Skipped]:
+        """Everything in the source that is not used, each with its reason."""
+        return [*raw.skipped, *(Skipped(raw.name(i), reason) for i, reason in sorted(self.bad.items()))]
+
+    def nothing_readable(self, raw: Raw) -> str:
+        """The message when no picture is left."""
+        skipped = self.skipped(raw)
+        if not skipped:
+            return f"{raw.kind}: empty; expected images in it"
+        examples = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:3])
+        return f"{raw.kind}: none of {len(skipped)} files is a readable image ({examples})"
+
+    def target_size(self, options: PrepareOptions, notes: list[str]) -> tuple[int, int]:
+        """Width and height of the prepared images, with a note when they were not given and had to be chosen."""
+        if options.size is not None:
+            return image_size(options.size)
+        if len(self.sizes) == 1:
+            (size,) = self.sizes
+            if min(size) >= SMALLEST and max(size) <= LARGEST:
+                return size
+            why = f"the images are {size[0]}x{size[1]}, sides must be {SMALLEST} to {LARGEST}"
+        else:
+            why = f"the images have {len(self.sizes)} different sizes"
+        notes.append(f"{why}: prepared at {DEFAULT_SIDE}x{DEFAULT_SIDE}; --size chooses another")
+        return DEFAULT_SIDE, DEFAULT_SIDE
+
+
+def survey(raw: Raw, on_progress: Progress) -> Survey:
+    """Read every header."""
+    found = Survey()
+    if raw.uniform is not None:
+        height, width, channels = raw.uniform
+        found.sizes[width, height] = raw.count
+        found.modes["L" if channels == 1 else "RGB"] = raw.count
+        found.grey = channels == 1
+        return found
+    headers: list[Header | str] = [""] * raw.count
+
+    def work(chunk: range) -> None:
+        for i in chunk:
+            try:
+                content = raw.get(i)
+                assert isinstance(content, bytes)
+                headers[i] = header(content)
+            except OSError as error:
+                headers[i] = f"cannot be read: {error.strerror or error}"
+            except Unreadable as error:
+                headers[i] = str(error)
+
+    in_chunks(raw.count, work, on_progress, 0, 2 * raw.count)
+    for i, facts in enumerate(headers):
+        if isinstance(facts, str):
+            found.bad[i] = facts
+            continue
+        found.sizes[facts.width, facts.height] += 1
+        found.modes[facts.mode] += 1
+        found.grey &= facts.grey
+        found.animated += facts.animated
+        found.turned += facts.turned
+    return found

@@ -1,0 +1,170 @@
+"""Sampling and reconstruction through the command line."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gentool.latent.sample import commonest_colours, parse_labels, sample, snap
+from gentool.latent.trained import load_trained
+
+TINY = {
+    "cae": ["--channels", "4,8", "--latent-dim", "4"],
+    "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
+    "gan": ["--width", "16", "--latent-dim", "8"],
+    "cgan": ["--width", "16", "--latent-dim", "8"],
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny trained model of each kind."""
+    from gentool.cli.app import run
+
+    folder = tmp_path_factory.mktemp("runs")
+    for model, options in TINY.items():
+        common = ["--data", "digits", "--epochs", "1", "--batch-size", "256", "--quiet", "--out", str(folder / model)]
+        assert run(["train", model, *common, *options]) == 0
+    return folder
+
+
+@pytest.mark.parametrize("model", TINY)
+def test_sample_i_depends_on_seed_and_i_alone(runs: Path, model: str) -> None:
+    trained = load_trained(model, runs / model, "cpu")
+    labels = torch.full((200,), 3) if model == "cgan" else None
+    many = sample(trained, 200, 5, labels)
+    for count in (1, 25, 64, 130):
+        few = sample(trained, count, 5, None if labels is None else labels[:count])
+        assert torch.equal(few, many[:count])
+    assert torch.equal(sample(trained, 3, 5, None if labels is None else labels[:3], start=70), many[70:73])
+    assert not torch.equal(sample(trained, 25, 6, None if labels is None else labels[:25]), many[:25])
+    assert many.shape == (200, 1, 8, 8)
+    assert many.min() >= 0
+    assert many.max() <= 1
+
+
+def test_grid_and_each(cli: Callable, runs: Path) -> None:
+    done = cli("sample", "gan", runs / "gan", "-n", 12, "--rows", 3, "--seed", 1, "--out", "s.png", "--each")
+    assert done.code == 0, done.err
+    assert done.out == "s.png\n"
+    with Image.open("s.png") as picture:
+        assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
+        pixels = np.asarray(picture)
+    singles = sorted(Path("s").iterdir())
+    assert [path.name for path in singles] == [f"{i:05d}.png" for i in range(12)]
+    with Image.open(singles[5]) as single:
+        assert single.size == (8, 8)
+        assert np.array_equal(np.asarray(single).repeat(8, 0).repeat(8, 1), pixels[68:132, 68:132])
+    again = cli("sample", "gan", runs / "gan", "--out", "s.png")
+    assert again.code == 2
+    assert "--out s.png: exists; give --overwrite" in again.err
+
+
+def test_default_place_is_beside_the_checkpoint(cli: Callable, runs: Path) -> None:
+    done = cli("sample", "vae", runs / "vae" / "model.pt", "--json")
+    assert json.loads(done.out)["picture"] == str(runs / "vae" / "model-samples-0.png")
+    assert (runs / "vae" / "model-samples-0.png").is_file()
+
+
+def test_conditional_grids_have_a_row_for_each_label(cli: Callable, runs: Path) -> None:
+    everything = cli("sample", "cgan", runs / "cgan", "-n", 4, "--out", "all.png")
+    assert everything.code == 0
+    some = cli("sample", "cgan", runs / "cgan", "-n", 4, "--labels", "7,2", "--out", "some.png")
+    assert some.code == 0
+    with Image.open("all.png") as first, Image.open("some.png") as second:
+        assert first.size[1] == 10 * 66 + 2
+        assert second.size[1] == 2 * 66 + 2
+    assert "no class '12'; there are 0, 1, 2" in cli("sample", "cgan", runs / "cgan", "--labels", "12").err
+    assert cli("sample", "cgan", runs / "cgan", "--rows", 2).code == 2
+    refused = cli("sample", "gan", runs / "gan", "--labels", "1")
+    assert refused.code == 2
+    assert "a gan is not conditional" in refused.err
+
+
+def test_palette(cli: Callable, runs: Path) -> None:
+    done = cli("sample", "gan", runs / "gan", "--palette", 3, "--out", "p.png", "--each", "-n", 6)
+    assert done.code == 0, done.err
+    values = {value for path in Path("p").iterdir() for value in np.asarray(Image.open(path)).flatten().tolist()}
+    assert len(values) <= 3
+    assert cli("sample", "gan", runs / "gan", "--data", "digits", "--out", "q.png").code == 2
+
+
+def test_commonest_colours_and_snap() -> None:
+    images = torch.zeros(2, 3, 2, 2, dtype=torch.uint8)
+    images[0, :, 0, 0] = torch.tensor([250, 0, 1])
+    images[1, :, 0, :] = torch.tensor([[9, 9], [8, 8], [7, 7]])
+    assert commonest_colours(images, 2).tolist() == [[0, 0, 0], [9, 8, 7]]
+    assert commonest_colours(images, 10).tolist()[2] == [250, 0, 1]
+    snapped = snap(torch.tensor([0.9, 0.1, 0.1]).view(1, 3, 1, 1), commonest_colours(images, 3))
+    assert (snapped.flatten() * 255).round().tolist() == [250, 0, 1]
+
+
+def test_labels_by_name_or_number() -> None:
+    assert parse_labels("all", ("cat", "dog")) == [0, 1]
+    assert parse_labels("dog, 0", ("cat", "dog")) == [1, 0]
+
+
+@pytest.mark.parametrize("model", ["cae", "vae"])
+def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
+    done = cli("reconstruct", model, runs / model, "-n", 5, "--untrained", "--out", "r.png")
+    assert done.code == 0, done.err
+    with Image.open("r.png") as picture:
+        assert picture.size[1] == 3 * 66 + 2
+    with Path("r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 180
+    assert list(rows[0]) == ["index", "label", "mse", "psnr"]
+    mean = sum(float(row["mse"]) for row in rows) / 180
+    assert f"mean squared error {mean:.5f}" in done.err
+    if model == "cae":
+        result = json.loads((runs / "cae" / "result.json").read_text())
+        assert mean == pytest.approx(result["test_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["sample", "vae", "{runs}/gan"], 4, "holds a gan, not a vae; give `gan` as the model"),
+        (["sample", "vea", "{runs}/vae"], 2, "no model 'vea'; there are cae, vae, gan, cgan. Did you mean 'vae'?"),
+        (["sample", "vae", "absent.pt"], 4, "absent.pt: no such checkpoint"),
+        (["sample", "vae", "."], 4, "has no model.pt (yet)"),
+        (["sample", "vae", "cut.pt"], 4, "cut.pt: not a readable checkpoint"),
+        (["sample", "vae", "{runs}/vae", "-n", "0"], 2, "-n"),
+        (["sample", "vae", "{runs}/vae", "--seeds", "1"], 2, "no such option: --seeds"),
+        (["sample", "vae"], 2, "missing argument"),
+        (["sample", "vae", "{runs}/vae", "--device", "cuda"], 2, "--device cuda: there is none here"),
+        (["reconstruct", "gan", "{runs}/gan"], 2, "a gan has no encoder"),
+        (["reconstruct", "vae", "{runs}/vae", "--data", "mnits"], 3, "Did you mean 'mnist'?"),
+        (["train", "vae", "--data", "no/such/folder"], 3, "no/such/folder: no such file or folder"),
+        (["train", "vae", "--loss", "mse"], 2, "no such option: --loss"),
+        (["train", "cae", "--loss", "mze"], 2, "'mze' is not one of 'mse', 'bce'"),
+        (["train", "cae", "--channels", "3,x"], 2, "expected positive whole numbers with commas"),
+        (["train", "gan", "--augment", "blur"], 2, "expected none, or some of flip,color,translation,cutout"),
+        (["train", "gan", "--loss", "wgan-gp", "--norm", "batch"], 2, "excludes --norm batch"),
+    ],
+)
+def test_bad_input_is_one_clear_line(cli: Callable, runs: Path, arguments: list[str], code: int, message: str) -> None:
+    if torch.cuda.is_available() and "cuda" in arguments:
+        pytest.skip("there is a CUDA device here")
+    whole = (runs / "vae" / "model.pt").read_bytes()
+    Path("cut.pt").write_bytes(whole[: len(whole) // 2])
+    refused = cli(*[word.format(runs=runs) for word in arguments])
+    assert refused.code == code, refused.err
+    assert message in refused.err
+    assert refused.err.count("\n") == 1
+    assert refused.out == ""
+    assert [path.name for path in Path().iterdir()] == ["cut.pt"]
+
+
+def test_another_size_is_refused_or_resized(cli: Callable, runs: Path) -> None:
+    np.save("big.npy", np.random.default_rng(0).integers(0, 255, (40, 16, 16), np.uint8))
+    refused = cli("reconstruct", "vae", runs / "vae", "--data", "big.npy")
+    assert refused.code == 3
+    assert "16x16" in refused.err
+    assert "--size 8" in refused.err
+    assert cli("reconstruct", "vae", runs / "vae", "--data", "big.npy", "--size", 8, "--out", "x.png").code == 0

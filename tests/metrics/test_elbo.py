@@ -1,0 +1,51 @@
+"""The ELBO's terms against torch.distributions."""
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, negative_elbo, reparameterize
+
+
+@pytest.fixture
+def batch() -> dict[str, torch.Tensor]:
+    torch.manual_seed(0)
+    return {
+        "logits": 3 * torch.randn(7, 1, 5, 4),
+        "x": torch.rand(7, 1, 5, 4),
+        "mean": 2 * torch.randn(7, 6),
+        "logvar": torch.randn(7, 6),
+    }
+
+
+def test_kl_is_that_of_torch_distributions(batch: dict[str, torch.Tensor]) -> None:
+    posterior = Normal(batch["mean"], (0.5 * batch["logvar"]).exp())
+    expected = kl_divergence(posterior, Normal(0.0, 1.0))
+    torch.testing.assert_close(gaussian_kl(batch["mean"], batch["logvar"]), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_reconstruction_is_the_bernoulli_log_likelihood(batch: dict[str, torch.Tensor]) -> None:
+    x = batch["x"].round()
+    expected = -Bernoulli(logits=batch["logits"]).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(bernoulli_nll(batch["logits"], x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_grey_values_are_means_of_bernoulli_pixels(batch: dict[str, torch.Tensor]) -> None:
+    x, logits = batch["x"], batch["logits"]
+    pixel = Bernoulli(logits=logits)
+    expected = -(x * pixel.log_prob(torch.ones_like(x)) + (1 - x) * pixel.log_prob(torch.zeros_like(x))).sum((1, 2, 3))
+    torch.testing.assert_close(bernoulli_nll(logits, x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_terms_add_up_and_beta_weighs_only_the_loss(batch: dict[str, torch.Tensor]) -> None:
+    terms = negative_elbo(batch["logits"], batch["x"], batch["mean"], batch["logvar"], beta=0.25)
+    torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 0.25 * terms["kl"])
+    torch.testing.assert_close(terms["negative_elbo"], terms["reconstruction"] + terms["kl"])
+
+
+def test_reparameterized_samples_have_the_posterior_s_moments() -> None:
+    mean, logvar = torch.tensor([[1.5]]).expand(200_000, 1), torch.tensor([[-1.0]]).expand(200_000, 1)
+    noise = torch.randn(200_000, 1, generator=torch.Generator().manual_seed(1))
+    z = reparameterize(mean, logvar, noise)
+    assert z.mean().item() == pytest.approx(1.5, abs=0.01)
+    assert z.var().item() == pytest.approx(torch.tensor(-1.0).exp().item(), rel=0.02)

@@ -1,0 +1,258 @@
+"""Every model, tiny, through the real command line: what a run leaves, resuming, stopping, diverging."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from gentool.engine import checkpoint
+from gentool.engine.run import Run
+
+MODELS = ["cae", "vae", "gan", "cgan"]
+TINY = {
+    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9],
+    "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
+    "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1],
+    "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
+}
+
+
+def train(model: str, *arguments: object) -> list[object]:
+    return ["train", model, "--data", "digits", "--batch-size", 256, "--device", "cpu", *TINY[model], *arguments]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """metrics.csv without the times."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in ("images_per_second", "seconds")} for row in csv.DictReader(file)]
+
+
+def final_state(folder: Path) -> str:
+    """A digest of all that training changes: weights, optimizers, averages, scaler."""
+    path = max(folder.glob("state-*.pt"))
+    content = checkpoint.load(path, "state")[1]
+    return checkpoint.digest({key: content[key] for key in ("step", "parts", "scaler", "losses", "rows")})
+
+
+def final_weights(folder: Path) -> str:
+    return checkpoint.digest(checkpoint.load(folder / "model.pt", "model")[1])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_a_run_leaves(cli: Callable, model: str) -> None:
+    done = cli(*train(model, "--epochs", 3, "--gif"))
+    assert done.code == 0, done.err
+    folder = Path(f"runs/{model}-digits")
+    assert done.out.strip() == str(folder)
+    lines = done.err.strip().splitlines()
+    assert lines[0].startswith(f"{folder}: training {model} on digits, 1,527 images 8x8 grey, 3 epochs of 5 updates")
+    assert lines[-1].endswith(f"Next: gentool sample {model} {folder}")
+    assert lines[-1].startswith(f"{folder}: done")
+    found = rows(folder)
+    assert [row["epoch"] for row in found] == ["1", "2", "3"]
+    assert [row["step"] for row in found] == ["5", "10", "15"]
+    assert all(value for row in found for name, value in row.items() if name != "r1")  # every 16th update
+    assert sorted(path.name for path in (folder / "samples").iterdir()) == [f"epoch-000{i}.png" for i in (1, 2, 3)]
+    assert (folder / "reconstructions").exists() == (model in ("cae", "vae"))
+    options = json.loads((folder / "options.json").read_text())
+    assert options["model"] == model
+    assert options["options"]["epochs"] == 3
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["torch"] == torch.__version__.split("+")[0] or environment["torch"] == torch.__version__
+    assert json.loads((folder / "result.json").read_text())["epoch"] == 3
+    with Image.open(folder / "samples.gif") as film:
+        assert film.n_frames == 3
+    with Image.open(folder / "losses.png") as picture:
+        assert picture.convert("L").getextrema() != (255, 255)
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("stop", [1, 7, 10])
+def test_stopped_and_resumed_equals_uninterrupted(
+    cli: Callable, model: str, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = cli(*train(model, "--epochs", 3, "--out", "whole"))
+    assert whole.code == 0
+    record = Run.record
+
+    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
+        record(run, terms)
+        if run.step + 1 == stop:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "record", record_and_wish)
+        stopped = cli(*train(model, "--epochs", 3, "--out", "parts"))
+    assert stopped.code == 75
+    epoch, update = stop // 5 + 1, stop % 5
+    assert f"parts: stopped in epoch {epoch} of 3, update {update}; the same command goes on" in stopped.err
+    resumed = cli(*train(model, "--epochs", 3, "--out", "parts"))
+    assert resumed.code == 0
+    assert f"parts: resuming {model} on digits" in resumed.err
+    assert rows(Path("parts")) == rows(Path("whole"))
+    assert final_state(Path("parts")) == final_state(Path("whole"))
+    assert final_weights(Path("parts")) == final_weights(Path("whole"))
+    pictures = sorted(path.relative_to("whole") for path in Path("whole").rglob("epoch-*.png"))
+    assert pictures
+    for picture in pictures:
+        assert (Path("parts") / picture).read_bytes() == (Path("whole") / picture).read_bytes()
+
+
+def test_a_killed_run_goes_on_from_its_last_state(cli: Callable) -> None:
+    assert cli(*train("vae", "--epochs", 4, "--out", "whole")).code == 0
+    assert cli(*train("vae", "--epochs", 2, "--schedule", "constant", "--out", "killed")).code == 0
+    with (Path("killed") / "metrics.csv").open("a") as file:
+        file.write("3,15,1,2")  # as if the power had gone while a row was being written
+    assert cli(*train("vae", "--epochs", 4, "--out", "killed")).code == 0
+    assert rows(Path("killed")) == rows(Path("whole"))
+    assert final_weights(Path("killed")) == final_weights(Path("whole"))
+
+
+def test_a_damaged_newest_state_is_announced_and_the_one_before_taken(cli: Callable) -> None:
+    command = train("cae", "--epochs", 2)
+    assert cli(*command).code == 0
+    folder = Path("runs/cae-digits")
+    weights = final_weights(folder)
+    states = sorted(folder.glob("state-*.pt"))
+    assert [path.name for path in states] == ["state-000000005.pt", "state-000000010.pt"]
+    states[1].write_bytes(states[1].read_bytes()[:1000])
+    again = cli(*command)
+    assert again.code == 0
+    assert "state-000000010.pt: not a readable checkpoint" in again.err
+    assert final_weights(folder) == weights
+    for path in folder.glob("state-*.pt"):
+        path.write_bytes(b"")
+    broken = cli(*command)
+    assert broken.code == 4
+    assert "no state can be read; give --overwrite" in broken.err
+
+
+def test_finished_grown_different_overwritten(cli: Callable) -> None:
+    assert cli(*train("vae", "--epochs", 2, "--schedule", "linear")).code == 0
+    finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"))
+    assert finished.code == 0
+    assert "finished already, 2 epochs" in finished.err
+    grown = cli(*train("vae", "--epochs", 4, "--schedule", "linear"))
+    assert grown.code == 0
+    assert "the linear schedule now spans 4 epochs: the learning rate goes on at 100% of its peak" in grown.err
+    assert [row["epoch"] for row in rows(Path("runs/vae-digits"))] == ["1", "2", "3", "4"]
+    other = cli(*train("vae", "--epochs", 3, "--schedule", "cosine", "--seed", 4))
+    assert other.code == 2
+    assert "--schedule was linear, is cosine; --seed was 0, is 4" in other.err
+    assert "--epochs was 4, is 3" in other.err
+    assert "--overwrite" in other.err
+    assert len(rows(Path("runs/vae-digits"))) == 4
+    fresh = cli(*train("vae", "--epochs", 1, "--seed", 4, "--overwrite"))
+    assert fresh.code == 0
+    assert len(rows(Path("runs/vae-digits"))) == 1
+    assert len(list(Path("runs/vae-digits/samples").iterdir())) == 1
+
+
+def test_a_stranger_s_folder_is_left_alone(cli: Callable) -> None:
+    Path("mine").mkdir()
+    Path("mine/thesis.txt").write_text("years of work")
+    for more in ([], ["--overwrite"]):
+        refused = cli(*train("gan", "--epochs", 1, "--out", "mine", *more))
+        assert refused.code == 2
+        assert "not empty, and not a run of gentool's" in refused.err
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_divergence_is_caught_at_once_and_the_last_good_state_kept(
+    cli: Callable, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, seen = Run.record, []
+
+    def poison(run: Run, terms: dict[str, torch.Tensor]) -> None:
+        seen.append(run.step)
+        if run.step == 7:
+            name = next(iter(terms))
+            terms = {**terms, name: terms[name] * float("nan")}
+        record(run, terms)
+
+    monkeypatch.setattr(Run, "record", poison)
+    broken = cli(*train(model, "--epochs", 3))
+    assert broken.code == 5
+    assert "became NaN or infinite in epoch 2" in broken.err
+    assert "Try a lower --lr" in broken.err
+    assert seen[-1] == 7
+    folder = Path(f"runs/{model}-digits")
+    assert [path.name for path in folder.glob("state-*.pt")] == ["state-000000005.pt"]
+    checkpoint.load(folder / "state-000000005.pt", "state")
+
+
+def test_weights_that_blow_up_end_the_run(cli: Callable) -> None:
+    broken = cli(*train("cae", "--epochs", 3, "--lr", 10, "--amp", "fp16", "--loss", "bce", "--channels", "64,64"))
+    assert broken.code in (0, 5)
+    if broken.code == 5:
+        assert "NaN or infinite" in broken.err
+
+
+def test_sigterm_to_the_process(tmp_path: Path) -> None:
+    arguments = [str(word) for word in train("vae", "--epochs", 5000, "--out", tmp_path / "run")]
+    process = subprocess.Popen([sys.executable, "-m", "gentool", *arguments], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "model.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT if os.name == "nt" else signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert err.strip().splitlines()[-1].startswith(f"gentool: {tmp_path / 'run'}: stopped in epoch")
+    assert "Traceback" not in err
+
+
+def test_steps_instead_of_epochs_and_a_part_of_an_epoch(cli: Callable) -> None:
+    assert cli(*train("cae", "--steps", 7)).code == 0
+    assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7"]
+    assert cli(*train("cae", "--steps", 12)).code == 0
+    assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7", "10", "12"]
+
+
+def test_sample_every(cli: Callable) -> None:
+    assert cli(*train("gan", "--epochs", 5, "--sample-every", 2)).code == 0
+    names = sorted(path.name for path in Path("runs/gan-digits/samples").iterdir())
+    assert names == [f"epoch-000{i}.png" for i in (1, 2, 4, 5)]
+    assert cli(*train("gan", "--epochs", 2, "--sample-every", 0, "--out", "none")).code == 0
+    assert not Path("none/samples").exists()
+
+
+@pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
+def test_every_game(cli: Callable, loss: str) -> None:
+    done = cli(*train("gan", "--epochs", 1, "--loss", loss, "--critic-steps", 2))
+    assert done.code == 0, done.err
+    assert ("gradient_penalty" in rows(Path("runs/gan-digits"))[0]) == (loss == "wgan-gp")
+
+
+def test_quiet_and_json(cli: Callable) -> None:
+    quiet = cli(*train("cae", "--epochs", 1, "--quiet"))
+    assert (quiet.code, quiet.err, quiet.out) == (0, "", "runs/cae-digits\n")
+    told = cli(*train("cae", "--epochs", 2, "--out", "j", "--json", "--quiet"))
+    records = [json.loads(line) for line in told.out.splitlines()]
+    assert [record["event"] for record in records] == ["epoch", "epoch", "done"]
+    assert records[-1]["run"] == "j"
+    assert records[0]["loss"] > 0
+
+
+def test_config_file(cli: Callable) -> None:
+    Path("options.toml").write_text('epochs = 2\nlatent-dim = 3\nseed = 5\n')
+    command = ["train", "cae", "--data", "digits", "--channels", "4", "--config", "options.toml"]
+    assert cli(*command, "--seed", 9, "--epochs", 1).code == 0
+    options = json.loads(Path("runs/cae-digits/options.json").read_text())["options"]
+    assert (options["epochs"], options["latent_dim"], options["seed"]) == (1, 3, 9)
+    Path("options.toml").write_text("latent-dmi = 3\n")
+    typo = cli(*command)
+    assert typo.code == 2
+    assert "'latent_dmi' is not an option of this command. Did you mean 'latent_dim'?" in typo.err
+    Path("options.toml").write_text("epochs = 'many'\n")
+    assert "--epochs: 'many' is not of type int" in cli(*command).err

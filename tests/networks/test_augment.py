@@ -1,0 +1,63 @@
+"""Differentiable augmentation: what moves, what stays, and that gradients pass."""
+
+import pytest
+import torch
+
+from gentool.networks.augment import augment, policies
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
+def x() -> torch.Tensor:
+    return torch.rand(64, 3, 16, 24, generator=rng(1)) * 2 - 1
+
+
+def test_none_changes_nothing(x: torch.Tensor) -> None:
+    assert augment(x, policies("none"), rng()) is x
+
+
+def test_flip_gives_images_or_their_mirror_images(x: torch.Tensor) -> None:
+    flipped = augment(x, ("flip",), rng())
+    same = (flipped == x).flatten(1).all(1)
+    mirrored = (flipped == x.flip(3)).flatten(1).all(1)
+    assert (same | mirrored).all()
+    assert 15 < same.sum() < 49
+
+
+def test_translation_moves_whole_pixels_by_at_most_an_eighth(x: torch.Tensor) -> None:
+    moved = augment(x, ("translation",), rng())
+    padded = torch.nn.functional.pad(x, (3, 3, 2, 2))
+    for image, whole in zip(moved, padded, strict=True):
+        windows = [whole[:, top : top + 16, left : left + 24] for top in range(5) for left in range(7)]
+        assert any(torch.equal(image, window) for window in windows)
+    assert not torch.equal(moved, x)
+
+
+def test_cutout_hides_a_square_of_half_the_side(x: torch.Tensor) -> None:
+    hidden = (augment(x, ("cutout",), rng()) == 0).all(1)
+    assert hidden.flatten(1).sum(1).max() == 8 * 12
+    assert hidden.flatten(1).sum(1).min() > 0
+
+
+def test_color_keeps_the_pattern_of_each_image(x: torch.Tensor) -> None:
+    changed = augment(x, ("color",), rng()).mean(1).flatten(1)
+    correlation = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(changed, x.mean(1).flatten(1), strict=True)])
+    assert correlation.min() > 0.999
+
+
+@pytest.mark.parametrize("name", ["flip", "color", "translation", "cutout"])
+def test_gradients_pass_and_the_generator_decides(x: torch.Tensor, name: str) -> None:
+    x.requires_grad_()
+    first = augment(x, (name,), rng(3))
+    assert torch.equal(first, augment(x, (name,), rng(3)))
+    first.sum().backward()
+    assert x.grad is not None
+    assert x.grad.abs().sum() > 0
+
+
+def test_an_unknown_name_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"flip,color,translation,cutout"):
+        policies("flip,colour")
