@@ -59,7 +59,9 @@ def fid(network: nn.Module, real: Tensor, fake: Tensor) -> float:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        metric = FrechetInceptionDistance(feature=network, input_img_size=tuple(real.shape[1:])).set_dtype(torch.float64)
+        metric = FrechetInceptionDistance(feature=network, input_img_size=tuple(real.shape[1:])).set_dtype(
+            torch.float64
+        )
         for part in real.split(500):
             metric.update(part, real=True)
         for part in fake.split(500):
@@ -94,12 +96,22 @@ def main() -> None:
     reference = features(network, real[:half])
     originals = {image.numpy().tobytes() for image in real}
     writer = csv.writer(sys.stdout)
-    writer.writerow(["what", "images", "fid_random", "precision", "recall", "palette", "palette_foreground", "distinct", "in_data"])
+    writer.writerow(
+        ["what", "images", "fid_random", "precision", "recall", "palette", "palette_foreground", "distinct", "in_data"]
+    )
     for name, images in sets.items():
         precision, recall = precision_recall(reference[:POINTS], features(network, images)[:POINTS])
         everywhere, foreground = palette_score(images, colours, colours[0])
         copies = sum(image.numpy().tobytes() in originals for image in images) / len(images)
-        numbers = [fid(network, real[:half], images), precision, recall, everywhere, foreground, distinct_share(images), copies]
+        numbers = [
+            fid(network, real[:half], images),
+            precision,
+            recall,
+            everywhere,
+            foreground,
+            distinct_share(images),
+            copies,
+        ]
         writer.writerow([name, len(images), *(f"{number:.4g}" for number in numbers)])
 
 

@@ -19,20 +19,23 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    size = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        try:
+            yield temporary
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            if temporary.exists():
+                size = temporary.stat().st_size
+                temporary.unlink()
     except OSError as error:
-        size = temporary.stat().st_size if temporary.exists() else 0
         reason = error.strerror or str(error)
         raise GentoolError(
             f"cannot write {path}: {reason} (after {size} bytes). Free some space or choose another place."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

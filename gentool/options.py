@@ -9,7 +9,6 @@ the same way from the command line, a TOML file, a checkpoint and Python.
 """
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -37,10 +36,18 @@ def option(
     """A field with all that a flag needs.
 
     `min` and `max` are inclusive. `resume` says what a resumed run may do with it: keep the same value, let it
-    `grow`, or change it at will (`free`: it does not touch the numbers). `short` is a one-letter flag. `parse` reads and checks a text (it raises
-    ValueError saying what was expected); the field itself keeps the text.
+    `grow`, or change it at will (`free`: it does not touch the numbers). `short` is a one-letter flag. `parse` reads
+    and checks a text (it raises ValueError saying what was expected); the field itself keeps the text.
     """
-    settings = {"help": help, "min": min, "max": max, "metavar": metavar, "short": short, "resume": resume, "parse": parse}
+    settings = {
+        "help": help,
+        "min": min,
+        "max": max,
+        "metavar": metavar,
+        "short": short,
+        "resume": resume,
+        "parse": parse,
+    }
     return dataclasses.field(default=default, metadata=settings)
 
 
@@ -55,8 +62,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-@functools.cache
-def field_types(cls: type) -> dict[str, Any]:
+def field_types(cls: Any) -> dict[str, Any]:
     """The resolved annotation of each field."""
     return typing.get_type_hints(cls)
 
@@ -134,12 +140,13 @@ class Validated:
     """A frozen set of options whose values are checked when it is made. Raises OptionError."""
 
     def __post_init__(self) -> None:
+        annotations = field_types(type(self))
         for field in dataclasses.fields(self):
-            checked = _check(field, field_types(type(self))[field.name], getattr(self, field.name))
+            checked = _check(field, annotations[field.name], getattr(self, field.name))
             object.__setattr__(self, field.name, checked)
-        self.check()
+        self.cross_check()
 
-    def check(self) -> None:
+    def cross_check(self) -> None:
         """What single fields cannot say, such as two options that exclude each other. Raises OptionError."""
 
     def to_json(self) -> dict[str, Any]:
@@ -170,22 +177,33 @@ class TrainOptions(Validated):
 
     epochs: int = option(20, "Passes over the training images; may grow when a run is resumed.", min=1, resume="grow")
     steps: int | None = option(
-        None, "Stop after this many updates instead of --epochs; may grow. (default: --epochs decides)", min=1, resume="grow"
+        None,
+        "Stop after this many updates instead of --epochs; may grow. (default: --epochs decides)",
+        min=1,
+        resume="grow",
     )
     batch_size: int = option(128, "Images per update.", min=1)
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = option(
         "constant",
-        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle: warm-up, then cosine decay. "
-        "A function of the share of the run that is done: when --epochs grows, the rest of the longer curve is followed.",
+        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle: warm-up, then cosine "
+        "decay. A function of the share of the run that is done: when --epochs grows, the longer curve is followed.",
     )
-    ema: float = option(0.0, "Decay of the exponential moving average of the weights that are kept; 0: none.", min=0, max=0.99999)
+    ema: float = option(
+        0.0, "Decay of the exponential moving average of the weights that are kept; 0: none.", min=0, max=0.99999
+    )
     seed: int = option(0, "Seed of every random choice.", min=0, max=2**31 - 1)
-    device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where to compute; auto: the first accelerator found.", resume="free")
+    device: Literal["auto", "cpu", "cuda", "mps"] = option(
+        "auto", "Where to compute; auto: the first accelerator found.", resume="free"
+    )
     amp: Literal["auto", "off", "bf16", "fp16"] = option(
         "auto", "Mixed precision; auto: bf16 on GPUs that have it and on CPUs with bf16 instructions, else off."
     )
     compile: bool = option(False, "Compile the training step with torch.compile.")
-    deterministic: bool = option(False, "Only deterministic algorithms (CPU runs at a fixed thread count are so anyway).")
-    sample_every: int = option(1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free")
+    deterministic: bool = option(
+        False, "Only deterministic algorithms (CPU runs at a fixed thread count are so anyway)."
+    )
+    sample_every: int = option(
+        1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free"
+    )
     gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")

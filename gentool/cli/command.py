@@ -25,7 +25,9 @@ from gentool.options import Validated, field_types, flag, required, suggestion, 
 CONFIG = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="A TOML file with options by their names; the command line beats it.", rich_help_panel="Terminal"
+        "--config",
+        help="A TOML file with options by their names; the command line beats it.",
+        rich_help_panel="Terminal",
     ),
 ]
 
@@ -64,16 +66,13 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
 
 def _flags(kind: type[Validated]) -> list[inspect.Parameter]:
     """One keyword parameter per field; a class's own fields before those it inherits."""
-    home = {
-        name: getattr(base, "panel", None)
-        for base in kind.__mro__
-        for name in inspect.get_annotations(base)
-    }
+    home = {name: getattr(base, "panel", None) for base in kind.__mro__ for name in inspect.get_annotations(base)}
     own = set(inspect.get_annotations(kind))
     fields = dataclasses.fields(kind)
     inherited = {name for base in kind.__mro__[1:] for name in inspect.get_annotations(base)}
     ordered = [f for f in fields if f.name in own - inherited] + [f for f in fields if f.name not in own - inherited]
-    return [_flag(field, field_types(kind)[field.name], home[field.name]) for field in ordered]
+    annotations = field_types(kind)
+    return [_flag(field, annotations[field.name], home[field.name]) for field in ordered]
 
 
 def _flag(field: "Field[Any]", annotation: Any, panel: str | None) -> inspect.Parameter:

@@ -17,7 +17,10 @@ class DataOptions(Validated):
 
     panel: ClassVar[str] = "Data"
 
-    data: str = option("digits", "A named set (gentool prepare --list), a prepared folder, or a folder, archive, .npy or sheet of images.")
+    data: str | None = option(
+        "digits",
+        "A named set (gentool prepare --list), a prepared folder, or a folder, archive, .npy or sheet of images.",
+    )
     source: Path | None = redefault(PrepareOptions, "source", None)
     tile: str | None = redefault(PrepareOptions, "tile", None)
     size: str | None = redefault(PrepareOptions, "size", None)

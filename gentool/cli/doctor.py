@@ -14,13 +14,12 @@ import warnings
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gentool
+from gentool.cli.command import command
+from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import GentoolError
-
-if TYPE_CHECKING:
-    from gentool.engine.terminal import Terminal
 
 PYTHON = "3.11"
 NEEDED = {
@@ -50,7 +49,7 @@ class Problem:
     mend: str
 
 
-def run(terminal: "Terminal") -> None:
+def run(terminal: Terminal) -> None:
     """Print what there is and what is broken. Raises GentoolError when anything is."""
     problems = check_python()
     versions = {"gentool": gentool.__version__, "python": platform.python_version(), "system": platform.platform()}
@@ -203,3 +202,11 @@ def _line(text: str) -> str:
     """The last line that says anything, of a message or a traceback."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else ""
+
+
+def doctor(terminal: TerminalOptions) -> None:
+    """Print versions, devices and the cache folder; find what is broken, and say what mends it."""
+    run(Terminal(terminal))
+
+
+app = command(doctor)

@@ -69,8 +69,11 @@ def rebuild(
     measured = list(errors(trained, split))
     write_errors(measured, table)
     mse = sum(row["mse"] for row in measured) / len(measured)
-    voice.say(f"{path} and {table.name}: {len(measured):,} {options.split} images of {images.name}, mean squared error {mse:.5f} per pixel")
-    voice.result(path, {"event": "done", "picture": str(path), "table": str(table), "images": len(measured), "mse": mse})
+    what = f"{len(measured):,} {options.split} images of {images.name}"
+    voice.say(f"{path} and {table.name}: {what}, mean squared error {mse:.5f} per pixel")
+    voice.result(
+        path, {"event": "done", "picture": str(path), "table": str(table), "images": len(measured), "mse": mse}
+    )
 
 
 app = command(rebuild)

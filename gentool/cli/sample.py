@@ -26,10 +26,16 @@ class SampleOptions(Validated):
 
     count: int = option(25, "Samples to draw; for a conditional model, of each label.", min=1, max=100_000, short="-n")
     seed: int = option(0, "Sample i is a function of the seed and i.", min=0, max=2**31 - 1)
-    labels: str | None = option(None, "Classes of a conditional model: names or numbers with commas, or all. (default: all)")
-    rows: int | None = option(None, "Rows of the grid. (default: nearly square; conditional: a row for each class)", min=1)
+    labels: str | None = option(
+        None, "Classes of a conditional model: names or numbers with commas, or all. (default: all)"
+    )
+    rows: int | None = option(
+        None, "Rows of the grid. (default: nearly square; conditional: a row for each class)", min=1
+    )
     each: bool = option(False, "Also write every sample as a PNG of its own.")
-    palette: int | None = option(None, "Snap every pixel to one of the N commonest colours of --data.", min=2, max=65536, metavar="N")
+    palette: int | None = option(
+        None, "Snap every pixel to one of the N commonest colours of --data.", min=2, max=65536, metavar="N"
+    )
     data: str | None = option(None, "The images whose colours --palette takes. (default: those of the training)")
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where to compute.")
 

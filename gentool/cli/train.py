@@ -13,7 +13,10 @@ from gentool.options import option
 
 
 def train_group() -> None:
-    """Train a model on --data. The same command again resumes an unfinished run; more --epochs go on with a finished one."""
+    """Train a model on --data.
+
+    The same command again resumes an unfinished run; more --epochs go on with a finished one.
+    """
 
 
 def load_model(name: str) -> typer.Typer:
@@ -39,8 +42,8 @@ def load_model(name: str) -> typer.Typer:
         folder = place.out or Path("runs") / f"{name}-{images.name}"
         run = Run(folder, name, options, images, voice, overwrite=place.overwrite)
         if run.finished:
-            voice.say(f"{folder}: finished already, {run.total_epochs} epochs; more --epochs go on, --overwrite starts again. "
-                      f"Next: gentool sample {name} {folder}")  # fmt: skip
+            voice.say(f"{folder}: finished already, {run.total_epochs} epochs; more --epochs go on, "
+                      f"--overwrite starts again. Next: gentool sample {name} {folder}")  # fmt: skip
             voice.result(folder, {"event": "done", "run": str(folder)})
             return
         with run:

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
-from gentool.data.folders import of_the_system
+from gentool.data.folders import legible, of_the_system
 from gentool.data.raw import Raw, Skipped
 from gentool.errors import DataError
 
@@ -97,7 +97,9 @@ def read_tar(path: Path) -> Raw:
                     continue
                 passed += member.size
                 if passed > LARGEST_TOTAL:  # what is passed over is unpacked too: stop before this one
-                    skipped.append(Skipped(member.name, "the archive unpacks to too much; from here on it is not read"))
+                    skipped.append(
+                        Skipped(legible(member.name), "the archive unpacks to too much; from here on it is not read")
+                    )
                     break
                 reason = _unsafe(member.name) or _too_large(member.size, None)
                 if member.issym() or member.islnk():
@@ -114,7 +116,7 @@ def read_tar(path: Path) -> Raw:
                     contents[member.name] = file.read()
                     total += member.size
                 else:
-                    skipped.append(Skipped(member.name, reason))
+                    skipped.append(Skipped(legible(member.name), reason))
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: not a whole tar archive ({error}); fetch it again") from None
     names = sorted(contents)
@@ -122,7 +124,7 @@ def read_tar(path: Path) -> Raw:
         kind="tar archive",
         count=len(names),
         get=lambda i: contents[names[i]],
-        name=lambda i: names[i],
+        name=lambda i: legible(names[i]),
         folders=True,
         skipped=tuple(skipped),
         ignored=ignored,

@@ -14,6 +14,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
 
 PREPARATION = 1
@@ -82,6 +83,11 @@ def known_folder(name: str, options: PrepareOptions) -> Path | None:
     noted = _read(f"{name}-{key(name, options)}.json", "folder")
     folder = cache_folder() / noted if noted else None
     return folder if folder is not None and folder.is_dir() else None
+
+
+def is_cached(entry: Entry) -> bool:
+    """Whether a named set with its default options is prepared."""
+    return known_folder(entry.name, PrepareOptions().with_defaults(entry.defaults)) is not None
 
 
 def known_source(name: str) -> Path | None:

@@ -17,6 +17,11 @@ _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx"}
 _SPLIT_NAMES = {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": TEST}
 
 
+def legible(name: str) -> str:
+    """A file name that can be written as UTF-8; bytes that are no text become `\\udcff`."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def of_the_system(name: str) -> bool:
     """Whether a file is nobody's picture: hidden, or left by the file manager (.DS_Store, Thumbs.db, __MACOSX)."""
     return any(part.startswith(".") or part.lower() in _OF_THE_SYSTEM for part in PurePosixPath(name).parts)
@@ -76,11 +81,18 @@ def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
     names: list[str] = []
     skipped: list[Skipped] = []
     ignored = 0
-    for place, inner, files in os.walk(folder, onerror=lambda error: skipped.append(_unlisted(folder, error))):
+
+    def unlisted(error: OSError) -> None:
+        name = os.path.relpath(error.filename, folder)
+        skipped.append(Skipped(legible(name), f"cannot be listed: {error.strerror}"))
+
+    for place, inner, files in os.walk(folder, onerror=unlisted):
         here = Path(place)
         inner[:], left_out = _entered(here, sorted(inner))
         ignored += sum(not why for why in left_out.values())
-        skipped += [Skipped((here / name).relative_to(folder).as_posix(), why) for name, why in left_out.items() if why]
+        for name, why in left_out.items():
+            if why:
+                skipped.append(Skipped(legible((here / name).relative_to(folder).as_posix()), why))
         for name in files:
             path = here / name
             relative = path.relative_to(folder).as_posix()
@@ -90,12 +102,12 @@ def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
             try:
                 facts = path.stat()
             except OSError as error:
-                skipped.append(Skipped(relative, f"cannot be read: {error.strerror}"))
+                skipped.append(Skipped(legible(relative), f"cannot be read: {error.strerror}"))
                 continue
             if not stat.S_ISREG(facts.st_mode):
-                skipped.append(Skipped(relative, "not a regular file"))
+                skipped.append(Skipped(legible(relative), "not a regular file"))
             elif facts.st_size > LARGEST_FILE:
-                skipped.append(Skipped(relative, f"larger than {LARGEST_FILE // 2**20} MiB"))
+                skipped.append(Skipped(legible(relative), f"larger than {LARGEST_FILE // 2**20} MiB"))
             else:
                 names.append(relative)
     return sorted(names), skipped, ignored
@@ -114,10 +126,6 @@ def _entered(here: Path, folders: list[str]) -> tuple[list[str], dict[str, str]]
     return [name for name in folders if name not in others], others
 
 
-def _unlisted(folder: Path, error: OSError) -> Skipped:
-    return Skipped(os.path.relpath(error.filename, folder), f"cannot be listed: {error.strerror}")
-
-
 def read_folder(folder: Path) -> Raw:
     """A folder of image files, with all its sub-folders."""
     names, skipped, ignored = list_files(folder)
@@ -125,7 +133,7 @@ def read_folder(folder: Path) -> Raw:
         kind="folder of images",
         count=len(names),
         get=lambda i: (folder / names[i]).read_bytes(),
-        name=lambda i: names[i],
+        name=lambda i: legible(names[i]),
         skipped=tuple(skipped),
         ignored=ignored,
         folders=True,

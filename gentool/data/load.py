@@ -19,8 +19,9 @@ from gentool.data.images import ImageData
 from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
-from gentool.data.store import building, is_prepared, open_prepared, scratch_in, write
+from gentool.data.store import open_prepared, scratch_in, write
 from gentool.data.survey import Progress, silent
+from gentool.data.target import building, is_prepared, replaceable
 from gentool.errors import DataError, OptionError
 from gentool.options import flag, suggestion
 
@@ -73,6 +74,29 @@ def load(
     return prepared
 
 
+def prepare_to(
+    data: str,
+    options: PrepareOptions,
+    out: Path | None,
+    *,
+    overwrite: bool = False,
+    on_progress: Progress | None = None,
+    notice: Notice = to_stderr,
+) -> ImageData:
+    """Prepare into the folder `out`, or anew into the cache. Raises DataError, OptionError.
+
+    A prepared folder at `out` is only replaced with `overwrite`, anything else never.
+    """
+    wanted = find(data, options)
+    target = out or cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
+    if out is not None and out.exists() and replaceable(out) and any(out.iterdir()) and not overwrite:
+        raise OptionError(f"--out {out}: holds a prepared set; give --overwrite to replace it, or another folder")
+    prepared = prepare_into(target, wanted, overwrite=True, on_progress=on_progress or silent, notice=notice)
+    if out is None:
+        _remember(wanted, target)
+    return prepared
+
+
 def find(data: str, options: PrepareOptions) -> Wanted:
     """What `data` and `options` ask to be prepared. Raises DataError when there is no such source."""
     entry = CATALOG.get(data)
@@ -118,12 +142,6 @@ def _cached(wanted: Wanted, notice: Notice) -> ImageData | None:
     return found
 
 
-def is_cached(entry: Entry) -> bool:
-    """Whether a named set with its default options is in the cache."""
-    options = _DEFAULTS.with_defaults(entry.defaults)
-    return cache.known_folder(entry.name, options) is not None
-
-
 def _remember(wanted: Wanted, folder: Path | None) -> None:
     """Let the set be found by its name alone; not where another source would hide what is built in."""
     entry = wanted.entry
@@ -153,8 +171,7 @@ def prepare_into(
             rows = prepare_rows(raw, wanted.options, scratch=scratch_in(folder), on_progress=on_progress)
             write(folder, rows, raw, description(wanted))
             summary = rows.info
-            del rows  # a scratch file must be closed before it can be removed on Windows
-            (folder / "scratch.npy").unlink(missing_ok=True)
+            del rows  # a scratch file must be closed before Windows lets it be removed
     finally:
         raw.close()
     for line in remarks(summary):
@@ -183,14 +200,14 @@ def description(wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def remarks(info: Mapping[str, Any]) -> list[str]:
-    """What a preparation has to say beyond its counts, in lines for people."""
+def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[str]:
+    """What a preparation has to say beyond its counts, in lines for people; the skipped files are `listed` there."""
     lines = list(info["notes"])
     reasons = Counter(skipped["reason"] for skipped in info["skipped"])
     if reasons:
-        listed = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
+        told = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
         more = "" if len(reasons) <= 5 else "; …"
-        lines.append(f"skipped {len(info['skipped'])} files ({listed}{more}); each is listed in dataset.json")
+        lines.append(f"skipped {len(info['skipped'])} files ({told}{more}); each is listed {listed}")
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

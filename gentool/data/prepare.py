@@ -4,6 +4,7 @@ An option left at None takes the data set's own default (CryptoPunks: tile 24, b
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,9 @@ def image_size(text: str) -> tuple[int, int]:
 
 def colour(text: str) -> tuple[int, int, int]:
     """A colour by name or as #rrggbb. Raises ValueError."""
-    from PIL import ImageColor
+    if re.fullmatch("#[0-9a-fA-F]{6}", text):
+        return int(text[1:3], 16), int(text[3:5], 16), int(text[5:], 16)
+    from PIL import ImageColor  # not for the defaults of the catalog: `prepare --list` is to be fast
 
     try:
         red, green, blue, *_ = ImageColor.getrgb(text)

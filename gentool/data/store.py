@@ -10,16 +10,11 @@
 It is made in a temporary folder beside its place and renamed, so a folder that is there is whole.
 """
 
-import glob
 import hashlib
 import json
 import math
 import os
-import secrets
-import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,85 +26,14 @@ from gentool.data.images import ImageData, Split
 from gentool.data.pipeline import Rows
 from gentool.data.preview import preview
 from gentool.data.raw import SPLITS, Pixels, Raw
+from gentool.data.target import DESCRIPTION, FORMAT, SCRATCH
 from gentool.errors import DataError
 from gentool.figures.grids import save_png
 
-FORMAT, VERSION = "gentool prepared images", 1
-DESCRIPTION = "dataset.json"
+VERSION = 1
 IN_MEMORY = 2**30
 """Images of more bytes than this are memory-mapped."""
 _BLOCK = 4096
-_LEFTOVER_SECONDS = 24 * 3600
-
-
-def is_prepared(folder: Path) -> bool:
-    """Whether a folder is (or was once) a prepared folder of ours, whole or damaged."""
-    if not folder.is_dir():
-        return False
-    try:
-        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return bool(found["format"] == FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = {"images.npy", "labels.npy", "order.npy", "factors.npy", "preview.png", DESCRIPTION}
-        names = {path.name for path in folder.iterdir()}
-        return "images.npy" in names and len(names) > 1 and names <= ours
-
-
-@contextmanager
-def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary folder that takes the place of `target` when the block ends well, and is gone otherwise.
-
-    A prepared folder that already is there is replaced with `overwrite`; without, it stays (another process was
-    faster). Raises DataError at once when `target` is somebody else's, and when the system refuses to write.
-    """
-    if target.exists() and not replaceable(target):
-        raise DataError(f"{target} exists and is not a prepared folder; choose another place")
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = target.with_name(f".{target.name}.{token}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        _remove_leftovers(target)
-        try:
-            yield temporary
-            _take_place(temporary, target, overwrite)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    except OSError as error:
-        there = next(folder for folder in target.absolute().parents if folder.is_dir())
-        free = shutil.disk_usage(there).free / 2**20
-        raise DataError(
-            f"cannot write {target}: {error.strerror or error} ({free:,.0f} MiB free); free some space or choose another place"
-        ) from error
-
-
-def replaceable(target: Path) -> bool:
-    """Whether something that exists may be replaced: an empty folder, or a prepared one."""
-    return target.is_dir() and (not any(target.iterdir()) or is_prepared(target))
-
-
-def _remove_leftovers(target: Path) -> None:
-    """What an earlier preparation of the same target left when it was killed, once it is a day old."""
-    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
-        if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
-    if not replaceable(target):
-        raise DataError(f"{target} appeared meanwhile and is not a prepared folder; choose another place")
-    if any(target.iterdir()) and not overwrite:
-        return
-    old = temporary.with_suffix(".old")
-    target.rename(old)
-    try:
-        temporary.rename(target)
-    except OSError:
-        old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
@@ -118,7 +42,7 @@ def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
     def room(shape: tuple[int, ...]) -> Pixels:
         if math.prod(shape) <= IN_MEMORY:
             return np.empty(shape, np.uint8)
-        return np.lib.format.open_memmap(folder / "scratch.npy", mode="w+", dtype=np.uint8, shape=shape)
+        return np.lib.format.open_memmap(folder / SCRATCH, mode="w+", dtype=np.uint8, shape=shape)
 
     return room
 
@@ -159,7 +83,7 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
         "fingerprint": digest.hexdigest(),
         **rows.info,
     }
-    with (folder / DESCRIPTION).open("w", encoding="utf-8") as file:
+    with (folder / DESCRIPTION).open("w", encoding="utf-8", errors="backslashreplace") as file:
         json.dump(content, file, indent=1, ensure_ascii=False, default=str)
         file.flush()
         os.fsync(file.fileno())

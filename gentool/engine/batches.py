@@ -45,4 +45,3 @@ class Batches:
         """Every image once, in order."""
         for start in range(0, len(self), batch_size):
             yield self.take(torch.arange(start, min(start + batch_size, len(self))))
-

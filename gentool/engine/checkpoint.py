@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 import gentool
-from gentool.files import replacing
 from gentool.errors import CheckpointError
+from gentool.files import replacing
 
 FORMAT = 1
 
@@ -89,13 +89,16 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         document = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler's and the archive reader's errors share no base; every one means the same
+    except (
+        Exception
+    ) as error:  # the unpickler's and the archive reader's errors share no base; every one means the same
         raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
         raise CheckpointError(f"{path}: not a gentool checkpoint")
     if document["format"] > FORMAT:
         raise CheckpointError(
-            f"{path}: format {document['format']} is newer than this gentool ({gentool.__version__}) reads; upgrade gentool"
+            f"{path}: format {document['format']} is newer than this gentool ({gentool.__version__}) reads; "
+            "upgrade gentool"
         )
     expected = document.pop("sha256", None)
     if digest(document) != expected:

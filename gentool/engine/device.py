@@ -52,7 +52,7 @@ def _bf16_pays() -> bool:
 
 
 def prepare_backend(device: torch.device, deterministic: bool, reduced: bool) -> None:
-    """Process-wide settings: deterministic algorithms, or else the fast ones; TF32 where precision is reduced anyway."""
+    """Process-wide settings: deterministic algorithms, or the fast ones; TF32 where precision is reduced anyway."""
     torch.use_deterministic_algorithms(deterministic)
     if device.type == "cuda":
         if deterministic:

@@ -1,23 +1,29 @@
-"""Exponential moving average of a network's weights (Polyak & Juditsky 1992; for GANs Yazici et al. 2018, arXiv:1806.04498)."""
+"""Exponential moving average of a network's weights (Polyak & Juditsky 1992, doi:10.1137/0330046).
+
+For GANs: Yazici et al. 2018, arXiv:1806.04498.
+"""
 
 import copy
 from collections.abc import Callable, Iterable
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
-class EMA:
+class EMA(Generic[Network]):
     """`network` holds the average: after each update, average = decay * average + (1 - decay) * weights.
 
     The decay is warmed up as min(decay, (1 + n) / (10 + n)) after n updates, so that the initialisation is forgotten
     in short runs. Buffers (batch norm's statistics) are copied. With decay 0 the average is the network itself.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: Network, decay: float) -> None:
         self.source = network
         self.decay = decay
-        self.network = copy.deepcopy(network).requires_grad_(False) if decay else network
+        self.network: Network = copy.deepcopy(network).requires_grad_(False) if decay else network
         self.updates = 0
 
     @torch.no_grad()
@@ -43,7 +49,7 @@ class EMA:
 
 
 @torch.no_grad()
-def recompute_batch_norm(network: nn.Module, forward: Callable[[Tensor], object], inputs: Iterable[Tensor]) -> None:
+def recompute_batch_norm(network: nn.Module, forward: Callable[[Any], object], inputs: Iterable[Any]) -> None:
     """Set batch norm's running statistics to the mean over the given batches.
 
     Averaged weights need statistics of their own: those of the source network do not fit them.

@@ -42,7 +42,9 @@ def resumable(folder: Path, header: Header, options: TrainOptions, overwrite: bo
         raise CheckpointError(f"{written}: damaged; give --overwrite to start again, or another --out") from error
     if differences:
         listed = "; ".join(differences)
-        raise OptionError(f"{folder} holds another run: {listed}. Give --out for a new folder, or --overwrite to replace it")
+        raise OptionError(
+            f"{folder} holds another run: {listed}. Give --out for a new folder, or --overwrite to replace it"
+        )
     return True
 
 

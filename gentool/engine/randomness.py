@@ -22,7 +22,5 @@ def generator(seed: int, purpose: str, *counters: int, device: torch.device | st
 
 def indexed_noise(seed: int, start: int, count: int, dim: int) -> Tensor:
     """Standard normal rows (count, dim): row i is a function of (seed, start + i) alone."""
-    rows = [
-        torch.randn(dim, generator=generator(seed, "sample", index)) for index in range(start, start + count)
-    ]
+    rows = [torch.randn(dim, generator=generator(seed, "sample", index)) for index in range(start, start + count)]
     return torch.stack(rows)

@@ -109,7 +109,7 @@ class Run:
         """The network on the run's device, channels last; compiled when --compile asks for it."""
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.compile:
-            network.compile()  # type: ignore[no-untyped-call]
+            network.compile()
         return network
 
     def adam(
@@ -129,7 +129,7 @@ class Run:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
         optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.scale(loss).backward()
         if clip:
             self.scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
@@ -191,7 +191,8 @@ class Run:
         """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
 
         Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch.
-        A wish to stop is met here, between two updates: the state is saved and Stopped raised.
+        A wish to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a
+        weight is not finite after the last.
         """
         epoch = self.epoch
         images = self.batches_of[id(self.data.train)]
@@ -206,10 +207,13 @@ class Run:
             self.trained += self.batch_size
             self.trained_seconds = time.monotonic() - began
             self.progress.step(self._where(epoch), self.step, self.speed)
+        self._check(self.losses.settle())
+        if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
+            self._check(["weights"])
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Take the losses of this update. Raises Diverged when one is NaN or infinite."""
-        self._check(self.losses.add(terms))
+        self._check(self.losses.add(terms), self.step + 1)
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
@@ -240,13 +244,7 @@ class Run:
         save_png(picture, self.folder / name / f"epoch-{self._ended_epoch():04d}.png")
 
     def save(self, network: nn.Module) -> None:
-        """End the epoch: a row of metrics.csv, the display, and now and then the state and `network` as model.pt.
-
-        Raises Diverged, before anything is written, when a loss or a weight is not finite.
-        """
-        self._check(self.losses.settle())
-        if not all(finite(part) for part in (network, *self.parts.values()) if isinstance(part, nn.Module)):
-            self._check(["weights"])
+        """End the epoch: a row of metrics.csv, the display, and now and then the state and `network` as model.pt."""
         epoch, last = self._ended_epoch(), self.step >= self.total_steps
         self.seconds = time.monotonic() - self.started_at
         losses = self.losses.means() | self.validation
@@ -290,12 +288,13 @@ class Run:
     def _where(self, epoch: int) -> str:
         return f"epoch {epoch}/{self.total_epochs}"
 
-    def _check(self, broken: Iterable[str]) -> None:
+    def _check(self, broken: Iterable[str], update: int | None = None) -> None:
+        update = self.step if update is None else update
         names = ", ".join(broken)
         if names:
             raise Diverged(
-                f"{names} became NaN or infinite in epoch {self._ended_epoch() or 1}, update {self.step}; the last good state "
-                f"is kept in {self.folder}. Try a lower --lr, or --amp off, with --overwrite"
+                f"{names} became NaN or infinite in epoch {-(-update // self.steps_per_epoch)}, update {update}; "
+                f"the last good state is kept in {self.folder}. Try a lower --lr, or --amp off, with --overwrite"
             )
 
     def _save_state(self) -> None:

@@ -78,6 +78,14 @@ class Terminal:
             yield tell
             return
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.console, transient=True) as bar:
-            task = bar.add_task(description, total=total)
-            yield lambda done, total=None: bar.update(task, completed=done, total=total or known)
+        bar = Progress(*columns, console=self.console, transient=True)
+        task = bar.add_task(description, total=total)
+
+        def draw(done: int, total: int | None = None) -> None:
+            bar.start()  # what is already there needs no bar
+            bar.update(task, completed=done, total=total or known)
+
+        try:
+            yield draw
+        finally:
+            bar.stop()

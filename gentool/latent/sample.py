@@ -62,5 +62,7 @@ def snap(images: Tensor, palette: Tensor) -> Tensor:
     """Images (N, C, H, W) in [0, 1] with every pixel replaced by the nearest colour of a uint8 palette (K, C)."""
     colours = palette.float() / 255
     pixels = images.permute(0, 2, 3, 1)
-    snapped = torch.stack([colours[torch.cdist(picture.reshape(-1, colours.shape[1]), colours).argmin(1)] for picture in pixels])
+    snapped = torch.stack(
+        [colours[torch.cdist(picture.reshape(-1, colours.shape[1]), colours).argmin(1)] for picture in pixels]
+    )
     return snapped.reshape(pixels.shape).permute(0, 3, 1, 2)

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
@@ -18,9 +17,9 @@ from gentool.options import suggestion
 
 @dataclass(frozen=True)
 class Trained:
-    """`network` is in eval mode on `device`; `path` is the checkpoint's file."""
+    """`network` is what the model's `build` gives, in eval mode on `device`; `path` is the checkpoint's file."""
 
-    network: nn.Module
+    network: Any
     header: Header
     path: Path
     device: torch.device
@@ -35,7 +34,9 @@ def load_trained(model: str, path: Path, device: str = "auto") -> Trained:
     if path.is_dir():
         path = path / MODEL
         if not path.is_file():
-            raise CheckpointError(f"{path.parent}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?")
+            raise CheckpointError(
+                f"{path.parent}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?"
+            )
     header, content = checkpoint.load(path, "model")
     if header.model != model:
         raise CheckpointError(f"{path}: holds a {header.model}, not a {model}; give `{header.model}` as the model")
@@ -43,7 +44,9 @@ def load_trained(model: str, path: Path, device: str = "auto") -> Trained:
     try:
         network.load_state_dict(content["weights"])
     except (RuntimeError, KeyError, AttributeError) as error:
-        raise CheckpointError(f"{path}: its weights do not fit its options; the file was made by hand or is damaged") from error
+        raise CheckpointError(
+            f"{path}: its weights do not fit its options; the file was made by hand or is damaged"
+        ) from error
     place = choose_device(device)
     return Trained(network.to(place).eval(), header, path, place)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -28,23 +29,27 @@ class Options(TrainOptions):
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)
-    loss: Literal["bce", "hinge", "wgan-gp"] = option("bce", "The game: cross-entropy, hinge, or Wasserstein with gradient penalty.")
+    loss: Literal["bce", "hinge", "wgan-gp"] = option(
+        "bce", "The game: cross-entropy, hinge, or Wasserstein with gradient penalty."
+    )
     norm: Literal["auto", "batch", "spectral", "none"] = option(
         "auto", "The discriminator's normalisation; auto: batch for bce, spectral for hinge, none for wgan-gp."
     )
     r1: float = option(0.0, "Weight gamma of the R1 penalty on real images, every 16th update; 0: none.", min=0)
     critic_steps: int = option(1, "Discriminator updates for each of the generator's.", min=1, max=100)
     augment: str = option(
-        "auto", "What the discriminator sees changed at random: none, or some of flip,color,translation,cutout; "
-        "auto: flip,color,translation below 2,000 training images, else none.", parse=lambda text: policies(text.replace("auto", "none")),
-    )  # fmt: skip
+        "auto",
+        "What the discriminator sees changed at random: none, or some of flip,color,translation,cutout; "
+        "auto: flip,color,translation below 2,000 training images, else none.",
+        parse=lambda text: () if text == "auto" else policies(text),
+    )
     beta1: float = option(0.5, "Adam's first decay.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float = redefault(TrainOptions, "lr", 2e-4)
     ema: float = redefault(TrainOptions, "ema", 0.999)
     epochs: int = redefault(TrainOptions, "epochs", 100)
 
-    def check(self) -> None:
+    def cross_check(self) -> None:
         if self.loss == "wgan-gp" and self.norm == "batch":
             raise OptionError("--loss wgan-gp: its penalty is for each image alone and excludes --norm batch; use none")
 
@@ -56,7 +61,11 @@ FEW_IMAGES = 2000
 
 def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]:
     """What --norm auto means for a loss."""
-    automatic: dict[str, Literal["batch", "spectral", "none"]] = {"bce": "batch", "hinge": "spectral", "wgan-gp": "none"}
+    automatic: dict[str, Literal["batch", "spectral", "none"]] = {
+        "bce": "batch",
+        "hinge": "spectral",
+        "wgan-gp": "none",
+    }
     return automatic[options.loss] if options.norm == "auto" else options.norm
 
 
@@ -76,7 +85,9 @@ def build(options: Options, shape: tuple[int, int, int], classes: int) -> GAN:
 def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
     """Train a generator against a discriminator, both given the class label when `classes` is not 0."""
     generator = run.place(build(options, data.shape, classes))
-    discriminator = run.place(Discriminator(data.shape, options.width, norm=discriminator_norm(options), classes=classes))
+    discriminator = run.place(
+        Discriminator(data.shape, options.width, norm=discriminator_norm(options), classes=classes)
+    )
     betas = (options.beta1, 0.999)
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
@@ -93,10 +104,7 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
         for x, labels in run.batches():
             real, labels = x * 2 - 1, labels if classes else None
             randomness = run.generator("augmentation")
-
-            def judge(images: Tensor) -> Tensor:
-                return discriminator(images, labels)
-
+            judge = partial(discriminator, labels=labels)
             with run.autocast():
                 fake = generator(run.noise("z", len(x), options.latent_dim), labels).float().tanh()
                 real_logits = judge(augment(real, changes, randomness)).float()
@@ -125,7 +133,7 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
         if run.pictures_due:
             with torch.no_grad():
                 pictures = network.eval().decode(fixed_z, fixed_labels)
-            rows = [name for name in data.classes] if classes else []
+            rows = list(data.classes) if classes else []
             run.save_picture("samples", labelled_rows(pictures, rows) if classes else grid(pictures))
         run.save(network)
     run.finish()

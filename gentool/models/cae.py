@@ -106,7 +106,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
 
 
 @torch.no_grad()
-def measure_latents(cae: nn.Module, split: Split, run: Run) -> None:
+def measure_latents(cae: CAE, split: Split, run: Run) -> None:
     """Set `latent_mean` and `latent_sd` from the first training images."""
     latents = []
     for x, _ in run.in_order(split):
@@ -119,7 +119,7 @@ def measure_latents(cae: nn.Module, split: Split, run: Run) -> None:
 
 
 @torch.no_grad()
-def evaluate(cae: nn.Module, split: Split, options: Options, run: Run) -> dict[str, float]:
+def evaluate(cae: CAE, split: Split, options: Options, run: Run) -> dict[str, float]:
     """The losses over a split, in f32."""
     totals: dict[str, float] = {}
     seen = 0

@@ -1,4 +1,6 @@
-"""Conditional GAN (Mirza & Osindero 2014, arXiv:1411.1784) with a projection discriminator (Miyato & Koyama 2018, arXiv:1802.05637).
+"""Conditional GAN (Mirza & Osindero 2014, arXiv:1411.1784).
+
+The discriminator is the projection kind of Miyato & Koyama (2018, arXiv:1802.05637).
 
 The loop is `gentool.models.adversarial.play`, here with the class labels.
 """
@@ -24,5 +26,7 @@ def build(options: Options, shape: tuple[int, int, int], classes: int) -> advers
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Play the game with labels. Raises DataError when the images have none."""
     if not data.labelled:
-        raise DataError(f"{data.name}: has no labels, and cgan needs them; train gan, or sort the images into a folder per class")
+        raise DataError(
+            f"{data.name}: has no labels, and cgan needs them; train gan, or sort the images into a folder per class"
+        )
     adversarial.play(options, data, run, classes=len(data.classes))

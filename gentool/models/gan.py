@@ -1,4 +1,6 @@
-"""Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661) of convolutions (Radford et al. 2015, arXiv:1511.06434).
+"""DCGAN: a generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661) of convolutions.
+
+The networks are those of Radford et al. (2015, arXiv:1511.06434).
 
 The loop is `gentool.models.adversarial.play`, here without labels.
 """

@@ -93,7 +93,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
 
 
 @torch.no_grad()
-def evaluate(vae: nn.Module, split: Split, options: Options, run: Run) -> dict[str, float]:
+def evaluate(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
     """The terms of the ELBO over a split in nats per image, one sample of z for each image, in f32."""
     totals: dict[str, float] = {}
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), options.latent_dim)
@@ -104,4 +104,3 @@ def evaluate(vae: nn.Module, split: Split, options: Options, run: Run) -> dict[s
             totals[name] = totals.get(name, 0.0) + value.item() * len(x)
         seen += len(x)
     return {name: total / seen for name, total in totals.items()}
-

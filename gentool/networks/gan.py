@@ -5,6 +5,7 @@ discriminator of Miyato & Koyama (2018, arXiv:1802.05637).
 """
 
 import math
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -26,9 +27,7 @@ def widths(width: int, stages: int) -> list[int]:
 class Generator(nn.Module):
     """z (N, latent_dim) -> image logits (N, C, H, W); the caller applies tanh."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], latent_dim: int, width: int = 256, *, classes: int = 0
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], latent_dim: int, width: int = 256, *, classes: int = 0) -> None:
         super().__init__()
         channels, height, width_ = shape
         sizes = halvings((height, width_))[::-1]
@@ -65,7 +64,7 @@ class Discriminator(nn.Module):
         sizes = halvings((height, width_))
         filters = [channels, *widths(width, len(sizes) - 1)[::-1]]
         layers: list[nn.Module] = []
-        for i, (before, after) in enumerate(zip(filters, filters[1:], strict=False)):
+        for i, (before, after) in enumerate(pairwise(filters)):
             batch_norm = norm == "batch" and i > 0  # none on the image itself (Radford et al., section 3)
             layers.append(Down(before, after, bias=not batch_norm))
             if batch_norm:
@@ -98,7 +97,7 @@ def initialise(module: nn.Module, *, he: bool = False) -> None:
                 nn.init.kaiming_normal_(layer.weight, a=0.2)
             else:
                 nn.init.normal_(layer.weight, std=0.02)
-            if getattr(layer, "bias", None) is not None:
+            if not isinstance(layer, nn.Embedding) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
         elif isinstance(layer, nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02)

@@ -2,8 +2,8 @@
 
 Two exact rewrites. On the 1 or 3 channels of an image, most of a vector register stays empty: there the sum is
 written as a 2x2 convolution on four times the channels (pixel shuffle: Shi et al. 2016, arXiv:1609.05158).
-And oneDNN's gradient of strided weights runs at a tenth of the speed of the same CPU's matrix product: there
-the patches are copied out and multiplied (im2col: Chellapilla et al. 2006, hal-00112631).
+On maps of at most 5x5 pixels, oneDNN's gradient of the weights takes two to four times as long as copying the
+patches out and multiplying (bf16, im2col: Chellapilla et al. 2006, hal-00112631); on larger ones it does not.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 FEW_CHANNELS = 4
+FEW_PIXELS = 25
 
 
 def halvings(size: tuple[int, int], largest: int = 5, at_least: int = 2) -> list[tuple[int, int]]:
@@ -66,6 +67,10 @@ def _autocast(*tensors: Tensor) -> list[Tensor]:
     return [tensor.to(torch.get_autocast_dtype(device)) for tensor in tensors]
 
 
+def _multiplied(x: Tensor, pixels: int) -> bool:
+    return x.device.type == "cpu" and pixels <= FEW_PIXELS
+
+
 class Down(nn.Conv2d):
     """A 4x4 stride-2 convolution that halves with ceil: (N, C, H, W) -> (N, C', ceil(H/2), ceil(W/2))."""
 
@@ -79,7 +84,7 @@ class Down(nn.Conv2d):
             return F.conv2d(F.pixel_unshuffle(x, 2), F.pixel_unshuffle(self.weight, 2), self.bias)
         if height % 2 or width % 2:
             x = F.pad(x, (0, width % 2, 0, height % 2))
-        if x.device.type != "cpu":
+        if not _multiplied(x, height * width // 4):
             return super().forward(x)
         x = _Down.apply(*_autocast(x, self.weight))
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]
@@ -99,8 +104,8 @@ class Up(nn.ConvTranspose2d):
             taps = F.pixel_unshuffle(self.weight.transpose(0, 1), 2)
             taps = taps.unflatten(1, (self.in_channels, 4)).transpose(1, 2).flatten(0, 1).flip(2, 3)
             x = F.pixel_shuffle(F.conv2d(x, taps, padding=1), 2)[..., 1 : height + 1, 1 : width + 1]
-        elif x.device.type != "cpu":
-            return super().forward(x)[..., :height, :width]
-        else:
+        elif _multiplied(x, x.shape[2] * x.shape[3]):
             x = _Up.apply(*_autocast(x, self.weight))[..., :height, :width]
+        else:
+            return super().forward(x)[..., :height, :width]
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]

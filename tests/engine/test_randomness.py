@@ -6,7 +6,13 @@ from gentool.engine.randomness import derived_seed, generator, indexed_noise
 
 
 def test_seeds_differ_by_every_part() -> None:
-    seeds = [derived_seed(0, "z", 1), derived_seed(1, "z", 1), derived_seed(0, "y", 1), derived_seed(0, "z", 2), derived_seed(0, "z")]
+    seeds = [
+        derived_seed(0, "z", 1),
+        derived_seed(1, "z", 1),
+        derived_seed(0, "y", 1),
+        derived_seed(0, "z", 2),
+        derived_seed(0, "z"),
+    ]
     assert len(set(seeds)) == 5
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert derived_seed(7, "order", 3) == 7388688178822444103

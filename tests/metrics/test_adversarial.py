@@ -24,7 +24,9 @@ def test_hinge_is_flat_beyond_the_margin() -> None:
 
 
 def test_wasserstein_is_a_difference_of_means() -> None:
-    assert discriminator_loss("wgan-gp", torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0])).item() == pytest.approx(-1.5)
+    assert discriminator_loss("wgan-gp", torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0])).item() == pytest.approx(
+        -1.5
+    )
 
 
 def linear(weights: Tensor):  # type: ignore[no-untyped-def]

@@ -44,7 +44,9 @@ def test_cutout_hides_a_square_of_half_the_side(x: torch.Tensor) -> None:
 
 def test_color_keeps_the_pattern_of_each_image(x: torch.Tensor) -> None:
     changed = augment(x, ("color",), rng()).mean(1).flatten(1)
-    correlation = torch.stack([torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(changed, x.mean(1).flatten(1), strict=True)])
+    correlation = torch.stack(
+        [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(changed, x.mean(1).flatten(1), strict=True)]
+    )
     assert correlation.min() > 0.999
 
 

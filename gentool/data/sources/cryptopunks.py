@@ -27,7 +27,8 @@ def _given(source: Path) -> Path:
         raise DataError(f"--source {source}: no punks.png there; get it from {URL}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise DataError(
-            f"{path}: not the original punks.png (its SHA-256 differs); get it from {URL}, or use --data {path} --tile 24"
+            f"{path}: not the original punks.png (its SHA-256 differs); get it from {URL}, "
+            f"or prepare your own sheet: gentool prepare {path} --tile 24"
         )
     return path
 

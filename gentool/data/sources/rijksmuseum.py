@@ -14,7 +14,7 @@ def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
     """The images at `--source`. Raises DataError that says where to get them."""
     if options.source is None:
         raise DataError(
-            f"rijksmuseum: choose portraits yourself. Download them from {PAGE} (search: type painting, subject portrait) "
+            f"rijksmuseum: download portraits of your choice from {PAGE} (type painting, subject portrait) "
             "and run: gentool prepare rijksmuseum --source FOLDER"
         )
     return read_path(options.source, options)

@@ -1,0 +1,90 @@
+"""A prepared folder comes into its place whole or not at all, and never in place of what is not ours."""
+
+import glob
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gentool.errors import DataError
+
+FORMAT = "gentool prepared images"
+DESCRIPTION = "dataset.json"
+SCRATCH = "scratch.npy"
+_LEFTOVER_SECONDS = 24 * 3600
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder is (or was once) a prepared folder of ours, whole or damaged."""
+    if not folder.is_dir():
+        return False
+    try:
+        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        return bool(found["format"] == FORMAT)
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = {"images.npy", "labels.npy", "order.npy", "factors.npy", "preview.png", DESCRIPTION}
+        names = {path.name for path in folder.iterdir()}
+        return "images.npy" in names and len(names) > 1 and names <= ours
+
+
+@contextmanager
+def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
+    """A temporary folder that takes the place of `target` when the block ends well, and is gone otherwise.
+
+    A file named SCRATCH in it is removed before.
+
+    A prepared folder that already is there is replaced with `overwrite`; without, it stays (another process was
+    faster). Raises DataError at once when `target` is somebody else's, and when the system refuses to write.
+    """
+    if target.exists() and not replaceable(target):
+        raise DataError(f"{target} exists and is not a prepared folder; choose another place")
+    token = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = target.with_name(f".{target.name}.{token}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        _remove_leftovers(target)
+        try:
+            yield temporary
+            (temporary / SCRATCH).unlink(missing_ok=True)
+            _take_place(temporary, target, overwrite)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    except OSError as error:
+        there = next(folder for folder in target.absolute().parents if folder.is_dir())
+        free = shutil.disk_usage(there).free / 2**20
+        reason = f"{error.strerror or error} ({free:,.0f} MiB free)"
+        raise DataError(f"cannot write {target}: {reason}; free some space or choose another place") from error
+
+
+def replaceable(target: Path) -> bool:
+    """Whether something that exists may be replaced: an empty folder, or a prepared one."""
+    return target.is_dir() and (not any(target.iterdir()) or is_prepared(target))
+
+
+def _remove_leftovers(target: Path) -> None:
+    """What an earlier preparation of the same target left when it was killed, once it is a day old."""
+    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    if not replaceable(target):
+        raise DataError(f"{target} appeared meanwhile and is not a prepared folder; choose another place")
+    if any(target.iterdir()) and not overwrite:
+        return
+    old = temporary.with_suffix(".old")
+    target.rename(old)
+    try:
+        temporary.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

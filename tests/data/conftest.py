@@ -1,0 +1,30 @@
+"""What the tests of the data floor share: a cache of their own, and real data where it is at hand."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache folder."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("GENTOOL_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def real() -> Callable[[str], Path]:
+    """The path of a real data set, or a skip that says why."""
+
+    def path(name: str) -> Path:
+        folder = Path(os.environ.get("GENTOOL_TEST_DATA", ROOT.parent / "shared" / "data"))
+        if not (folder / name).is_dir():
+            pytest.skip(f"no real data: {folder / name} is absent (GENTOOL_TEST_DATA names the folder)")
+        return folder / name
+
+    return path

@@ -1,0 +1,82 @@
+"""What needs an accelerator: reduced precision against f32, the gradient scaler, resuming. Run with `pytest -m gpu`."""
+
+import csv
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from gentool.engine import checkpoint
+from gentool.engine.run import Run
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+MODELS = {
+    "cae": ["--channels", "16,32", "--latent-dim", 16],
+    "vae": ["--channels", "16,32", "--latent-dim", 16],
+    "gan": ["--width", 64, "--latent-dim", 16],
+    "cgan": ["--width", 64, "--latent-dim", 16],
+}
+
+
+def train(model: str, *arguments: object) -> list[object]:
+    return ["train", model, "--data", "digits", "--device", "cuda", "--batch-size", 128, *MODELS[model], *arguments]
+
+
+def column(folder: str, name: str) -> list[float]:
+    with Path(folder, "metrics.csv").open(newline="") as file:
+        return [float(row[name]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+@pytest.mark.parametrize("model", MODELS)
+def test_reduced_precision_stays_near_f32_on_short_runs(cli: Callable, model: str, amp: str) -> None:
+    for precision in ("off", amp):
+        assert cli(*train(model, "--epochs", 5, "--amp", precision, "--out", precision)).code == 0
+    name = "loss" if model in ("cae", "vae") else "discriminator"
+    assert column(amp, name) == pytest.approx(column("off", name), rel=0.05 if model in ("cae", "vae") else 0.25)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_stopped_fp16_run_goes_on_with_its_scaler(cli: Callable, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = Run.record
+
+    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
+        record(run, terms)
+        if run.step + 1 == 15:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "record", record_and_wish)
+        assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "parts")).code == 75
+    state = checkpoint.load(max(Path("parts").glob("state-*.pt")), "state")[1]
+    assert state["scaler"]["scale"] > 0
+    assert state["step"] == 15
+    assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "parts")).code == 0
+    assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "whole")).code == 0
+    name = "loss" if model in ("cae", "vae") else "discriminator"
+    assert column("parts", name) == pytest.approx(column("whole", name), rel=1e-3)
+
+
+def test_divergence_is_noticed_at_most_one_update_late(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    record, seen = Run.record, []
+
+    def poison(run: Run, terms: dict[str, torch.Tensor]) -> None:
+        seen.append(run.step)
+        if run.step == 7:
+            terms = {**terms, "loss": terms["loss"] * float("nan")}
+        record(run, terms)
+
+    monkeypatch.setattr(Run, "record", poison)
+    assert cli(*train("vae", "--epochs", 3)).code == 5
+    assert seen[-1] <= 8
+
+
+def test_a_checkpoint_from_the_gpu_samples_on_the_cpu(cli: Callable) -> None:
+    assert cli(*train("gan", "--epochs", 1)).code == 0
+    assert cli("sample", "gan", "runs/gan-digits", "--device", "cpu", "-n", 4).code == 0
