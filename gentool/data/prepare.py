@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from gentool.errors import OptionError
 from gentool.options import Validated, option
 
 SMALLEST, LARGEST = 8, 256
@@ -85,6 +86,11 @@ class PrepareOptions(Validated):
     )
     split_seed: int = option(0, "Seed of the split, and of the images of a generated data set.", min=0, max=2**31 - 1)
     dedupe: bool = option(False, "Keep only one of several identical images.")
+
+    def cross_check(self) -> None:
+        """Raises OptionError when nothing would be left for training."""
+        if self.validation + (self.test or 0) >= 1:
+            raise OptionError("--validation and --test: together they must be less than 1, the rest is for training")
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "PrepareOptions":
         """The same with `defaults` for what was left open."""

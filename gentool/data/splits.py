@@ -61,9 +61,9 @@ def assign(
         TEST: 0 if (splits == TEST).any() else round(test * free),
         VALIDATION: 0 if (splits == VALIDATION).any() else round(validation * free),
     }
-    if validation + test < 1:  # in a tiny set, one image is for training whatever rounding says
-        wanted[TEST] = min(wanted[TEST], max(0, free - 1))
-        wanted[VALIDATION] = min(wanted[VALIDATION], max(0, free - 1 - wanted[TEST]))
+    # In a tiny set, one image is for training whatever rounding says.
+    wanted[TEST] = min(wanted[TEST], max(0, free - 1))
+    wanted[VALIDATION] = min(wanted[VALIDATION], max(0, free - 1 - wanted[TEST]))
     salt = seed.to_bytes(8, "little")
     order = sorted(
         range(len(groups.members)), key=lambda g: hashlib.blake2b(groups.digests[g], key=salt, digest_size=16).digest()
@@ -77,5 +77,5 @@ def assign(
                 break
     splits[splits == UNDECIDED] = TRAIN
     if not (splits == TRAIN).any():
-        raise DataError("no image is left for training; lower --validation and --test, or add images")
+        raise DataError("no image is left for training; add images outside the folders named test and validation")
     return splits

@@ -1,7 +1,6 @@
 """A prepared folder comes into its place whole or not at all, and never in place of what is not ours."""
 
 import glob
-import json
 import os
 import secrets
 import shutil
@@ -18,27 +17,27 @@ SCRATCH = "scratch.npy"
 _LEFTOVER_SECONDS = 24 * 3600
 
 
-def is_prepared(folder: Path) -> bool:
-    """Whether a folder is (or was once) a prepared folder of ours, whole or damaged."""
-    if not folder.is_dir():
-        return False
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds a description that gentool wrote, whole or cut short."""
     try:
-        found = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return bool(found["format"] == FORMAT)
-    except (OSError, ValueError, KeyError, TypeError):
-        ours = {"images.npy", "labels.npy", "order.npy", "factors.npy", "preview.png", DESCRIPTION}
-        names = {path.name for path in folder.iterdir()}
-        return "images.npy" in names and len(names) > 1 and names <= ours
+        with (folder / DESCRIPTION).open("rb") as file:
+            return FORMAT.encode() in file.read(200)
+    except OSError:
+        return False
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether a folder is a prepared one, or was before its description was lost."""
+    return is_ours(folder) or all((folder / name).is_file() for name in ("images.npy", "order.npy", "preview.png"))
 
 
 @contextmanager
 def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder that takes the place of `target` when the block ends well, and is gone otherwise.
 
-    A file named SCRATCH in it is removed before.
-
-    A prepared folder that already is there is replaced with `overwrite`; without, it stays (another process was
-    faster). Raises DataError at once when `target` is somebody else's, and when the system refuses to write.
+    A file named SCRATCH in it is removed before. A prepared folder that already is there is replaced with `overwrite`;
+    without, it stays (another process was faster). Raises DataError at once when `target` is somebody else's, and when
+    the system refuses to write.
     """
     if target.exists() and not replaceable(target):
         raise DataError(f"{target} exists and is not a prepared folder; choose another place")
@@ -61,8 +60,8 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def replaceable(target: Path) -> bool:
-    """Whether something that exists may be replaced: an empty folder, or a prepared one."""
-    return target.is_dir() and (not any(target.iterdir()) or is_prepared(target))
+    """Whether something that exists may be replaced: an empty folder, or one that is surely ours."""
+    return target.is_dir() and (not any(target.iterdir()) or is_ours(target))
 
 
 def _remove_leftovers(target: Path) -> None:

@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
-
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from gentool.engine.terminal import PLAIN_SECONDS, Terminal
 
@@ -24,27 +22,23 @@ class TrainingProgress:
         self.spoken = float("-inf")  # so that the first epoch is always said
         self.losses = ""
         self.bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        if self.terminal.live:
+        if terminal.live:
             self.bar = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(elapsed_when_finished=False),
-                console=self.terminal.console,
+                BarColumn(bar_width=16),
+                TextColumn("{task.percentage:>3.0f}%, left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[losses]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+                expand=True,
+                console=terminal.console,
                 transient=True,
                 refresh_per_second=4,
             )
-            self.task = self.bar.add_task("", total=self.steps, completed=self.done)
+            self.task = self.bar.add_task("", total=self.steps, completed=self.done, losses="")
             self.bar.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Take the live display away."""
         if self.bar is not None:
             self.bar.stop()
 
@@ -55,12 +49,12 @@ class TrainingProgress:
         if now - self.shown < (REFRESH_SECONDS if self.bar is not None else 2 * PLAIN_SECONDS):
             return
         self.shown = now
-        text = f"{epoch} {self.losses} {images_per_second:,.0f} images/s"
+        speed = f"{images_per_second:,.0f} images/s"
         if self.bar is not None:
-            self.bar.update(self.task, completed=done, description=text)
+            self.bar.update(self.task, completed=done, description=f"{epoch} {speed}", losses=self.losses)
         else:
             self.spoken = now
-            self.terminal.say(f"{text}, {done / self.steps:.0%}, {self.remaining()} left")
+            self.terminal.say(f"{epoch} {self.losses} {speed}, {done / self.steps:.0%}, {self.remaining()} left")
 
     def epoch(self, epoch: str, losses: Mapping[str, float], images_per_second: float, last: bool) -> None:
         """An epoch ended: a plain line unless one was said a moment ago."""

@@ -88,13 +88,13 @@ class Run:
         self.started_at = time.monotonic() - self.seconds
         self.trained = self.trained_seconds = 0.0
         self.stop.__enter__()
-        self.progress = TrainingProgress(self.terminal, self.total_steps, self.step).__enter__()
+        self.progress = TrainingProgress(self.terminal, self.total_steps, self.step)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.__exit__(kind, error, trace)
+        self.progress.close()
         self.stop.__exit__(kind, error, trace)
 
     def say(self, text: str) -> None:
@@ -266,6 +266,7 @@ class Run:
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
         """End the training: the film, result.json, and the last line with the next command to try."""
+        self.progress.close()
         if self.options.gif:
             for name in ("samples", "reconstructions"):
                 frames = sorted((self.folder / name).glob("epoch-*.png"))

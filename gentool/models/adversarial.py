@@ -33,9 +33,14 @@ class Options(TrainOptions):
         "bce", "The game: cross-entropy, hinge, or Wasserstein with gradient penalty."
     )
     norm: Literal["auto", "batch", "spectral", "none"] = option(
-        "auto", "The discriminator's normalisation; auto: batch for bce, spectral for hinge, none for wgan-gp."
+        "auto", "The discriminator's normalisation; auto: spectral for hinge, else none."
     )
-    r1: float = option(0.0, "Weight gamma of the R1 penalty on real images, every 16th update; 0: none.", min=0)
+    r1: float | None = option(
+        None,
+        "Weight gamma of the R1 penalty on real images, every 16th update; 0: none. "
+        "(default: 0.1 for bce without normalisation, else 0)",
+        min=0,
+    )
     critic_steps: int = option(1, "Discriminator updates for each of the generator's.", min=1, max=100)
     augment: str = option(
         "auto",
@@ -45,7 +50,8 @@ class Options(TrainOptions):
     )
     beta1: float = option(0.5, "Adam's first decay.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
-    lr: float = redefault(TrainOptions, "lr", 2e-4)
+    lr: float = redefault(TrainOptions, "lr", 4e-4)
+    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
     epochs: int = redefault(TrainOptions, "epochs", 100)
 
@@ -61,12 +67,16 @@ FEW_IMAGES = 2000
 
 def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]:
     """What --norm auto means for a loss."""
-    automatic: dict[str, Literal["batch", "spectral", "none"]] = {
-        "bce": "batch",
-        "hinge": "spectral",
-        "wgan-gp": "none",
-    }
-    return automatic[options.loss] if options.norm == "auto" else options.norm
+    if options.norm == "auto":
+        return "spectral" if options.loss == "hinge" else "none"
+    return options.norm
+
+
+def r1_weight(options: Options) -> float:
+    """What --r1 is when it is not given."""
+    if options.r1 is None:
+        return 0.1 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
+    return options.r1
 
 
 class GAN(Generator):
@@ -92,6 +102,8 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
+    apart = discriminator_norm(options) == "batch"  # whose statistics must not mix real and generated images
+    gamma = r1_weight(options)
     changes = policies(_automatic(options.augment, data))
     fixed_z, fixed_labels = _fixed(run, options, classes)
     run.resume(
@@ -107,13 +119,17 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
             judge = partial(discriminator, labels=labels)
             with run.autocast():
                 fake = generator(run.noise("z", len(x), options.latent_dim), labels).float().tanh()
-                real_logits = judge(augment(real, changes, randomness)).float()
-                fake_logits = judge(augment(fake.detach(), changes, randomness)).float()
+                shown = augment(real, changes, randomness), augment(fake.detach(), changes, randomness)
+                if apart:
+                    real_logits, fake_logits = (judge(images).float() for images in shown)
+                else:
+                    both = None if labels is None else labels.repeat(2)
+                    real_logits, fake_logits = discriminator(torch.cat(shown), both).float().chunk(2)
             loss = discriminator_loss(options.loss, real_logits, fake_logits)
             losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
-            if options.r1 and run.step % R1_EVERY == 0:
+            if gamma and run.step % R1_EVERY == 0:
                 losses["r1"] = squared_gradient(judge, real).mean()
-                loss = loss + 0.5 * options.r1 * R1_EVERY * losses["r1"]
+                loss = loss + 0.5 * gamma * R1_EVERY * losses["r1"]
             if options.loss == "wgan-gp":
                 share = torch.rand((len(x), 1, 1, 1), generator=randomness, device=x.device)
                 losses["gradient_penalty"] = gradient_penalty(judge, real, fake, share)

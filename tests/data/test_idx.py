@@ -16,7 +16,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (20, 9, 11), np.uint8)
 LABELS = (np.arange(20) % 4).astype(np.uint8)
 
 
-def idx(array: np.ndarray, kind: int = 8) -> bytes:  # type: ignore[type-arg]
+def idx(array: np.ndarray, kind: int = 8) -> bytes:
     return bytes([0, 0, kind, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 

@@ -174,6 +174,7 @@ def test_options_that_mean_nothing_are_refused(photos: Path) -> None:
         ({"channels": 2}, "1, 3"),
         ({"validation": 1.5}, "between 0 and 0.9"),
         ({"test": -0.1}, "between 0 and 0.9"),
+        ({"test": 0.6, "validation": 0.4}, "less than 1"),
         ({"crop": "middle"}, "center, pad, stretch"),
         ({"count": 1}, "between 10"),
     ],

@@ -70,5 +70,3 @@ def test_no_share_is_no_image() -> None:
 def test_nothing_left_to_train_on() -> None:
     with pytest.raises(DataError, match="no image is left for training"):
         assign(group(digests([1, 2])), np.array([TEST, TEST], np.int8), 0, 0, 0, False)
-    with pytest.raises(DataError, match="no image is left for training"):
-        assign(group(digests(list(range(10)))), None, 0.5, 0.5, 0, False)

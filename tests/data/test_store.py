@@ -200,14 +200,14 @@ def test_overwrite_replaces_only_what_is_ours(tmp_path: Path) -> None:
     first = prepare(tmp_path / "set", some())
     assert prepare(tmp_path / "set", some(seed=1)).fingerprint == first.fingerprint  # the faster one wins
     assert prepare(tmp_path / "set", some(seed=1), overwrite=True).fingerprint != first.fingerprint
-    strange = tmp_path / "photos"
+    strange = tmp_path / "arrays"
     strange.mkdir()
-    (strange / "images.npy").write_bytes(b"mine")
-    (strange / "diary.txt").write_text("mine")
-    for target in (strange, strange / "diary.txt"):
+    for name in ("images.npy", "labels.npy", "dataset.json"):
+        (strange / name).write_text("mine")
+    for target in (strange, strange / "images.npy"):
         with pytest.raises(DataError, match="is not a prepared folder"):
             prepare(target, some(), overwrite=True)
-    assert (strange / "diary.txt").read_text() == "mine"
+    assert (strange / "images.npy").read_text() == "mine"
     (tmp_path / "empty").mkdir()
     assert len(prepare(tmp_path / "empty", some())) == 20
 

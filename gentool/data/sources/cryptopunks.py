@@ -8,7 +8,7 @@ from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
 from gentool.errors import DataError
 
-URL = "https://raw.githubusercontent.com/larvalabs/cryptopunks/master/punks.png"
+URL = "https://raw.githubusercontent.com/larvalabs/cryptopunks/11532167fa705ced569fc3206df0484f9027e1ee/punks.png"
 SHA256 = "ac39af4793119ee46bbff351d8cb6b5f23da60222126add4268e261199a2921b"
 
 
