@@ -1,7 +1,7 @@
 """Training speed beside pytorch/examples, at equal network, data, batch and threads.
 
-    python benchmarks/speed.py vae --peer PATH --data FOLDER      MLP VAE 784-400-20, batch 128, FOLDER of MNIST's IDX files
-    python benchmarks/speed.py dcgan --peer PATH --data FOLDER    DCGAN 64x64, 512 filters, batch 64, FOLDER of images
+    python benchmarks/speed.py vae --peer PATH --data FOLDER      MLP VAE 784-400-20, batch 128; FOLDER: IDX files
+    python benchmarks/speed.py dcgan --peer PATH --data FOLDER    DCGAN 64x64, 512 filters, batch 64; FOLDER: images
 
 PATH is a checkout of github.com/pytorch/examples, which is run as it is. All contenders run in turn (A B C A B C ...),
 each as its own process; the stopwatch is the same for all: the times at which they print how far they are, from the

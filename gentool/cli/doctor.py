@@ -93,11 +93,11 @@ def check_python() -> list[Problem]:
 
 
 def install(*names: str) -> str:
-    """The pip command for some packages; a CPU-only torch stays one."""
+    """The pip command for some packages; a CPU-only torch should stay one."""
     command = f"{Path(sys.executable).name} -m pip install --upgrade {' '.join(names)}"
     with contextlib.suppress(metadata.PackageNotFoundError):
         if "torch" in names and metadata.version("torch").endswith("+cpu"):
-            return f"{command} --index-url https://download.pytorch.org/whl/cpu"
+            return f"{command}  # with the --index-url that your CPU-only torch came from"
     return command
 
 

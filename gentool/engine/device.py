@@ -1,6 +1,8 @@
 """Where a run computes and at which precision."""
 
+import ctypes
 import os
+import sys
 import time
 
 import torch
@@ -10,6 +12,9 @@ from gentool.errors import OptionError
 
 FASTER = 1.5
 """How many times faster than f32 a bf16 matrix product must be on the CPU for `--amp auto` to choose it."""
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
 def choose_device(name: str) -> torch.device:
@@ -54,11 +59,25 @@ def _bf16_pays() -> bool:
 def prepare_backend(device: torch.device, deterministic: bool, reduced: bool) -> None:
     """Process-wide settings: deterministic algorithms, or the fast ones; TF32 where precision is reduced anyway."""
     torch.use_deterministic_algorithms(deterministic)
+    if device.type == "cpu":
+        _keep_freed_memory()
     if device.type == "cuda":
         if deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = not deterministic
         torch.set_float32_matmul_precision("high" if reduced and not deterministic else "highest")
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep big blocks instead of giving them back and faulting them in again at every update.
+
+    Measured on the GAN at 24x24, one thread: 1.055 times the images per second. Other C libraries have no mallopt.
+    """
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_THRESHOLD, 2**30)
+            mallopt(M_TRIM_THRESHOLD, 2**30)
 
 
 def finite(network: nn.Module | dict[str, Tensor]) -> bool:

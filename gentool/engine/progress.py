@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 

@@ -1,4 +1,4 @@
-"""Differentiable augmentation: what the discriminator sees, real and generated alike (Zhao et al. 2020, arXiv:2006.10738)."""
+"""Differentiable augmentation of what the discriminator sees (Zhao et al. 2020, arXiv:2006.10738)."""
 
 import torch
 from torch import Tensor

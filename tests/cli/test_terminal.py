@@ -8,7 +8,20 @@ from pathlib import Path
 
 import pytest
 
-TRAIN = ["-m", "gentool", "train", "cae", "--data", "digits", "--channels", "4,8", "--batch-size", "32", "--epochs", "3"]
+TRAIN = [
+    "-m",
+    "gentool",
+    "train",
+    "cae",
+    "--data",
+    "digits",
+    "--channels",
+    "4,8",
+    "--batch-size",
+    "32",
+    "--epochs",
+    "3",
+]
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9]*m")
 
 
@@ -40,7 +53,8 @@ def test_a_terminal_gets_a_live_display_in_colour(tmp_path: Path) -> None:
     assert code == 0
     assert "\x1b[2K" in text, "the line of progress is redrawn"
     assert COLOUR.search(text)
-    lines = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n") if line.strip()]
+    lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
+    lines = [line for line in lines if line.strip()]
     assert any(line.startswith("runs/cae-digits: training cae on digits") for line in lines)
     assert lines[-1].endswith("Next: gentool sample cae runs/cae-digits")
 
@@ -83,7 +97,6 @@ def test_completion_knows_a_model_s_flags() -> None:
         "COMP_WORDS": "gentool train vae --late",
         "COMP_CWORD": "3",
     }
-    done = subprocess.run(
-        [sys.executable, "-c", "from gentool.cli.app import main; main()"], env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", "from gentool.cli.app import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "--latent-dim" in done.stdout

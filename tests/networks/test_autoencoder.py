@@ -55,22 +55,16 @@ def test_an_mlp_pair_keeps_the_shape(shape: Shape) -> None:
     width=st.integers(8, 70),
     depth=st.integers(1, 6),
 )
-def test_any_size_and_any_depth_will_do(
-    channels: int, height: int, width: int, depth: int
-) -> None:
+def test_any_size_and_any_depth_will_do(channels: int, height: int, width: int, depth: int) -> None:
     shape = (channels, height, width)
     widths = [4] * depth
     z = ConvEncoder(shape, 3, widths)(torch.rand(1, *shape))
     assert ConvDecoder(shape, 3, widths)(z).shape == (1, *shape)
 
 
-@pytest.mark.parametrize(
-    "encoder, decoder", [(ConvEncoder, ConvDecoder), (MLPEncoder, MLPDecoder)]
-)
+@pytest.mark.parametrize(("encoder", "decoder"), [(ConvEncoder, ConvDecoder), (MLPEncoder, MLPDecoder)])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)], ids=str)
-def test_gradients_reach_every_parameter(
-    encoder: type[nn.Module], decoder: type[nn.Module], shape: Shape
-) -> None:
+def test_gradients_reach_every_parameter(encoder: type[nn.Module], decoder: type[nn.Module], shape: Shape) -> None:
     torch.manual_seed(1)
     pair = nn.Sequential(encoder(shape, 8), decoder(shape, 8))
     pair(torch.rand(8, *shape)).square().mean().backward()
