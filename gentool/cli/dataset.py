@@ -4,10 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from gentool.data.catalog import CATALOG
 from gentool.data.images import ImageData
 from gentool.data.load import load
 from gentool.data.prepare import PrepareOptions
+from gentool.data.target import is_prepared
+from gentool.engine.checkpoint import Header
 from gentool.engine.terminal import Terminal
+from gentool.errors import DataError
 from gentool.options import Validated, option, redefault
 
 
@@ -32,3 +36,12 @@ class DataOptions(Validated):
         options = PrepareOptions(source=self.source, tile=self.tile, size=self.size)
         with terminal.progress(f"preparing {data}") as update:
             return load(data, options, on_progress=update, notice=terminal.say)
+
+
+def training_data(header: Header) -> str:
+    """The `--data` of the images that a model was trained on. Raises DataError when they are no longer to be had."""
+    if is_prepared(Path(header.folder)):
+        return header.folder
+    if header.data in CATALOG:
+        return header.data
+    raise DataError(f"{header.folder}: the images of the training are no longer there; name them with --data")

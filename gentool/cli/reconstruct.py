@@ -9,7 +9,7 @@ import typer
 
 from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
-from gentool.cli.dataset import DataOptions
+from gentool.cli.dataset import DataOptions, training_data
 from gentool.cli.place import PlaceOptions
 from gentool.engine.randomness import derived_seed
 from gentool.engine.run import by
@@ -50,7 +50,7 @@ def rebuild(
     voice = Terminal(terminal)
     trained = load_trained(model, checkpoint, options.device)
     require_encoder(trained)
-    images = data.load(voice, trained.header.data)
+    images = data.load(voice, training_data(trained.header))
     if images.shape != trained.header.shape:
         raise DataError(f"{images.name}: its images are {by(images.shape)}, the model's {by(trained.header.shape)}; "
                         f"give --size {trained.header.shape[2]}x{trained.header.shape[1]}")  # fmt: skip

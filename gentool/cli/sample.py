@@ -10,7 +10,7 @@ import typer
 
 from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
-from gentool.cli.dataset import DataOptions
+from gentool.cli.dataset import DataOptions, training_data
 from gentool.cli.place import PlaceOptions
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
@@ -63,7 +63,7 @@ def draw(
     labels = torch.tensor(chosen).repeat_interleave(options.count) if classes else None
     images = sample(trained, options.count * max(len(chosen), 1), options.seed, labels)
     if options.palette is not None:
-        source = DataOptions(data=options.data or trained.header.data).load(voice)
+        source = DataOptions(data=options.data or training_data(trained.header)).load(voice)
         images = snap(images, commonest_colours(source.train.images, options.palette))
     if classes:
         picture = labelled_rows(images, [classes[label] for label in chosen])

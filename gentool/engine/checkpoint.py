@@ -21,13 +21,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself. `shape` is (C, H, W)."""
+    """What a checkpoint says of itself. `shape` is (C, H, W); `folder` is where the prepared images were."""
 
     model: str
     options: dict[str, Any]
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     data: str
+    folder: str
     fingerprint: str
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Header:
             "shape": list(self.shape),
             "classes": list(self.classes),
             "data": self.data,
+            "folder": self.folder,
             "fingerprint": self.fingerprint,
         }
 
@@ -111,6 +113,7 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         shape=tuple(document["shape"]),
         classes=tuple(document["classes"]),
         data=document["data"],
+        folder=document["folder"],
         fingerprint=document["fingerprint"],
     )
     return header, document["content"]

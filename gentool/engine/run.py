@@ -59,7 +59,9 @@ class Run:
     ) -> None:
         self.folder, self.options, self.terminal = folder, options, terminal
         self.device = choose_device(options.device)
-        self.header = Header(model, options.to_json(), data.shape, data.classes, data.name, data.fingerprint)
+        self.header = Header(
+            model, options.to_json(), data.shape, data.classes, data.name, str(data.folder), data.fingerprint
+        )
         self.batch_size = min(options.batch_size, len(data.train))
         self.steps_per_epoch = len(data.train) // self.batch_size
         self.total_steps = options.steps or options.epochs * self.steps_per_epoch

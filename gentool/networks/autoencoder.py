@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from gentool.networks.layers import Down, Up
@@ -21,6 +22,8 @@ Shape = tuple[int, int, int]
 
 LEAK = 0.2
 """Slope of the encoder's LeakyReLU for negative inputs, as in DCGAN's discriminator."""
+SMALL = 0.1
+"""Factor on the encoder's last weights at the start: a VAE's mean and logvar begin near 0."""
 
 
 def halvings(height: int, width: int, most: int) -> list[tuple[int, int]]:
@@ -60,6 +63,11 @@ class ConvEncoder(nn.Module):
             layers += [_halving(widths[i], widths[i + 1], kernel_size), nn.LeakyReLU(LEAK)]
         features = widths[len(sizes) - 1] * math.prod(sizes[-1])
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, out_features))
+        _initialise(self.network)
+        with torch.no_grad():
+            last = self.network[-1].weight
+            assert isinstance(last, Tensor)
+            last.mul_(SMALL)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
@@ -94,11 +102,24 @@ class ConvDecoder(nn.Module):
         for i in range(depth, 0, -1):
             layers += [nn.ReLU(), _doubling(widths[i], widths[i - 1], sizes[i - 1], kernel_size)]
         self.network = nn.Sequential(*layers)
+        _initialise(self.network)
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""
         logits: Tensor = self.network(z)
         return logits
+
+
+def _initialise(network: nn.Module) -> None:
+    """Draw weights that keep a signal's size through ReLUs (He et al. 2015, arXiv:1502.01852); zero the biases."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            fan_in = module.weight[0].numel()
+            if isinstance(module, nn.ConvTranspose2d):  # of its weights, a quarter meets each output pixel
+                fan_in = module.weight[:, 0].numel() // 4
+            nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_in))
+            assert module.bias is not None
+            nn.init.zeros_(module.bias)
 
 
 def _halving(inputs: int, outputs: int, kernel_size: int) -> nn.Module:

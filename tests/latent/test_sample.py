@@ -168,3 +168,18 @@ def test_another_size_is_refused_or_resized(cli: Callable, runs: Path) -> None:
     assert "16x16" in refused.err
     assert "--size 8" in refused.err
     assert cli("reconstruct", "vae", runs / "vae", "--data", "big.npy", "--size", 8, "--out", "x.png").code == 0
+
+
+def test_a_raw_source_is_found_again_through_the_checkpoint(cli: Callable) -> None:
+    np.save("mine.npy", np.random.default_rng(0).integers(0, 255, (60, 8, 8), np.uint8))
+    train = ["train", "cae", "--data", "mine.npy", "--epochs", 1, "--channels", "4", "--out", "run"]
+    assert cli(*train).code == 0
+    Path("mine.npy").unlink()
+    done = cli("reconstruct", "cae", "run", "--out", "r.png")
+    assert done.code == 0, done.err
+    assert "6 test images of mine" in done.err
+    header = torch.load("run/model.pt", weights_only=True)
+    Path(header["folder"]).rename("elsewhere")
+    lost = cli("reconstruct", "cae", "run", "--out", "r2.png")
+    assert lost.code == 3
+    assert "no longer there; name them with --data" in lost.err
