@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-VAE = ["--arch", "mlp", "--hidden", "400", "--latent-dim", "20", "--batch-size", "128"]
+VAE = ["--arch", "mlp", "--hidden", "400", "--ema", "0", "--latent-dim", "20", "--batch-size", "128"]
 DCGAN = ["--width", "512", "--latent-dim", "100", "--batch-size", "64", "--ema", "0", "--augment", "none"]
 IMAGES = 1280
 """The DCGAN's folder holds so many of the images, in one class."""

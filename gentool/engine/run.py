@@ -7,7 +7,6 @@ equals an uninterrupted one bit for bit on the CPU at the same thread count.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -23,23 +22,19 @@ from gentool.engine.device import choose_device, choose_precision, finite, prepa
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
 from gentool.engine.interrupt import StopSignal
+from gentool.engine.journal import RESULT, Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator
 from gentool.engine.schedule import factor
-from gentool.engine.table import Table
 from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
-from gentool.figures.curves import curves
-from gentool.figures.film import film
-from gentool.figures.grids import Picture, save_png
+from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.options import TrainOptions
 
 SAVE_SECONDS = 15.0
 """Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
-DRAW_SECONDS = 60.0
-"""The same for the picture of the curves."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -58,6 +53,7 @@ class Run:
         overwrite: bool = False,
     ) -> None:
         self.folder, self.options, self.terminal = folder, options, terminal
+        self.journal = Journal(folder, terminal)
         self.device = choose_device(options.device)
         self.header = Header(
             model, options.to_json(), data.shape, data.classes, data.name, str(data.folder), data.fingerprint
@@ -76,7 +72,8 @@ class Run:
         self.state = newest_state(folder, terminal.say) if self.resuming else None
         if self.state is not None:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
-        self.finished = self.step >= self.total_steps
+        films = not options.gif or any(folder.glob("*.gif"))
+        self.finished = self.step >= self.total_steps and films and (folder / RESULT).is_file()
 
     def __enter__(self) -> Self:
         kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
@@ -86,7 +83,7 @@ class Run:
         torch.manual_seed(derived_seed(self.options.seed, "weights"))
         self.batches_of = {id(split): Batches(split, self.device) for split in self.data.splits.values()}
         self.parts: dict[str, Any] = {}
-        self.saved_at = self.drawn_at = float("-inf")
+        self.saved_at = float("-inf")
         self.started_at = time.monotonic() - self.seconds
         self.trained = self.trained_seconds = 0.0
         self.stop.__enter__()
@@ -98,12 +95,6 @@ class Run:
     ) -> None:
         self.progress.close()
         self.stop.__exit__(kind, error, trace)
-
-    def say(self, text: str) -> None:
-        """A line on the terminal and in log.txt."""
-        self.terminal.say(text)
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
     # Networks, optimizers, precision.
 
@@ -159,24 +150,25 @@ class Run:
         self.parts = parts
         begin(self.folder, self.header, self.resuming)
         write_json(self.folder / "environment.json", environment(self.device, self.precision))
-        self.table = Table(self.folder / "metrics.csv")
         what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {by(self.header.shape)}"
         if self.state is None:
-            self.table.keep(0)
-            self.say(f"{self.folder}: training {what}, {self.total_epochs} epochs of {self.steps_per_epoch} updates, "
-                     f"{self.device} {_short(self.precision)}")  # fmt: skip
+            self.journal.begin(rows=0)
+            length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
+            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {_short(self.precision)}")
             return
         state, self.state = self.state, None
         for name, part in parts.items():
             part.load_state_dict(state["parts"][name])
         self.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
-        self.table.keep(state["rows"])
+        self.journal.begin(state["rows"])
         where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
-        self.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
+        if self.step >= self.total_steps:
+            where = f"its end, {self.total_epochs} epochs"
+        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
         if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
             share = factor(self.options.schedule, self.step, self.total_steps)
-            self.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
+            self.journal.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
                      f"the learning rate goes on at {share:.0%} of its peak")  # fmt: skip
 
     @property
@@ -243,7 +235,7 @@ class Run:
 
     def save_picture(self, name: str, picture: Picture) -> None:
         """Write NAME/epoch-0001.png."""
-        save_png(picture, self.folder / name / f"epoch-{self._ended_epoch():04d}.png")
+        self.journal.picture(name, self._ended_epoch(), picture)
 
     def save(self, network: nn.Module) -> None:
         """End the epoch: a row of metrics.csv, the display, and now and then the state and `network` as model.pt."""
@@ -253,8 +245,7 @@ class Run:
         share = factor(self.options.schedule, self.step - 1, self.total_steps)
         row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
                "images_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
-        self.table.append(row)
-        self.terminal.emit({"event": "epoch", **row})
+        self.journal.row(row)
         self.progress.epoch(self._where(epoch), losses, self.speed, last)
         self.losses.clear()
         now = time.monotonic()
@@ -262,26 +253,17 @@ class Run:
             self.saved_at = now
             self._save_state()
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
-        if last or now - self.drawn_at >= DRAW_SECONDS:
-            self.drawn_at = now
-            self._draw()
+        self.journal.draw(now=last)
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
         """End the training: the film, result.json, and the last line with the next command to try."""
         self.progress.close()
         if self.options.gif:
-            for name in ("samples", "reconstructions"):
-                frames = sorted((self.folder / name).glob("epoch-*.png"))
-                if frames:
-                    film(frames, self.folder / f"{name}.gif")
-        test = {f"test_{name}": value for name, value in (test or {}).items()}
-        last = {name: values[-1] for name, values in self.table.numbers().items()}
-        write_json(self.folder / "result.json", {**last, **test})
-        if test:
-            self.say("on the test images: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
-        self.say(f"{self.folder}: done in {self.seconds:,.0f} s. "
-                 f"Next: gentool sample {self.header.model} {self.folder}")  # fmt: skip
-        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **last, **test})
+            self.journal.films()
+        self.journal.result(test or {})
+        self.journal.say(
+            f"{self.folder}: done in {self.seconds:,.0f} s. Next: gentool sample {self.header.model} {self.folder}"
+        )
 
     # Inside.
 
@@ -306,7 +288,7 @@ class Run:
             "seconds": time.monotonic() - self.started_at,
             "total_steps": self.total_steps,
             "precision": _short(self.precision, long=True),
-            "rows": len(self.table.rows),
+            "rows": len(self.journal.table.rows),
             "scaler": self.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
@@ -316,19 +298,11 @@ class Run:
     def _leave(self) -> None:
         self._check(self.losses.settle())
         self._save_state()
-        self._draw()
+        self.journal.draw(now=True)
         raise Stopped(
             f"{self.folder}: stopped in epoch {self.epoch} of {self.total_epochs}, update "
             f"{self.step % self.steps_per_epoch}; the same command goes on from here"
         )
-
-    def _draw(self) -> None:
-        columns = self.table.numbers()
-        epochs = columns.pop("epoch", None)
-        if epochs:
-            for name in ("step", "lr", "images_per_second", "seconds"):
-                columns.pop(name)
-            curves(columns, self.folder / "losses.png", epochs=epochs)
 
 
 def by(shape: tuple[int, int, int]) -> str:

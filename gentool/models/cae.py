@@ -22,12 +22,16 @@ MEASURED = 4096
 class Options(TrainOptions):
     """The autoencoder's flags."""
 
-    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or one hidden layer.")
+    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers.")
     loss: Literal["mse", "bce"] = option("mse", "Squared error, or cross-entropy with the pixels as means.")
     latent_dim: int = option(64, "Size of the latent vector.", min=1, max=4096)
     channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
-    hidden: int = option(400, "Units of the hidden layer (mlp).", min=1)
+    kernel_size: Literal[3, 4, 5] = option(4, "Side of their kernels (conv).")
+    hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
     epochs: int = redefault(TrainOptions, "epochs", 50)
+    lr: float = redefault(TrainOptions, "lr", 2e-3)
+    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
 class CAE(nn.Module):
@@ -41,11 +45,11 @@ class CAE(nn.Module):
         self.latent_dim = options.latent_dim
         if options.arch == "conv":
             channels = numbers(options.channels)
-            self.encoder: nn.Module = ConvEncoder(shape, options.latent_dim, channels)
-            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels)
+            self.encoder: nn.Module = ConvEncoder(shape, options.latent_dim, channels, kernel_size=options.kernel_size)
+            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels, kernel_size=options.kernel_size)
         else:
-            self.encoder = MLPEncoder(shape, options.latent_dim, options.hidden)
-            self.decoder = MLPDecoder(shape, options.latent_dim, options.hidden)
+            self.encoder = MLPEncoder(shape, options.latent_dim, numbers(options.hidden))
+            self.decoder = MLPDecoder(shape, options.latent_dim, numbers(options.hidden))
         self.register_buffer("latent_mean", torch.zeros(options.latent_dim))
         self.register_buffer("latent_sd", torch.ones(options.latent_dim))
 

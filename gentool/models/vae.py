@@ -19,13 +19,17 @@ from gentool.options import TrainOptions, numbers, option, redefault
 class Options(TrainOptions):
     """The VAE's flags."""
 
-    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or one hidden layer.")
+    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers.")
     latent_dim: int = option(32, "Size of the latent vector.", min=1, max=4096)
     channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
-    hidden: int = option(400, "Units of the hidden layer (mlp).", min=1)
+    kernel_size: Literal[3, 4, 5] = option(4, "Side of their kernels (conv).")
+    hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
     beta: float = option(1.0, "Weight of the KL term.", min=0, max=1000)
     kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
     epochs: int = redefault(TrainOptions, "epochs", 50)
+    lr: float = redefault(TrainOptions, "lr", 2e-3)
+    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
 class VAE(nn.Module):
@@ -36,11 +40,13 @@ class VAE(nn.Module):
         self.latent_dim = options.latent_dim
         if options.arch == "conv":
             channels = numbers(options.channels)
-            self.encoder: nn.Module = ConvEncoder(shape, 2 * options.latent_dim, channels)
-            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels)
+            self.encoder: nn.Module = ConvEncoder(
+                shape, 2 * options.latent_dim, channels, kernel_size=options.kernel_size
+            )
+            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels, kernel_size=options.kernel_size)
         else:
-            self.encoder = MLPEncoder(shape, 2 * options.latent_dim, options.hidden)
-            self.decoder = MLPDecoder(shape, options.latent_dim, options.hidden)
+            self.encoder = MLPEncoder(shape, 2 * options.latent_dim, numbers(options.hidden))
+            self.decoder = MLPDecoder(shape, options.latent_dim, numbers(options.hidden))
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""

@@ -9,6 +9,7 @@ Every decoder returns logits: the sigmoid belongs to the loss, or to whoever wan
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -137,17 +138,20 @@ def _doubling(inputs: int, outputs: int, size: tuple[int, int], kernel_size: int
     return nn.ConvTranspose2d(inputs, outputs, kernel_size, 2, kernel_size // 2, more)
 
 
-class MLPEncoder(nn.Module):
-    """One hidden layer with ReLU."""
+def _fully_connected(sizes: Sequence[int]) -> list[nn.Module]:
+    """Linear layers from each size to the next, with ReLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in itertools.pairwise(sizes):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+    return layers[:-1]
 
-    def __init__(self, shape: Shape, out_features: int, hidden: int = 400) -> None:
+
+class MLPEncoder(nn.Module):
+    """Hidden layers with ReLU: one, or as many as `hidden` has sizes."""
+
+    def __init__(self, shape: Shape, out_features: int, hidden: Sequence[int] = (400,)) -> None:
         super().__init__()
-        self.network = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(math.prod(shape), hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, out_features),
-        )
+        self.network = nn.Sequential(nn.Flatten(), *_fully_connected([math.prod(shape), *hidden, out_features]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
@@ -156,16 +160,12 @@ class MLPEncoder(nn.Module):
 
 
 class MLPDecoder(nn.Module):
-    """One hidden layer with ReLU."""
+    """`MLPEncoder` backwards; `hidden` is given in the encoder's order."""
 
-    def __init__(self, shape: Shape, latent_dim: int, hidden: int = 400) -> None:
+    def __init__(self, shape: Shape, latent_dim: int, hidden: Sequence[int] = (400,)) -> None:
         super().__init__()
-        self.network = nn.Sequential(
-            nn.Linear(latent_dim, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, math.prod(shape)),
-            nn.Unflatten(1, shape),
-        )
+        layers = _fully_connected([latent_dim, *reversed(hidden), math.prod(shape)])
+        self.network = nn.Sequential(*layers, nn.Unflatten(1, shape))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""

@@ -111,11 +111,11 @@ def test_stopped_and_resumed_equals_uninterrupted(
 
 
 def test_a_killed_run_goes_on_from_its_last_state(cli: Callable) -> None:
-    assert cli(*train("vae", "--epochs", 4, "--out", "whole")).code == 0
+    assert cli(*train("vae", "--epochs", 4, "--schedule", "constant", "--out", "whole")).code == 0
     assert cli(*train("vae", "--epochs", 2, "--schedule", "constant", "--out", "killed")).code == 0
     with (Path("killed") / "metrics.csv").open("a") as file:
         file.write("3,15,1,2")  # as if the power had gone while a row was being written
-    assert cli(*train("vae", "--epochs", 4, "--out", "killed")).code == 0
+    assert cli(*train("vae", "--epochs", 4, "--schedule", "constant", "--out", "killed")).code == 0
     assert rows(Path("killed")) == rows(Path("whole"))
     assert final_weights(Path("killed")) == final_weights(Path("whole"))
 
@@ -158,6 +158,21 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     assert fresh.code == 0
     assert len(rows(Path("runs/vae-digits"))) == 1
     assert len(list(Path("runs/vae-digits/samples").iterdir())) == 1
+
+
+def test_what_is_missing_from_a_finished_run_is_made(cli: Callable) -> None:
+    command = train("vae", "--epochs", 2)
+    assert cli(*command).code == 0
+    folder = Path("runs/vae-digits")
+    weights, result = final_weights(folder), (folder / "result.json").read_text()
+    (folder / "result.json").unlink()  # as if the run had been killed after its last epoch
+    assert cli(*command).code == 0
+    assert (folder / "result.json").read_text() == result
+    assert cli(*command, "--gif").code == 0
+    assert (folder / "samples.gif").is_file()
+    assert (folder / "reconstructions.gif").is_file()
+    assert final_weights(folder) == weights
+    assert "finished already" in cli(*command, "--gif").err
 
 
 def test_a_stranger_s_folder_is_left_alone(cli: Callable) -> None:

@@ -43,9 +43,9 @@ def test_a_convolutional_pair_keeps_the_shape(shape: Shape, kernel_size: int) ->
 @pytest.mark.parametrize("shape", SHAPES[:6], ids=str)
 def test_an_mlp_pair_keeps_the_shape(shape: Shape) -> None:
     x = torch.rand(2, *shape)
-    z = MLPEncoder(shape, 7, hidden=16)(x)
+    z = MLPEncoder(shape, 7, hidden=(16,))(x)
     assert z.shape == (2, 7)
-    assert MLPDecoder(shape, 7, hidden=16)(z).shape == x.shape
+    assert MLPDecoder(shape, 7, hidden=(16,))(z).shape == x.shape
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,0 +1,72 @@
+"""What a run tells: the terminal and log.txt, metrics.csv, losses.png, pictures and films, result.json."""
+
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from gentool.engine.table import Table
+from gentool.engine.terminal import Terminal
+from gentool.figures.curves import curves
+from gentool.figures.film import film
+from gentool.figures.grids import Picture, save_png
+from gentool.files import write_json
+
+DRAW_SECONDS = 60.0
+"""Between two drawings of the curves there are at least so many seconds, but for the first and the last."""
+PICTURES = ("samples", "reconstructions")
+RESULT = "result.json"
+
+
+class Journal:
+    """The telling of one run into its folder."""
+
+    def __init__(self, folder: Path, terminal: Terminal) -> None:
+        self.folder, self.terminal = folder, terminal
+        self.drawn_at = float("-inf")
+
+    def begin(self, rows: int) -> None:
+        """Go on from so many rows of metrics.csv; 0 for a new run."""
+        self.table = Table(self.folder / "metrics.csv")
+        self.table.keep(rows)
+
+    def say(self, text: str) -> None:
+        """A line on the terminal and in log.txt."""
+        self.terminal.say(text)
+        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+
+    def row(self, row: Mapping[str, int | float]) -> None:
+        """A row of metrics.csv, and with --json an object on stdout."""
+        self.table.append(row)
+        self.terminal.emit({"event": "epoch", **row})
+
+    def picture(self, name: str, epoch: int, picture: Picture) -> None:
+        """NAME/epoch-0001.png."""
+        save_png(picture, self.folder / name / f"epoch-{epoch:04d}.png")
+
+    def draw(self, now: bool) -> None:
+        """The curves of metrics.csv: when `now`, or when the last drawing is old."""
+        columns = self.table.numbers()
+        if not columns or not (now or time.monotonic() - self.drawn_at >= DRAW_SECONDS):
+            return
+        self.drawn_at = time.monotonic()
+        for name in ("step", "lr", "images_per_second", "seconds"):
+            columns.pop(name)
+        curves(columns, self.folder / "losses.png", epochs=columns.pop("epoch"))
+
+    def films(self) -> None:
+        """One film of each kind of picture."""
+        for name in PICTURES:
+            frames = sorted((self.folder / name).glob("epoch-*.png"))
+            if frames:
+                film(frames, self.folder / f"{name}.gif")
+
+    def result(self, test: Mapping[str, float]) -> None:
+        """result.json: the last row, and the losses on the test images."""
+        last = {name: values[-1] for name, values in self.table.numbers().items()}
+        test = {f"test_{name}": value for name, value in test.items()}
+        write_json(self.folder / RESULT, {**last, **test})
+        if test:
+            self.say("on the test images: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
+        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **last, **test})
