@@ -8,6 +8,7 @@ network (seed 0): FIDs compare within this script only.
 """
 
 import argparse
+import copy
 import csv
 import math
 import sys
@@ -45,7 +46,7 @@ class RandomFeatures(nn.Module):
                 layer.bias.data.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = self.layers(x.expand(-1, 3, -1, -1).float() / 127.5 - 1)
+        maps = self.layers(x.expand(-1, 3, -1, -1).to(next(self.parameters()).dtype) / 127.5 - 1)
         return maps.mean((2, 3)) * 10
 
 
@@ -59,9 +60,9 @@ def fid(network: nn.Module, real: Tensor, fake: Tensor) -> float:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        metric = FrechetInceptionDistance(feature=network, input_img_size=tuple(real.shape[1:])).set_dtype(
-            torch.float64
-        )
+        metric = FrechetInceptionDistance(
+            feature=copy.deepcopy(network), input_img_size=tuple(real.shape[1:])
+        ).set_dtype(torch.float64)
         for part in real.split(500):
             metric.update(part, real=True)
         for part in fake.split(500):

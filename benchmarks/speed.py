@@ -24,7 +24,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 VAE = ["--arch", "mlp", "--hidden", "400", "--ema", "0", "--latent-dim", "20", "--batch-size", "128"]
-DCGAN = ["--width", "512", "--latent-dim", "100", "--batch-size", "64", "--ema", "0", "--augment", "none"]
+DCGAN = [
+    "--width",
+    "512",
+    "--latent-dim",
+    "100",
+    "--batch-size",
+    "64",
+    "--norm",
+    "batch",
+    "--ema",
+    "0",
+    "--augment",
+    "none",
+    "--lr",
+    "2e-4",
+]
 IMAGES = 1280
 """The DCGAN's folder holds so many of the images, in one class."""
 

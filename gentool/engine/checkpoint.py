@@ -5,6 +5,7 @@ A checkpoint is one `torch.save` file: a dictionary of plain values and tensors 
 SHA-256 of all of it. It is read with `weights_only=True`, never otherwise.
 """
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,15 +33,8 @@ class Header:
     fingerprint: str
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "options": self.options,
-            "shape": list(self.shape),
-            "classes": list(self.classes),
-            "data": self.data,
-            "folder": self.folder,
-            "fingerprint": self.fingerprint,
-        }
+        """Plain values, for a file."""
+        return {**dataclasses.asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
 
 
 def digest(value: Any) -> str:
@@ -107,13 +101,10 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
     if document["kind"] != kind:
         raise CheckpointError(f"{path}: holds a {document['kind']}, not a {kind}; name the run folder or its model.pt")
-    header = Header(
-        model=document["model"],
-        options=document["options"],
-        shape=tuple(document["shape"]),
-        classes=tuple(document["classes"]),
-        data=document["data"],
-        folder=document["folder"],
-        fingerprint=document["fingerprint"],
-    )
-    return header, document["content"]
+    try:
+        header = Header(**{field.name: document[field.name] for field in dataclasses.fields(Header)})
+        channels, height, width = header.shape
+        shape = (channels, height, width)
+        return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: lacks what a checkpoint of format {FORMAT} has ({error})") from error

@@ -84,6 +84,7 @@ class Run:
         self.batches_of = {id(split): Batches(split, self.device) for split in self.data.splits.values()}
         self.parts: dict[str, Any] = {}
         self.saved_at = float("-inf")
+        self.save_due = False
         self.started_at = time.monotonic() - self.seconds
         self.trained = self.trained_seconds = 0.0
         self.stop.__enter__()
@@ -204,6 +205,8 @@ class Run:
         self._check(self.losses.settle())
         if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
             self._check(["weights"])
+        long_ago = time.monotonic() - self.saved_at >= SAVE_SECONDS
+        self.save_due = self.step >= self.total_steps or self.stop.wanted or long_ago
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Take the losses of this update. Raises Diverged when one is NaN or infinite."""
@@ -248,9 +251,8 @@ class Run:
         self.journal.row(row)
         self.progress.epoch(self._where(epoch), losses, self.speed, last)
         self.losses.clear()
-        now = time.monotonic()
-        if last or self.stop.wanted or now - self.saved_at >= SAVE_SECONDS:
-            self.saved_at = now
+        if self.save_due:
+            self.saved_at = time.monotonic()
             self._save_state()
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
         self.journal.draw(now=last)

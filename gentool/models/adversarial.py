@@ -16,7 +16,7 @@ from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import discriminator_loss, generator_loss, gradient_penalty, squared_gradient
 from gentool.networks.augment import augment, policies
-from gentool.networks.gan import Discriminator, Generator
+from gentool.networks.gan import GROUP, Discriminator, Generator
 from gentool.options import TrainOptions, option, redefault
 
 NORM_BATCHES = 16
@@ -38,7 +38,7 @@ class Options(TrainOptions):
     r1: float | None = option(
         None,
         "Weight gamma of the R1 penalty on real images, every 16th update; 0: none. "
-        "(default: 0.1 for bce without normalisation, else 0)",
+        "(default: 0.5 for bce without normalisation, else 0)",
         min=0,
     )
     critic_steps: int = option(1, "Discriminator updates for each of the generator's.", min=1, max=100)
@@ -75,7 +75,7 @@ def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]
 def r1_weight(options: Options) -> float:
     """What --r1 is when it is not given."""
     if options.r1 is None:
-        return 0.1 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
+        return 0.5 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
     return options.r1
 
 
@@ -102,7 +102,8 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
-    apart = discriminator_norm(options) == "batch"  # whose statistics must not mix real and generated images
+    # In one pass where no statistic of the discriminator would mix real and generated images.
+    apart = discriminator_norm(options) == "batch" or run.batch_size % GROUP != 0
     gamma = r1_weight(options)
     changes = policies(_automatic(options.augment, data))
     fixed_z, fixed_labels = _fixed(run, options, classes)
@@ -145,7 +146,8 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
             run.record(losses)
 
         network = ema.network
-        refresh_batch_norm(network, run, options, classes)
+        if run.pictures_due or run.save_due:
+            refresh_batch_norm(network, run, options, classes)
         if run.pictures_due:
             with torch.no_grad():
                 pictures = network.eval().decode(fixed_z, fixed_labels)

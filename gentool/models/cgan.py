@@ -6,16 +6,23 @@ The loop is `gentool.models.adversarial.play`, here with the class labels.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from gentool.data.images import ImageData
 from gentool.engine.run import Run
 from gentool.errors import DataError
 from gentool.models import adversarial
+from gentool.options import redefault
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(adversarial.Options):
     """The conditional GAN's flags."""
+
+    width: int = redefault(adversarial.Options, "width", 128)
+    norm: Literal["auto", "batch", "spectral", "none"] = redefault(adversarial.Options, "norm", "batch")
+    lr: float = redefault(adversarial.Options, "lr", 2e-4)
+    epochs: int = redefault(adversarial.Options, "epochs", 20)
 
 
 def build(options: Options, shape: tuple[int, int, int], classes: int) -> adversarial.GAN:

@@ -100,13 +100,14 @@ def train(options: Options, data: ImageData, run: Run) -> None:
 
 @torch.no_grad()
 def evaluate(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
-    """The terms of the ELBO over a split in nats per image, one sample of z for each image, in f32."""
+    """The negative ELBO and its terms over a split in nats per image, one sample of z for each image, in f32."""
     totals: dict[str, float] = {}
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), options.latent_dim)
     seen = 0
     for x, _ in run.in_order(split):
         logits, mean, logvar = vae(x, noise[seen : seen + len(x)])
-        for name, value in negative_elbo(logits, x, mean, logvar, options.beta).items():
-            totals[name] = totals.get(name, 0.0) + value.item() * len(x)
+        terms = negative_elbo(logits, x, mean, logvar)
+        for name in ("negative_elbo", "reconstruction", "kl"):
+            totals[name] = totals.get(name, 0.0) + terms[name].item() * len(x)
         seen += len(x)
     return {name: total / seen for name, total in totals.items()}

@@ -16,6 +16,8 @@ from gentool.networks.layers import Down, Up, halvings
 
 Norm = Literal["batch", "none", "spectral"]
 LABEL_DIM = 32
+GROUP = 4
+"""Images whose variety the discriminator looks at together."""
 NARROWEST = 32  # AMX tiles and AVX512 registers hold 32 bf16 numbers: fewer filters are not faster
 
 
@@ -72,6 +74,7 @@ class Discriminator(nn.Module):
             layers.append(nn.LeakyReLU(0.2, inplace=True))
         self.layers = nn.Sequential(*layers)
         self.score = nn.Linear(filters[-1] * math.prod(sizes[-1]), 1)
+        self.variety = nn.Linear(1, 1)
         self.embed = nn.Embedding(classes, filters[-1]) if classes else None
         initialise(self, he=norm != "batch")
         if norm == "spectral":
@@ -81,12 +84,24 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.layers(x.contiguous(memory_format=torch.channels_last))
-        logits = self.score(features.permute(0, 2, 3, 1).flatten(1)).squeeze(1)
+        flat = features.permute(0, 2, 3, 1).flatten(1)
+        logits = (self.score(flat) + self.variety(minibatch_deviation(flat))).squeeze(1)
         if self.embed is not None:
             if labels is None:
                 raise ValueError("a conditional discriminator needs labels")
             logits = logits + (self.embed(labels) * features.sum((2, 3))).sum(1)
         return logits
+
+
+def minibatch_deviation(features: Tensor) -> Tensor:
+    """How much the features (N, D) of a group of four images differ, (N, 1): what gives repetition away.
+
+    The mean over features of their standard deviation in the group (Karras et al. 2018, arXiv:1710.10196, section 3).
+    """
+    groups = features.unflatten(0, (-1, GROUP if len(features) % GROUP == 0 else 1)).float()
+    centred = groups - groups.mean(dim=1, keepdim=True)
+    deviation = (centred.square().mean(dim=1) + 1e-8).sqrt().mean(1)
+    return deviation[:, None].expand(-1, groups.shape[1]).reshape(-1, 1)
 
 
 def initialise(module: nn.Module, *, he: bool = False) -> None:

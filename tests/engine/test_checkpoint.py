@@ -91,6 +91,14 @@ def test_newer_format_and_wrong_kind(path: Path, monkeypatch: pytest.MonkeyPatch
         checkpoint.load(path, "model")
 
 
+def test_a_whole_file_that_lacks_a_key(path: Path) -> None:
+    document = torch.load(path, weights_only=True)
+    del document["fingerprint"], document["sha256"]
+    torch.save(document | {"sha256": checkpoint.digest(document)}, path)
+    with pytest.raises(CheckpointError, match="lacks what a checkpoint of format 1 has"):
+        checkpoint.load(path, "model")
+
+
 def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = path.read_bytes()
 

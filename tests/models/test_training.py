@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -300,3 +301,23 @@ def test_config_file(cli: Callable) -> None:
     assert "'latent_dmi' is not an option of this command. Did you mean 'latent_dim'?" in typo.err
     Path("options.toml").write_text("epochs = 'many'\n")
     assert "--epochs: 'many' is not of type int" in cli(*command).err
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("shape", [(3, 8, 8), (1, 24, 24), (3, 72, 40), (3, 8, 48)], ids=str)
+def test_networks_follow_from_the_image_s_shape(cli: Callable, model: str, shape: tuple[int, int, int]) -> None:
+    channels, height, width = shape
+    rng = np.random.default_rng(0)
+    np.savez("set.npz", images=rng.integers(0, 256, (20, *shape), np.uint8), labels=np.arange(20) % 2)
+    tiny = [word if word != 8 else 4 for word in TINY[model]]
+    options = ["--data", "set.npz", "--epochs", 1, "--batch-size", 8, "--device", "cpu", "--out", "run"]
+    done = cli("train", model, *options, *tiny)
+    assert done.code == 0, done.err
+    assert f"{width}x{height} {'colour' if channels == 3 else 'grey'}" in done.err
+    drawn = cli(
+        "sample", model, "run", "-n", 2, "--each", "--out", "s.png", *(["--labels", "0"] if model == "cgan" else [])
+    )
+    assert drawn.code == 0, drawn.err
+    with Image.open("s/00000.png") as picture:
+        assert picture.size == (width, height)
+        assert picture.mode == ("RGB" if channels == 3 else "L")

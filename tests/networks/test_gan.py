@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gentool.networks.gan import Discriminator, Generator, Norm
+from gentool.networks.gan import Discriminator, Generator, Norm, minibatch_deviation
 from gentool.networks.layers import Down, Up, halvings
 
 SHAPES = [(1, 8, 8), (3, 24, 24), (1, 28, 28), (3, 40, 56), (3, 48, 48), (3, 72, 72), (1, 13, 31), (3, 256, 256)]
@@ -114,3 +114,14 @@ def test_conditional_networks_refuse_to_guess_the_label() -> None:
         Generator((1, 8, 8), 4, 32, classes=2)(torch.randn(1, 4))
     with pytest.raises(ValueError, match="labels"):
         Discriminator((1, 8, 8), 32, classes=2)(torch.randn(1, 1, 8, 8))
+
+
+def test_minibatch_deviation_is_the_mean_spread_inside_groups_of_four() -> None:
+    features = torch.randn(8, 10, generator=torch.Generator().manual_seed(0))
+    expected = torch.stack([features[:4].std(0, correction=0).mean(), features[4:].std(0, correction=0).mean()])
+    torch.testing.assert_close(
+        minibatch_deviation(features), expected.repeat_interleave(4)[:, None], rtol=1e-3, atol=1e-3
+    )
+    same = features[:1].repeat(4, 1)
+    assert minibatch_deviation(same).max() < 1e-3
+    assert minibatch_deviation(features[:3]).shape == (3, 1), "a batch that has no groups of four is one without spread"
