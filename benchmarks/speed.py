@@ -40,7 +40,7 @@ DCGAN = [
     "--lr",
     "2e-4",
 ]
-IMAGES = 1280
+IMAGES = 512
 """The DCGAN's folder holds so many of the images, in one class."""
 
 

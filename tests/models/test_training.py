@@ -321,3 +321,12 @@ def test_networks_follow_from_the_image_s_shape(cli: Callable, model: str, shape
     with Image.open("s/00000.png") as picture:
         assert picture.size == (width, height)
         assert picture.mode == ("RGB" if channels == 3 else "L")
+
+
+def test_a_conditional_model_needs_labels(cli: Callable) -> None:
+    np.save("plain.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8))
+    refused = cli("train", "cgan", "--data", "plain.npy", "--epochs", 1)
+    assert refused.code == 3
+    assert "plain: has no labels, and cgan needs them" in refused.err
+    assert refused.err.count("\n") == 1
+    assert not Path("runs").exists()
