@@ -175,7 +175,16 @@ class TrainOptions(Validated):
 
     panel: ClassVar[str] = "Training"
 
-    epochs: int = option(20, "Passes over the training images; may grow when a run is resumed.", min=1, resume="grow")
+    updates: ClassVar[int] = 5_000
+    """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
+
+    epochs: int | None = option(
+        None,
+        "Passes over the training images; may grow when a run is resumed. "
+        "(default: about 5,000 updates for autoencoders, 20,000 for GANs)",
+        min=1,
+        resume="grow",
+    )
     steps: int | None = option(
         None,
         "Stop after this many updates instead of --epochs; may grow. (default: --epochs decides)",
@@ -207,3 +216,8 @@ class TrainOptions(Validated):
         1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free"
     )
     gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")
+
+    def cross_check(self) -> None:
+        """Raises OptionError when both lengths of a run are given."""
+        if self.epochs is not None and self.steps is not None:
+            raise OptionError("--epochs, --steps: give one of the two; each says how long the run is")

@@ -60,7 +60,8 @@ class Run:
         )
         self.batch_size = min(options.batch_size, len(data.train))
         self.steps_per_epoch = len(data.train) // self.batch_size
-        self.total_steps = options.steps or options.epochs * self.steps_per_epoch
+        epochs = options.epochs or max(1, round(options.updates / self.steps_per_epoch))
+        self.total_steps = options.steps or epochs * self.steps_per_epoch
         self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
         self.step = 0
         self.seconds = 0.0

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ NORM_BATCHES = 16
 @dataclass(frozen=True, kw_only=True)
 class Options(TrainOptions):
     """The flags of gan and cgan."""
+
+    updates: ClassVar[int] = 20_000
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)
@@ -53,9 +55,9 @@ class Options(TrainOptions):
     lr: float = redefault(TrainOptions, "lr", 4e-4)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
-    epochs: int = redefault(TrainOptions, "epochs", 100)
 
     def cross_check(self) -> None:
+        super().cross_check()
         if self.loss == "wgan-gp" and self.norm == "batch":
             raise OptionError("--loss wgan-gp: its penalty is for each image alone and excludes --norm batch; use none")
 

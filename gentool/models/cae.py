@@ -28,7 +28,6 @@ class Options(TrainOptions):
     channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
     kernel_size: Literal[3, 4, 5] = option(4, "Side of their kernels (conv).")
     hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
-    epochs: int = redefault(TrainOptions, "epochs", 50)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)

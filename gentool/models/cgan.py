@@ -22,7 +22,6 @@ class Options(adversarial.Options):
     width: int = redefault(adversarial.Options, "width", 128)
     norm: Literal["auto", "batch", "spectral", "none"] = redefault(adversarial.Options, "norm", "batch")
     lr: float = redefault(adversarial.Options, "lr", 2e-4)
-    epochs: int = redefault(adversarial.Options, "epochs", 20)
 
 
 def build(options: Options, shape: tuple[int, int, int], classes: int) -> adversarial.GAN:

@@ -26,7 +26,6 @@ class Options(TrainOptions):
     hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
     beta: float = option(1.0, "Weight of the KL term.", min=0, max=1000)
     kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
-    epochs: int = redefault(TrainOptions, "epochs", 50)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)

@@ -145,6 +145,7 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
         (["train", "cae", "--loss", "mze"], 2, "'mze' is not one of 'mse', 'bce'"),
         (["train", "cae", "--channels", "3,x"], 2, "expected positive whole numbers with commas"),
         (["train", "gan", "--augment", "blur"], 2, "expected none, or some of flip,color,translation,cutout"),
+        (["train", "vae", "--epochs", "2", "--steps", "9"], 2, "--epochs, --steps: give one of the two"),
         (["train", "gan", "--loss", "wgan-gp", "--norm", "batch"], 2, "excludes --norm batch"),
     ],
 )

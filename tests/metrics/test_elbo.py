@@ -41,6 +41,8 @@ def test_terms_add_up_and_beta_weighs_only_the_loss(batch: dict[str, torch.Tenso
     terms = negative_elbo(batch["logits"], batch["x"], batch["mean"], batch["logvar"], beta=0.25)
     torch.testing.assert_close(terms["loss"], terms["reconstruction"] + 0.25 * terms["kl"])
     torch.testing.assert_close(terms["negative_elbo"], terms["reconstruction"] + terms["kl"])
+    torch.testing.assert_close(terms["reconstruction"], bernoulli_nll(batch["logits"], batch["x"]).mean())
+    torch.testing.assert_close(terms["kl"], gaussian_kl(batch["mean"], batch["logvar"]).sum(1).mean())
 
 
 def test_reparameterized_samples_have_the_posterior_s_moments() -> None:

@@ -330,3 +330,12 @@ def test_a_conditional_model_needs_labels(cli: Callable) -> None:
     assert "plain: has no labels, and cgan needs them" in refused.err
     assert refused.err.count("\n") == 1
     assert not Path("runs").exists()
+
+
+def test_a_run_without_a_length_makes_about_as_many_updates_on_any_set(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gentool.options.TrainOptions.updates", 12)
+    done = cli(*train("vae"))
+    assert done.code == 0
+    assert "2 epochs of 5 updates" in done.err
