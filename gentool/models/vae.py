@@ -14,6 +14,9 @@ from gentool.metrics.elbo import negative_elbo, reparameterize
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gentool.options import TrainOptions, numbers, option, redefault
 
+CLIP = 0.2
+"""The gradient's norm is clipped to so many nats for each pixel: rare on digits, needed on photographs."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TrainOptions):
@@ -83,7 +86,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
                 logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
             beta = options.beta * min(1.0, (run.step + 1) / warmup) if warmup else options.beta
             losses = negative_elbo(logits.float(), x, mean, logvar, beta)
-            run.descend(optimizer, losses["loss"])
+            run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
             ema.update()
             run.record(losses)
         network = ema.network.eval()
