@@ -14,7 +14,7 @@ from gentool.metrics.elbo import negative_elbo, reparameterize
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gentool.options import TrainOptions, numbers, option, redefault
 
-CLIP = 0.2
+CLIP = 0.5
 """The gradient's norm is clipped to so many nats for each pixel: rare on digits, needed on photographs."""
 
 
