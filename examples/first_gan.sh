@@ -4,7 +4,7 @@
 set -eu
 
 run=${RUN:-runs/first-gan}
-epochs=60
+epochs=150
 [ "${QUICK:-0}" = 1 ] && epochs=2
 
 gentool train gan --data digits --epochs "$epochs" --gif --out "$run"
