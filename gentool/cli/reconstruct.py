@@ -16,7 +16,8 @@ from gentool.engine.run import by
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import DataError
 from gentool.figures.grids import labelled_rows, save_png
-from gentool.latent.reconstruct import errors, reconstruct, require_encoder, write_errors
+from gentool.latent.codes import require_encoder
+from gentool.latent.reconstruct import errors, reconstruct, write_errors
 from gentool.latent.trained import fresh_network, load_trained
 from gentool.options import Validated, option
 
@@ -49,7 +50,7 @@ def rebuild(
     """Write originals above what an autoencoder makes of them (PNG), and the error of every image (CSV)."""
     voice = Terminal(terminal)
     trained = load_trained(model, checkpoint, options.device)
-    require_encoder(trained)
+    require_encoder(trained, "reconstruct images")
     images = data.load(voice, training_data(trained.header))
     if images.shape != trained.header.shape:
         raise DataError(f"{images.name}: its images are {by(images.shape)}, the model's {by(trained.header.shape)}; "

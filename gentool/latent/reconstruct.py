@@ -5,28 +5,19 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from gentool.data.images import Split
-from gentool.errors import OptionError
 from gentool.files import replacing
+from gentool.latent.codes import decode, encode
 from gentool.latent.trained import Trained
 
 CHUNK = 256
 
 
-def require_encoder(trained: Trained) -> None:
-    """Raises OptionError for a model that cannot encode."""
-    if not hasattr(trained.network, "encode"):
-        raise OptionError(f"a {trained.header.model} has no encoder and cannot reconstruct; cae and vae can")
-
-
-@torch.inference_mode()
 def reconstruct(trained: Trained, x: Tensor) -> Tensor:
     """x (N, C, H, W) in [0, 1] -> its reconstruction, on the CPU."""
-    network, device = trained.network, trained.device
-    return torch.cat([network.decode(network.encode(part.to(device))).cpu() for part in x.split(CHUNK)])
+    return decode(trained, encode(trained, x))
 
 
 def errors(trained: Trained, split: Split) -> Iterable[dict[str, float]]:

@@ -1,34 +1,32 @@
 """Samples of a trained model, and the pictures made of them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from gentool.engine.randomness import indexed_noise
 from gentool.errors import OptionError
+from gentool.latent.codes import CHUNK, decode
 from gentool.latent.trained import Trained
 
-CHUNK = 64
-"""Samples are always computed so many at a time, each in the place that its number gives it: sample i is so the same
-to the last bit however many are asked for."""
+Prior = Callable[[int, int, int], Tensor]
+"""(seed, first, count) -> codes (count, D); code i is a function of the seed and first + i alone."""
 
 
-@torch.inference_mode()
-def sample(trained: Trained, count: int, seed: int, labels: Tensor | None = None, start: int = 0) -> Tensor:
+def sample(
+    trained: Trained, count: int, seed: int, labels: Tensor | None = None, start: int = 0, prior: Prior | None = None
+) -> Tensor:
     """Samples start .. start + count - 1, (count, C, H, W) in [0, 1] on the CPU; sample i depends on (seed, i) alone.
 
-    `labels` (count,) chooses the classes of a conditional model.
+    `labels` (count,) chooses the classes of a conditional model; `prior` draws the codes, N(0, I) when None.
     """
-    network, device = trained.network, trained.device
-    pictures = []
-    for first in range(start // CHUNK * CHUNK, start + count, CHUNK):
-        z = indexed_noise(seed, first, CHUNK, network.latent_dim).to(device)
-        if labels is None:
-            chunk = network.decode(z)
-        else:
-            index = (torch.arange(first, first + CHUNK) - start).clamp(0, count - 1)
-            chunk = network.decode(z, labels[index].to(device))
-        pictures.append(chunk[max(start - first, 0) : start + count - first].cpu())
-    return torch.cat(pictures)
+    # From the start of a part, so that every sample has the place in it that its number gives it.
+    before = start % CHUNK
+    first, number = start - before, before + count
+    draw = prior or (lambda seed, first, count: indexed_noise(seed, first, count, trained.network.latent_dim))
+    chosen = None if labels is None else torch.cat([labels[:1].expand(before), labels])
+    return decode(trained, draw(seed, first, number), chosen)[before:]
 
 
 def parse_labels(text: str, classes: tuple[str, ...]) -> list[int]:

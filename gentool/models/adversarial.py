@@ -84,8 +84,11 @@ def r1_weight(options: Options) -> float:
 class GAN(Generator):
     """The generator as model.pt holds it."""
 
+    gaussian_prior = True
+    """Codes are drawn from N(0, I)."""
+
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z (N, D) and, when conditional, labels (N,) -> pixels (N, C, H, W) in [0, 1]."""
+        """z (N, D) and, when conditional, labels (N,) or (N, classes) -> pixels (N, C, H, W) in [0, 1]."""
         return (self(z, labels).float().tanh() + 1) / 2
 
 

@@ -37,6 +37,9 @@ class Options(TrainOptions):
 class VAE(nn.Module):
     """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits))."""
 
+    gaussian_prior = True
+    """Codes are drawn from N(0, I)."""
+
     def __init__(self, options: Options, shape: tuple[int, int, int]) -> None:
         super().__init__()
         self.latent_dim = options.latent_dim
@@ -52,12 +55,17 @@ class VAE(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
-        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        mean, logvar = self.posterior(x)
         return self.decoder(reparameterize(mean, logvar, noise)), mean, logvar
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (N, C, H, W) -> mean and logvar of q(z | x), each (N, D) in f32."""
+        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
+        return mean, logvar
 
     def encode(self, x: Tensor) -> Tensor:
         """The mean of q(z | x), (N, D)."""
-        return self.encoder(x).chunk(2, dim=1)[0]
+        return self.posterior(x)[0]
 
     def decode(self, z: Tensor) -> Tensor:
         """z (N, D) -> the pixels' means (N, C, H, W) in [0, 1]."""

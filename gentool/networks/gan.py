@@ -47,10 +47,12 @@ class Generator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """`labels` is (N,) classes, or (N, classes) weights that sum to 1: then the embedding is their mean."""
         if self.embed is not None:
             if labels is None:
                 raise ValueError("a conditional generator needs labels")
-            z = torch.cat([z, self.embed(labels)], dim=1)
+            embedded = labels @ self.embed.weight if labels.is_floating_point() else self.embed(labels)
+            z = torch.cat([z, embedded], dim=1)
         x = self.project(z).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
         return self.layers(x)
 

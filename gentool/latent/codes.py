@@ -1,0 +1,57 @@
+"""Images to codes and back: the two directions of a trained model, in parts of one size.
+
+A matrix product may round differently for another number of rows, so every part has the same number: a code's picture
+is the same to the last bit alone and among thousands, as long as its place in the part is the same.
+"""
+
+import torch
+from torch import Tensor
+
+from gentool.data.images import Split
+from gentool.errors import OptionError
+from gentool.latent.trained import Trained
+
+CHUNK = 64
+"""Codes are decoded so many at a time."""
+IMAGES = 256
+"""Images are encoded so many at a time."""
+
+
+def require_encoder(trained: Trained, purpose: str) -> None:
+    """Raises OptionError for a model that cannot encode, saying what for."""
+    if not hasattr(trained.network, "encode"):
+        raise OptionError(f"a {trained.header.model} has no encoder and cannot {purpose}; an autoencoder can")
+
+
+@torch.inference_mode()
+def decode(trained: Trained, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    """z (N, D) and, when conditional, labels -> pixels (N, C, H, W) in [0, 1], on the CPU.
+
+    `labels` is (N,) classes, or (N, K) weights of the classes, float and summing to 1.
+    """
+    pictures = []
+    for start in range(0, len(z), CHUNK):
+        part = [_filled(tensor[start : start + CHUNK]).to(trained.device) for tensor in (z, labels) if tensor is not None]
+        pictures.append(trained.network.decode(*part).cpu()[: len(z) - start])
+    return torch.cat(pictures)
+
+
+@torch.inference_mode()
+def encode(trained: Trained, x: Tensor) -> Tensor:
+    """x (N, C, H, W), in [0, 1] or uint8 -> z (N, D) on the CPU, the mean where the code is a distribution."""
+    codes = []
+    for start in range(0, len(x), IMAGES):
+        part = x[start : start + IMAGES]
+        pixels = part.float() / 255 if part.dtype is torch.uint8 else part
+        codes.append(trained.network.encode(_filled(pixels, IMAGES).to(trained.device)).float().cpu()[: len(part)])
+    return torch.cat(codes)
+
+
+def encode_split(trained: Trained, split: Split) -> Tensor:
+    """The codes of a split's images, (N, D) on the CPU; (0, D) for an empty one."""
+    return encode(trained, split.images) if len(split) else torch.zeros(0, trained.network.latent_dim)
+
+
+def _filled(part: Tensor, count: int = CHUNK) -> Tensor:
+    """The part with its last row repeated until there are `count`."""
+    return torch.cat([part, part[-1:].expand(count - len(part), *part.shape[1:])]) if len(part) < count else part
