@@ -1,8 +1,10 @@
 """Files that are there whole or not at all: written beside the target, flushed to the disk, renamed."""
 
+import csv
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,17 @@ def write_text(path: Path, text: str) -> None:
     """The text as UTF-8, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
+    """The rows as CSV under `columns`, by default those of all rows in order of appearance, whole or not at all."""
+    rows = list(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row) if columns is None else columns)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, text.getvalue())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -58,8 +58,8 @@ def redefault(cls: type, name: str, default: Any) -> Any:
 
 
 def flag(name: str) -> str:
-    """The flag of a field: `latent_dim` is `--latent-dim`."""
-    return "--" + name.replace("_", "-")
+    """The flag of a field: `latent_dim` is `--latent-dim`, `from_` (a word of Python) is `--from`."""
+    return "--" + name.rstrip("_").replace("_", "-")
 
 
 def field_types(cls: Any) -> dict[str, Any]:

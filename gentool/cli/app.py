@@ -17,6 +17,8 @@ COMMANDS = {
     "train": "Train a model; the same command again resumes.",
     "sample": "Draw samples from a trained model.",
     "reconstruct": "Show what an autoencoder makes of images, and its errors.",
+    "interpolate": "Walk through the latent space: between random codes, pictures, or classes.",
+    "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
     "doctor": "Check the installation, and say what mends it.",
 }
 

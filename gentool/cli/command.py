@@ -107,7 +107,9 @@ def _read_config(path: Path | None, known: set[str]) -> Mapping[str, Any]:
         raise OptionError(f"--config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"--config {path}: not a TOML file: {error}") from error
+    spelled = {name.rstrip("_"): name for name in known}
     settings = {name.replace("-", "_"): value for name, value in settings.items()}
+    settings = {spelled.get(name, name): value for name, value in settings.items()}
     for name in settings:
         if name not in known:
             raise OptionError(f"--config {path}: {name!r} is not an option of this command.{suggestion(name, known)}")

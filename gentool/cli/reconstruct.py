@@ -9,15 +9,15 @@ import typer
 
 from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
-from gentool.cli.dataset import DataOptions, training_data
+from gentool.cli.dataset import DataOptions
 from gentool.cli.place import PlaceOptions
 from gentool.engine.randomness import derived_seed
-from gentool.engine.run import by
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import DataError
 from gentool.figures.grids import labelled_rows, save_png
+from gentool.files import write_csv
 from gentool.latent.codes import require_encoder
-from gentool.latent.reconstruct import errors, reconstruct, write_errors
+from gentool.latent.reconstruct import errors, reconstruct
 from gentool.latent.trained import fresh_network, load_trained
 from gentool.options import Validated, option
 
@@ -51,10 +51,7 @@ def rebuild(
     voice = Terminal(terminal)
     trained = load_trained(model, checkpoint, options.device)
     require_encoder(trained, "reconstruct images")
-    images = data.load(voice, training_data(trained.header))
-    if images.shape != trained.header.shape:
-        raise DataError(f"{images.name}: its images are {by(images.shape)}, the model's {by(trained.header.shape)}; "
-                        f"give --size {trained.header.shape[2]}x{trained.header.shape[1]}")  # fmt: skip
+    images = data.load_for(trained.header, voice)
     split = images.splits[options.split]
     if not len(split):
         raise DataError(f"{images.name}: has no {options.split} images; choose another --split")
@@ -68,7 +65,7 @@ def rebuild(
     save_png(labelled_rows(torch.cat(list(rows.values())), list(rows)), path)
     table = path.with_suffix(".csv")
     measured = list(errors(trained, split))
-    write_errors(measured, table)
+    write_csv(table, measured)
     mse = sum(row["mse"] for row in measured) / len(measured)
     what = f"{len(measured):,} {options.split} images of {images.name}"
     voice.say(f"{path} and {table.name}: {what}, mean squared error {mse:.5f} per pixel")

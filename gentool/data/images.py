@@ -78,3 +78,9 @@ class ImageData:
         if self.folder is None or not (self.folder / file).is_file():
             return None
         return torch.from_numpy(np.load(self.folder / file, allow_pickle=False))
+
+
+def by(shape: tuple[int, int, int]) -> str:
+    """(C, H, W) as people say it."""
+    channels, height, width = shape
+    return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"

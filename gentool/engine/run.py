@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from gentool.data.images import ImageData, Split
+from gentool.data.images import ImageData, Split, by
 from gentool.engine import checkpoint
 from gentool.engine.batches import Batches
 from gentool.engine.checkpoint import Header
@@ -306,12 +306,6 @@ class Run:
             f"{self.folder}: stopped in epoch {self.epoch} of {self.total_epochs}, update "
             f"{self.step % self.steps_per_epoch}; the same command goes on from here"
         )
-
-
-def by(shape: tuple[int, int, int]) -> str:
-    """(C, H, W) as people say it."""
-    channels, height, width = shape
-    return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"
 
 
 def _short(dtype: torch.dtype, long: bool = False) -> str:

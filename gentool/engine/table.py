@@ -1,11 +1,10 @@
 """A CSV table that grows by a row an epoch: metrics.csv."""
 
 import csv
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from gentool.files import write_text
+from gentool.files import write_csv
 
 
 class Table:
@@ -44,8 +43,4 @@ class Table:
         return {name: [float(row.get(name) or "nan") for row in self.rows] for name in self.columns}
 
     def _rewrite(self) -> None:
-        text = io.StringIO()
-        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, text.getvalue())
+        write_csv(self.path, self.rows)

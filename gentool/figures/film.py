@@ -1,7 +1,10 @@
-"""A film of pictures: GIF, or APNG for all colours."""
+"""A film of pictures: GIF, APNG for all colours, or MP4."""
 
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +25,16 @@ Frame = Path | str | Picture
 def film(frames: Sequence[Frame], path: Path | str, fps: float = 10) -> Path:
     """Write frames (picture files or uint8 arrays (H, W) or (H, W, 3)) as one endless film; the last is held for 2 s.
 
-    `.png` and `.apng` make an APNG with all colours, any other suffix a GIF. A GIF has one palette for the whole
-    film and no dithering, so that what does not change does not flicker: exact for up to 256 colours. Its frames are
-    read one by one. Raises GentoolError when a frame cannot be read, sizes differ, or `path` cannot be written;
-    ValueError for no frames or fps not above 0.
+    `.png` and `.apng` make an APNG with all colours, `.mp4` an H.264 film, any other suffix a GIF. A GIF has one
+    palette for the whole film and no dithering, so that what does not change does not flicker: exact for up to 256
+    colours. Frames are read one by one. Raises GentoolError when a frame cannot be read, sizes differ, `path` cannot
+    be written, or PyAV is not there for an MP4; ValueError for no frames or fps not above 0.
     """
     if not frames or not fps > 0:
         raise ValueError(f"{len(frames)} frames at {fps} a second make no film")
     path = Path(path)
+    if path.suffix.lower() == ".mp4":
+        return _mp4(frames, path, fps)
     moving_png = path.suffix.lower() in (".png", ".apng")
     # A GIF counts in 1/100 s, and viewers slow anything shorter than 2 of them down to 10.
     durations = [max(20, round(100 / fps) * 10)] * (len(frames) - 1) + [LAST_FRAME_MS]
@@ -46,6 +51,34 @@ def film(frames: Sequence[Frame], path: Path | str, fps: float = 10) -> Path:
             # Pillow's optimiser would give frames palettes of their own.
             **({} if moving_png else {"optimize": False}),
         )
+    return path
+
+
+def check_film(path: Path) -> None:
+    """Raises GentoolError when a film of this name could not be written for want of PyAV."""
+    if path.suffix.lower() == ".mp4" and find_spec("av") is None:
+        raise GentoolError(f"{path}: an MP4 needs PyAV: pip install 'gentool[mp4]'; .gif and .apng need nothing more")
+
+
+def _mp4(frames: Sequence[Frame], path: Path, fps: float) -> Path:
+    """H.264 with 4:2:0 colours, which every player reads; sides are made even by repeating the last row or column."""
+    check_film(path)
+    import av
+
+    with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
+        stream: Any = None
+        last: Any = None
+        for picture in _pictures(frames):
+            last = np.asarray(picture)
+            last = np.pad(last, ((0, last.shape[0] % 2), (0, last.shape[1] % 2), (0, 0)), mode="edge")
+            if stream is None:
+                stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+                stream.height, stream.width = last.shape[:2]
+                stream.pix_fmt, stream.options = "yuv420p", {"crf": "14"}
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(last, format="rgb24")))
+        for _ in range(round(LAST_FRAME_MS / 1000 * fps)):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(last, format="rgb24")))
+        container.mux(stream.encode())
     return path
 
 

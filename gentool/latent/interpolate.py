@@ -1,5 +1,7 @@
 """Walks through a latent space: straight lines and great arcs between codes."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -44,7 +46,7 @@ def walk(keys: Tensor, steps: int, method: str) -> Tensor:
     """
     between = slerp if method == "slerp" else linear
     share = torch.linspace(0, 1, steps)
-    parts = [between(a, b, share)[:-1] for a, b in zip(keys, keys[1:], strict=False)]
+    parts = [between(a, b, share)[:-1] for a, b in pairwise(keys)]
     codes = torch.cat([*parts, keys[-1:]])
     codes[:: steps - 1] = keys
     return codes

@@ -1,14 +1,11 @@
 """What an autoencoder makes of images: pictures and a table of errors."""
 
-import csv
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
 from torch import Tensor
 
 from gentool.data.images import Split
-from gentool.files import replacing
 from gentool.latent.codes import decode, encode
 from gentool.latent.trained import Trained
 
@@ -30,11 +27,3 @@ def errors(trained: Trained, split: Split) -> Iterable[dict[str, float]]:
             if split.labels is not None:
                 row["label"] = int(split.labels[start + offset])
             yield row | {"mse": value, "psnr": -10 * math.log10(value) if value > 0 else math.inf}
-
-
-def write_errors(rows: list[dict[str, float]], path: Path) -> None:
-    """The rows as CSV."""
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -1,5 +1,6 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017)."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,11 +28,27 @@ class Options(TrainOptions):
     channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
     kernel_size: Literal[3, 4, 5] = option(4, "Side of their kernels (conv).")
     hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
-    beta: float = option(1.0, "Weight of the KL term.", min=0, max=1000)
+    beta: float | None = option(
+        None,
+        "Weight of the KL term. (default: 1, which makes the loss the ELBO; for images of more than 1,024 pixel values "
+        "their number / 1,024, such as 12 for 64x64 in colour)",
+        min=0,
+        max=1000,
+    )
     kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
+
+
+def kl_weight(options: Options, shape: tuple[int, int, int]) -> float:
+    """What --beta is when it is not given.
+
+    The reconstruction grows with the number of pixel values and the KL does not: with a weight of 1, large images fill
+    the latent space with small islands, and samples between them look like nothing. Higgins et al. (2017) so compare
+    beta across sizes by beta * D / (C * H * W).
+    """
+    return max(1.0, math.prod(shape) / 1024) if options.beta is None else options.beta
 
 
 class VAE(nn.Module):
@@ -86,14 +103,15 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     shown = run.examples(10)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
 
+    beta = kl_weight(options, data.shape)
     warmup = options.kl_warmup * run.steps_per_epoch
     for _ in run.epochs():
         vae.train()
         for x, _ in run.batches():
             with run.autocast():
                 logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
-            beta = options.beta * min(1.0, (run.step + 1) / warmup) if warmup else options.beta
-            losses = negative_elbo(logits.float(), x, mean, logvar, beta)
+            share = min(1.0, (run.step + 1) / warmup) if warmup else 1.0
+            losses = negative_elbo(logits.float(), x, mean, logvar, beta * share)
             run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
             ema.update()
             run.record(losses)

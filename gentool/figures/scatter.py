@@ -1,0 +1,128 @@
+"""Points in the plane, coloured by class, with thumbnails and ellipses where they are wanted."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gentool.figures.grids import Picture
+from gentool.files import replacing
+
+Points = NDArray[np.float64]
+
+CELLS = 24
+"""Thumbnails stand on a grid of so many cells a side, at most one in each."""
+SIDE = 9.0
+
+
+@dataclass(frozen=True)
+class Ellipse:
+    """A Gaussian in the plane: its mean (2,) and covariance (2, 2)."""
+
+    mean: Points
+    covariance: Points
+
+
+def scatter(
+    points: Points,
+    path: Path | str,
+    *,
+    labels: NDArray[np.int64] | None = None,
+    classes: Sequence[str] = (),
+    thumbnails: Picture | None = None,
+    ellipses: Sequence[Ellipse] = (),
+    axes_names: tuple[str, str] = ("", ""),
+    title: str | None = None,
+) -> Path:
+    """Draw points (N, 2) and write a PNG.
+
+    `labels` (N,) colours them, named by `classes`. `thumbnails`, uint8 (N, H, W) or (N, H, W, 3), stand in place of
+    points where there is room. Each ellipse is drawn at two standard deviations, with its mean as a cross.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(SIDE + (1.3 if labels is not None else 0), SIDE), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    size = float(np.clip(4e4 / max(len(points), 1), 1.5, 25))
+    shades = colours(max(len(classes), 1))
+    if labels is None:
+        axes.scatter(points[:, 0], points[:, 1], s=size, color=shades[0], alpha=0.5, linewidths=0, rasterized=True)
+    else:
+        # In a random order of their own, so that no class lies on top of another.
+        order = np.random.default_rng(0).permutation(len(points))
+        shown = points[order]
+        shade = [shades[label] for label in labels[order]]
+        axes.scatter(shown[:, 0], shown[:, 1], s=size, c=shade, alpha=0.6, linewidths=0)
+        for label, name in enumerate(classes):
+            axes.scatter([], [], s=40, color=shades[label], label=name)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, ncols=math.ceil(len(classes) / 30))
+    # What lies far out must not squeeze the rest: the frame holds all but the outermost of every thousand points.
+    low, high = np.percentile(points, [0.1, 99.9], axis=0)
+    margin = 0.05 * np.maximum(high - low, 1e-9)
+    axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
+    axes.set_ylim(low[1] - margin[1], high[1] + margin[1])
+    if thumbnails is not None:
+        _place(axes, points, thumbnails, None if labels is None else [shades[label] for label in labels])
+    for ellipse in ellipses:
+        _outline(axes, ellipse)
+    axes.set_xlabel(axes_names[0])
+    axes.set_ylabel(axes_names[1])
+    axes.set_title(title or "", fontsize=11)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+    return Path(path)
+
+
+def colours(count: int) -> list[Any]:
+    """`count` colours that can be told apart: the ten of the usual cycle, or as many hues as are needed."""
+    from matplotlib import colormaps
+
+    if count <= 10:
+        return [colormaps["tab10"](index) for index in range(count)]
+    return [colormaps["hsv"](index / count) for index in range(count)]
+
+
+def _place(axes: Any, points: Points, thumbnails: Picture, frames: Sequence[Any] | None) -> None:
+    """The thumbnail nearest to the middle of each cell that has one, as large as the cell, framed in its colour."""
+    from matplotlib.patches import Rectangle
+
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    corner, extent = np.array([left, bottom]), np.array([right - left, top - bottom])
+    places = (points - corner) / extent * CELLS
+    cells = np.floor(places).astype(int)
+    away = np.square(places - cells - 0.5).sum(1)
+    best: dict[tuple[int, int], int] = {}
+    for index in np.argsort(away, kind="stable"):
+        cell = (int(cells[index, 0]), int(cells[index, 1]))
+        if 0 <= min(cell) and max(cell) < CELLS:
+            best.setdefault(cell, int(index))
+    step = extent / CELLS
+    for cell, index in best.items():
+        start = corner + np.array(cell) * step
+        axes.imshow(
+            thumbnails[index],
+            extent=(start[0], start[0] + step[0], start[1], start[1] + step[1]),
+            cmap="gray", vmin=0, vmax=255, aspect="auto", interpolation="nearest", zorder=3,
+        )  # fmt: skip
+        if frames is not None:
+            axes.add_patch(Rectangle(tuple(start), *step, fill=False, color=frames[index], lw=1.4, zorder=3))
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)
+
+
+def _outline(axes: Any, ellipse: Ellipse) -> None:
+    from matplotlib.patches import Ellipse as Outline
+
+    values, vectors = np.linalg.eigh(ellipse.covariance)
+    width, height = 4 * np.sqrt(np.maximum(values[::-1], 0))
+    angle = math.degrees(math.atan2(vectors[1, -1], vectors[0, -1]))
+    axes.add_patch(
+        Outline(tuple(ellipse.mean), width, height, angle=angle, fill=False, color="black", lw=1.2, zorder=4)
+    )
+    axes.plot(*ellipse.mean, "x", color="black", markersize=7, mew=1.8, zorder=4)

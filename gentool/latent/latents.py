@@ -1,0 +1,42 @@
+"""Codes on the disk: an .npz with `z` (N, D), and what is known of each row."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gentool.errors import DataError
+from gentool.files import replacing
+from gentool.latent.trained import Trained
+
+
+def write_latents(path: Path, z: Tensor, **columns: Tensor | None) -> None:
+    """Write z (N, D) and columns of N rows, such as `labels`; a column that is None is left out."""
+    arrays = {name: column.numpy() for name, column in columns.items() if column is not None}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, z=z.numpy(), **arrays)  # type: ignore[arg-type]  # numpy takes any further array by its name
+
+
+def read_latents(path: Path, trained: Trained) -> tuple[Tensor, Tensor | None]:
+    """z (N, D) and, for a conditional model, its `labels` (N,). Raises DataError when they are not this model's."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in ("z", "labels") if name in file}
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: not a readable .npz: {error}") from None
+    z, dim = arrays.get("z"), trained.network.latent_dim
+    if z is None or z.ndim != 2 or z.shape[1] != dim or z.dtype.kind != "f" or not np.isfinite(z).all():
+        found = "no z" if z is None else f"z of shape {z.shape} and type {z.dtype}"
+        raise DataError(f"{path}: has {found}; this {trained.header.model} needs finite numbers of shape (N, {dim})")
+    codes = torch.from_numpy(z).float()
+    classes = getattr(trained.network, "classes", 0)
+    if not classes:
+        return codes, None
+    labels = arrays.get("labels", np.zeros(0))
+    if labels.shape != (len(z),) or labels.dtype.kind not in "iu" or not np.isin(labels, range(classes)).all():
+        raise DataError(f"{path}: a {trained.header.model} needs `labels` from 0 to {classes - 1}, one for each z")
+    return codes, torch.from_numpy(labels).long()

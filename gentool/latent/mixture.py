@@ -1,0 +1,109 @@
+"""Gaussian mixtures on codes: as clusters, as a classifier, and as a density to sample from."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gentool.errors import OptionError
+
+Labels = NDArray[np.int64]
+
+REGULARIZATION = 1e-4
+"""Added to the diagonal of each covariance."""
+ITERATIONS = 200
+
+
+def fit_mixture(z: Tensor, components: int, seed: int, covariance: str = "full") -> Any:
+    """A scikit-learn GaussianMixture of codes z (N, D), by expectation maximisation from k-means.
+
+    The codes are taken as they are: standardising them would blow up the dimensions that say nothing. Raises
+    OptionError when there are fewer codes than components.
+    """
+    from sklearn.mixture import GaussianMixture
+
+    if components > len(z):
+        raise OptionError(f"a mixture of {components} components needs at least as many images; there are {len(z)}")
+    mixture = GaussianMixture(
+        components, covariance_type=covariance, reg_covar=REGULARIZATION, random_state=seed, max_iter=ITERATIONS
+    )
+    return mixture.fit(z.double().numpy())
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well predicted classes (N,) agree with the labels, all in [0, 1] but `ari`, in [-0.5, 1]."""
+
+    accuracy: float
+    precision: float
+    recall: float
+    f1: float
+    nmi: float
+    ari: float
+
+
+def score(labels: Labels, predicted: Labels, clusters: Labels) -> Scores:
+    """Accuracy and macro-averaged precision, recall and F1 of the classes; NMI and ARI of the clusters behind them.
+
+    NMI: normalised mutual information with the arithmetic mean; ARI: adjusted Rand index (Hubert & Arabie 1985).
+    """
+    from sklearn import metrics
+
+    classes = np.unique(labels)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=classes, average="macro", zero_division=0
+    )
+    return Scores(
+        float((labels == predicted).mean()),
+        float(precision),
+        float(recall),
+        float(f1),
+        float(metrics.normalized_mutual_info_score(labels, clusters)),
+        float(metrics.adjusted_rand_score(labels, clusters)),
+    )
+
+
+def matched(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:
+    """The class of each cluster (components,) under the one-to-one match with the most agreement (Kuhn 1955).
+
+    Clusters beyond the number of classes stay without a class: -1.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(contingency(clusters, labels, components, classes), maximize=True)
+    names = np.full(components, -1)
+    names[rows] = columns
+    return names
+
+
+def majority(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:
+    """The commonest class in each cluster (components,); -1 for an empty cluster."""
+    table = contingency(clusters, labels, components, classes)
+    return np.where(table.sum(1) > 0, table.argmax(1), -1)
+
+
+def contingency(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:
+    """How many images of each class are in each cluster, (components, classes)."""
+    table = np.zeros((components, classes), np.int64)
+    np.add.at(table, (clusters, labels), 1)
+    return table
+
+
+def bayes_classifier(z: Tensor, labels: Labels, components: int, seed: int) -> list[tuple[int, float, Any]]:
+    """A mixture for each class, with the class's number and the logarithm of its share (Bayes' rule)."""
+    fitted = []
+    for label in np.unique(labels):
+        own = z[torch.from_numpy(labels == label)]
+        number = min(components, len(own))
+        fitted.append((int(label), float(np.log(len(own) / len(z))), fit_mixture(own, number, seed)))
+    return fitted
+
+
+def classify(classifier: list[tuple[int, float, Any]], z: Tensor) -> Labels:
+    """The class with the largest posterior probability for each code."""
+    codes = z.double().numpy()
+    scores = np.stack([share + mixture.score_samples(codes) for _, share, mixture in classifier], axis=1)
+    return np.array([label for label, _, _ in classifier])[scores.argmax(1)]
