@@ -1,12 +1,13 @@
-"""Training speed beside pytorch/examples, at equal network, data, batch and threads.
+"""Training speed beside pytorch/examples or a plain loop, at equal network, data, batch and threads.
 
     python benchmarks/speed.py vae --peer PATH --data FOLDER      MLP VAE 784-400-20, batch 128; FOLDER: IDX files
     python benchmarks/speed.py dcgan --peer PATH --data FOLDER    DCGAN 64x64, 512 filters, batch 64; FOLDER: images
+    python benchmarks/speed.py lstm --data FOLDER                 LSTM 2 + 2 layers of 128, batch 256; FOLDER: IDX files
 
-PATH is a checkout of github.com/pytorch/examples, which is run as it is. All contenders run in turn (A B C A B C ...),
-each as its own process; the stopwatch is the same for all: the times at which they print how far they are, from the
-second line on. Prints one CSV row for each contender: images per second (median over the rounds) and the ratio to the
-peer (median of the rounds' ratios).
+PATH is a checkout of github.com/pytorch/examples, which is run as it is; the LSTM's peer is plain_lstm.py beside this
+file, an f32 loop over `nn.LSTM`. All contenders run in turn (A B C A B C ...), each as its own process; the stopwatch
+is the same for all: the times at which they print how far they are, from the second line on. Prints one CSV row for
+each contender: images per second (median over the rounds) and the ratio to the peer (median of the rounds' ratios).
 """
 
 import argparse
@@ -40,6 +41,7 @@ DCGAN = [
     "--lr",
     "2e-4",
 ]
+LSTM = ["--schedule", "constant", "--lr", "1e-3", "--ema", "0", "--clip", "0"]
 IMAGES = 512
 """The DCGAN's folder holds so many of the images, in one class."""
 
@@ -64,6 +66,10 @@ def peer_dcgan_images(line: str) -> int | None:
     return None if found is None else 64 * (int(found[1]) * int(found[3]) + int(found[2]) + 1)
 
 
+def plain_lstm_images(line: str) -> int | None:
+    return int(line)
+
+
 def speed(command: list[str], folder: Path, images: Callable[[str], int | None], seconds: float, threads: int) -> float:
     """Images per second of a process between its second line of progress and the last within `seconds` of it."""
     environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
@@ -86,22 +92,29 @@ def speed(command: list[str], folder: Path, images: Callable[[str], int | None],
 
 
 def contenders(
-    model: str, peer: Path, data: Path, scratch: Path
+    model: str, peer: Path | None, data: Path, scratch: Path
 ) -> dict[str, tuple[list[str], Callable[[str], int | None]]]:
     """Name to command and how its progress is read."""
     ours = [sys.executable, "-m", "gentool", "train"]
     options = ["--epochs", "100000", "--sample-every", "0", "--json", "--quiet", "--overwrite"]
-    if model == "vae":
+    if model != "dcgan":
+        prepared = scratch / "mnist"
+        prepare = ["gentool", "prepare", "mnist", "--source", str(data), "--validation", "0", "--out", str(prepared)]
+        subprocess.run([sys.executable, "-m", *prepare], check=True)
+    if model == "lstm":
+        train, read = [*ours, "lstm-ae", *LSTM, "--data", str(prepared), *options], gentool_images(60000)
+        plain = Path(__file__).resolve().with_name("plain_lstm.py")
+        rival = ([sys.executable, str(plain), str(prepared)], plain_lstm_images)
+    elif model == "vae":
+        assert peer is not None
         raw = scratch / "data" / "MNIST" / "raw"
         raw.mkdir(parents=True)
         for path in data.iterdir():
             shutil.copy(path, raw)
-        prepared = scratch / "mnist"
-        prepare = ["gentool", "prepare", "mnist", "--source", str(data), "--validation", "0", "--out", str(prepared)]
-        subprocess.run([sys.executable, "-m", *prepare], check=True)
         train, read = [*ours, "vae", *VAE, "--data", str(prepared), *options], gentool_images(60000)
         rival = ([sys.executable, str(peer / "vae" / "main.py"), "--epochs", "1000"], peer_vae_images)
     else:
+        assert peer is not None
         folder = scratch / "images" / "one"
         folder.mkdir(parents=True)
         for path in sorted(data.iterdir())[:IMAGES]:
@@ -120,7 +133,7 @@ def contenders(
         ]
         rival = ([*script, "--niter", "1000"], peer_dcgan_images)
     return {
-        "pytorch/examples": rival,
+        "plain f32" if model == "lstm" else "pytorch/examples": rival,
         "gentool f32": ([*train, "--amp", "off", "--out", "f32"], read),
         "gentool bf16": ([*train, "--amp", "bf16", "--out", "bf16"], read),
     }
@@ -128,25 +141,28 @@ def contenders(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", choices=["vae", "dcgan"])
-    parser.add_argument("--peer", type=Path, required=True)
+    parser.add_argument("model", choices=["vae", "dcgan", "lstm"])
+    parser.add_argument("--peer", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15)
     arguments = parser.parse_args()
+    if arguments.peer is None and arguments.model != "lstm":
+        parser.error(f"{arguments.model} needs --peer")
+    source = None if arguments.peer is None else arguments.peer.resolve()
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         work = scratch / "work"  # the peer's VAE looks for ../data and writes to results/
         (work / "results").mkdir(parents=True)
-        every = contenders(arguments.model, arguments.peer.resolve(), arguments.data.resolve(), scratch)
+        every = contenders(arguments.model, source, arguments.data.resolve(), scratch)
         measured: dict[str, list[float]] = {name: [] for name in every}
         for _ in range(arguments.rounds):
             for name, (command, read) in every.items():
                 measured[name].append(speed(command, work, read, arguments.seconds, arguments.threads))
     writer = csv.writer(sys.stdout)
     writer.writerow(["model", "contender", "threads", "rounds", "images_per_second", "ratio_to_peer"])
-    peer = measured["pytorch/examples"]
+    peer = next(iter(measured.values()))
     for name, speeds in measured.items():
         ratio = statistics.median(ours / theirs for ours, theirs in zip(speeds, peer, strict=True))
         row = [

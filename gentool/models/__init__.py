@@ -12,6 +12,7 @@ from types import ModuleType
 MODELS = {
     "cae": "Convolutional autoencoder: compress and rebuild.",
     "vae": "Variational autoencoder: a smooth latent space to sample from.",
+    "lstm-ae": "LSTM autoencoder: read an image row by row, compress, write it again.",
     "gan": "DCGAN: a generator against a discriminator.",
     "cgan": "Conditional GAN: the class label chooses what is generated.",
 }

@@ -19,9 +19,11 @@ pytestmark = [
 MODELS = {
     "cae": ["--channels", "16,32", "--latent-dim", 16],
     "vae": ["--channels", "16,32", "--latent-dim", 16],
+    "lstm-ae": ["--hidden", 16, "--latent-dim", 16],
     "gan": ["--width", 64, "--latent-dim", 16],
     "cgan": ["--width", 64, "--latent-dim", 16],
 }
+AUTOENCODERS = ("cae", "vae", "lstm-ae")
 
 
 def train(model: str, *arguments: object) -> list[object]:
@@ -38,8 +40,8 @@ def column(folder: str, name: str) -> list[float]:
 def test_reduced_precision_stays_near_f32_on_short_runs(cli: Callable, model: str, amp: str) -> None:
     for precision in ("off", amp):
         assert cli(*train(model, "--epochs", 5, "--amp", precision, "--out", precision)).code == 0
-    name = "loss" if model in ("cae", "vae") else "discriminator"
-    assert column(amp, name) == pytest.approx(column("off", name), rel=0.05 if model in ("cae", "vae") else 0.25)
+    name = "loss" if model in AUTOENCODERS else "discriminator"
+    assert column(amp, name) == pytest.approx(column("off", name), rel=0.05 if model in AUTOENCODERS else 0.25)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -59,7 +61,7 @@ def test_a_stopped_fp16_run_goes_on_with_its_scaler(cli: Callable, model: str, m
     assert state["step"] == 15
     assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "parts")).code == 0
     assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "whole")).code == 0
-    name = "loss" if model in ("cae", "vae") else "discriminator"
+    name = "loss" if model in AUTOENCODERS else "discriminator"
     assert column("parts", name) == pytest.approx(column("whole", name), rel=1e-3)
 
 

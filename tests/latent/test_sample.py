@@ -16,6 +16,7 @@ from gentool.latent.trained import load_trained
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", "4"],
     "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
+    "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
     "gan": ["--width", "16", "--latent-dim", "8"],
     "cgan": ["--width", "16", "--latent-dim", "8"],
 }
@@ -109,7 +110,7 @@ def test_labels_by_name_or_number() -> None:
     assert parse_labels("dog, 0", ("cat", "dog")) == [1, 0]
 
 
-@pytest.mark.parametrize("model", ["cae", "vae"])
+@pytest.mark.parametrize("model", ["cae", "vae", "lstm-ae"])
 def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
     done = cli("reconstruct", model, runs / model, "-n", 5, "--untrained", "--out", "r.png")
     assert done.code == 0, done.err
@@ -130,7 +131,7 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
     ("arguments", "code", "message"),
     [
         (["sample", "vae", "{runs}/gan"], 4, "holds a gan, not a vae; give `gan` as the model"),
-        (["sample", "vea", "{runs}/vae"], 2, "no model 'vea'; there are cae, vae, gan, cgan. Did you mean 'vae'?"),
+        (["sample", "vea", "."], 2, "no model 'vea'; there are cae, vae, lstm-ae, gan, cgan. Did you mean 'vae'?"),
         (["sample", "vae", "absent.pt"], 4, "absent.pt: no such checkpoint"),
         (["sample", "vae", "."], 4, "has no model.pt (yet)"),
         (["sample", "vae", "cut.pt"], 4, "cut.pt: not a readable checkpoint"),

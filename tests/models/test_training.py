@@ -18,10 +18,11 @@ from PIL import Image
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
 
-MODELS = ["cae", "vae", "gan", "cgan"]
+MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
+    "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
     "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1],
     "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
 }
@@ -65,7 +66,7 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     assert [row["step"] for row in found] == ["5", "10", "15"]
     assert all(value for row in found for name, value in row.items() if name != "r1")  # every 16th update
     assert sorted(path.name for path in (folder / "samples").iterdir()) == [f"epoch-000{i}.png" for i in (1, 2, 3)]
-    assert (folder / "reconstructions").exists() == (model in ("cae", "vae"))
+    assert (folder / "reconstructions").exists() == (model in ("cae", "vae", "lstm-ae"))
     options = json.loads((folder / "options.json").read_text())
     assert options["model"] == model
     assert options["options"]["epochs"] == 3
