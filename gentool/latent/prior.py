@@ -1,0 +1,76 @@
+"""A density fitted to the codes of real images, to draw codes from instead of N(0, I).
+
+Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): any autoencoder becomes a generator.
+"""
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gentool.engine.randomness import generator, indexed_noise
+from gentool.errors import DataError
+from gentool.files import replacing
+from gentool.latent.mixture import fit_mixture
+
+
+@dataclass(frozen=True)
+class MixturePrior:
+    """A mixture of K Gaussians in D dimensions: weights (K,), means (K, D), and Cholesky factors (K, D, D)."""
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+
+    @classmethod
+    def fit(cls, z: Tensor, components: int, seed: int = 0) -> Self:
+        """Fitted to codes z (N, D). Raises OptionError when there are fewer of them than components."""
+        mixture = fit_mixture(z, components, seed)
+        weights, means, covariances = (
+            torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
+        )
+        return cls(weights.float(), means.float(), torch.linalg.cholesky(covariances).float())
+
+    def draw(self, seed: int, first: int, count: int) -> Tensor:
+        """Codes (count, D): code i is a function of the seed and first + i alone."""
+        noise = indexed_noise(seed, first, count, self.means.shape[1])
+        shares = torch.stack([
+            torch.rand((), generator=generator(seed, "component", index)) for index in range(first, first + count)
+        ])  # fmt: skip
+        chosen = torch.searchsorted(self.weights.cumsum(0), shares).clamp_max(len(self.weights) - 1)
+        return self.means[chosen] + (self.factors[chosen] @ noise[:, :, None]).squeeze(2)
+
+    def save(self, path: Path, key: str) -> None:
+        """Write the mixture with the key that says what it was fitted to."""
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(
+                file, key=key, weights=self.weights.numpy(), means=self.means.numpy(), factors=self.factors.numpy()
+            )
+
+    @classmethod
+    def load(cls, path: Path, key: str) -> Self | None:
+        """The mixture at `path` when it was fitted to what `key` says, else None.
+
+        Raises DataError for a file that is damaged or not a mixture.
+        """
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                if str(file["key"]) != key:
+                    return None
+                return cls(*(torch.from_numpy(file[name]) for name in ("weights", "means", "factors")))
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: not a readable mixture: {error}; remove it to have it fitted again") from None
+
+
+def prior_key(checkpoint: Path, fingerprint: str, components: int) -> str:
+    """What a fitted mixture depends on: the checkpoint's bytes, the images, and its size."""
+    with checkpoint.open("rb") as file:
+        weights = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{weights}:{fingerprint}:{components}"
