@@ -21,12 +21,12 @@ def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 
     Spherical linear interpolation (Shoemake 1985, doi:10.1145/325165.325242; White 2016, arXiv:1609.04468): with the
     angle w between a and b, sin((1 - t) w) / sin(w) * a + sin(t w) / sin(w) * b. Where a and b point the same way or
-    in opposite directions the arc is not defined, and the line is taken.
+    in opposite directions, or one of them is 0, the arc is not defined, and the line is taken.
     """
     one, other = a.double(), b.double()
-    cosine = torch.dot(one, other) / (one.norm() * other.norm()).clamp_min(1e-300)
-    angle = torch.acos(cosine.clamp(-1, 1))
-    if angle.sin() < 1e-4:
+    lengths = one.norm() * other.norm()
+    angle = torch.acos((torch.dot(one, other) / lengths).clamp(-1, 1))
+    if lengths == 0 or angle.sin() < 1e-4:
         return linear(a, b, share)
     t = share.double()[:, None]
     points = (torch.sin((1 - t) * angle) * one + torch.sin(t * angle) * other) / angle.sin()
