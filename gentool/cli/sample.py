@@ -26,8 +26,7 @@ from gentool.latent.sample import commonest_colours, parse_labels, sample, snap
 from gentool.latent.trained import Trained, load_trained
 from gentool.options import Validated, option
 
-
-SIDE, ALONG, MOST_ROWS = 20, 11, 64
+SIDE, ALONG, MOST_ROWS, COMPONENTS = 20, 11, 64, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ class SampleOptions(Validated):
     prior: Literal["normal", "gmm"] = option(
         "normal", "Draw codes from N(0, I), or from a Gaussian mixture fitted to the codes of --data (autoencoders)."
     )
-    components: int = option(10, "Components of that mixture.", min=1, max=10_000)
+    components: int | None = option(None, f"Components of that mixture. (default: {COMPONENTS})", min=1, max=10_000)
     manifold: bool = option(
         False, "Draw no samples but a grid over two directions of the latent space, at Gaussian quantiles."
     )
@@ -76,6 +75,8 @@ class SampleOptions(Validated):
         for name in ("rows", "each") if charted else ("dims", "along"):
             if getattr(self, name):
                 raise OptionError(f"--{name}: {'not for' if charted else 'only for'} --manifold and --traverse")
+        if self.components is not None and self.prior != "gmm":
+            raise OptionError("--components: only for --prior gmm")
         if charted and self.prior == "gmm":
             raise OptionError("--prior gmm: not for --manifold and --traverse")
         if self.data is not None and self.palette is None and self.prior == "normal" and not self.manifold:
@@ -138,15 +139,16 @@ def fitted_prior(trained: Trained, options: SampleOptions, voice: Terminal) -> M
     """The mixture of --prior gmm, from beside the checkpoint when it was fitted to the same before."""
     require_encoder(trained, "have a prior fitted to its codes")
     images = DataOptions(data=options.data).load_for(trained.header, voice)
-    key = prior_key(trained.path, images.fingerprint, options.components)
-    path = trained.path.with_name(f"{trained.path.stem}-gmm-{options.components}.npz")
+    components = options.components or COMPONENTS
+    key = prior_key(trained.path, images.fingerprint, components)
+    path = trained.path.with_name(f"{trained.path.stem}-gmm-{components}.npz")
     prior = MixturePrior.load(path, key)
     if prior is None:
         with voice.progress("encoding", len(images.train)) as update:
             z = encode(trained, images.train.images, update)
-        prior = MixturePrior.fit(z, options.components)
+        prior = MixturePrior.fit(z, components)
         prior.save(path, key)
-        voice.say(f"{path}: a mixture of {options.components} components fitted to {len(z):,} codes of {images.name}")
+        voice.say(f"{path}: a mixture of {components} components fitted to {len(z):,} codes of {images.name}")
     return prior
 
 

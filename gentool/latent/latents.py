@@ -2,9 +2,11 @@
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gentool.errors import DataError
@@ -19,15 +21,20 @@ def write_latents(path: Path, z: Tensor, **columns: Tensor | None) -> None:
         np.savez(file, z=z.numpy(), **arrays)  # type: ignore[arg-type]  # numpy takes any further array by its name
 
 
-def read_latents(path: Path, trained: Trained) -> tuple[Tensor, Tensor | None]:
-    """z (N, D) and, for a conditional model, its `labels` (N,). Raises DataError when they are not this model's."""
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz by name. Raises DataError when it cannot be read."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("z", "labels") if name in file}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz: {error}") from None
+
+
+def read_latents(path: Path, trained: Trained) -> tuple[Tensor, Tensor | None]:
+    """z (N, D) and, for a conditional model, its `labels` (N,). Raises DataError when they are not this model's."""
+    arrays = read_arrays(path)
     z, dim = arrays.get("z"), trained.network.latent_dim
     if z is None or z.ndim != 2 or z.shape[1] != dim or z.dtype.kind != "f" or not np.isfinite(z).all():
         found = "no z" if z is None else f"z of shape {z.shape} and type {z.dtype}"

@@ -4,7 +4,6 @@ Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): any autoencode
 """
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -16,6 +15,7 @@ from torch import Tensor
 from gentool.engine.randomness import generator, indexed_noise
 from gentool.errors import DataError
 from gentool.files import replacing
+from gentool.latent.latents import read_arrays
 from gentool.latent.mixture import fit_mixture
 
 
@@ -60,13 +60,12 @@ class MixturePrior:
         """
         if not path.is_file():
             return None
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                if str(file["key"]) != key:
-                    return None
-                return cls(*(torch.from_numpy(file[name]) for name in ("weights", "means", "factors")))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: not a readable mixture: {error}; remove it to have it fitted again") from None
+        arrays = read_arrays(path)
+        if not {"key", "weights", "means", "factors"} <= arrays.keys():
+            raise DataError(f"{path}: not a fitted mixture; remove it to have one fitted")
+        if str(arrays["key"]) != key:
+            return None
+        return cls(*(torch.from_numpy(arrays[name]) for name in ("weights", "means", "factors")))
 
 
 def prior_key(checkpoint: Path, fingerprint: str, components: int) -> str:

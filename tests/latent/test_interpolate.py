@@ -24,7 +24,8 @@ CELL = 66
 
 def cells(path: Path | str, rows: int, columns: int) -> np.ndarray:
     """The 8x8 pictures of a grid with names at its left, (rows, columns, 8, 8)."""
-    pixels = np.asarray(Image.open(path))
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
     pixels = pixels[:, pixels.shape[1] - columns * CELL - 2 :]
     assert len(pixels) == rows * CELL + 2
     return np.array([

@@ -1,0 +1,77 @@
+"""Gaussian mixtures on codes: matching, naming, scoring, and the density to sample from."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gentool.errors import DataError, OptionError
+from gentool.latent.mixture import bayes_classifier, classify, fit_mixture, majority, matched, score
+from gentool.latent.prior import MixturePrior
+
+CLUSTERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+LABELS = np.array([1, 1, 0, 0, 0, 1, 1, 1])
+
+
+def three_blobs(count: int = 900) -> tuple[torch.Tensor, torch.Tensor]:
+    """Points (count, 2) around three centres, and which centre."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(count) % 3
+    centres = torch.tensor([[0.0, 0.0], [6.0, 0.0], [0.0, 8.0]])
+    spread = torch.tensor([[1.0, 0.3], [0.5, 1.0], [0.2, 0.7]])
+    return centres[labels] + spread[labels] * torch.randn(count, 2, generator=generator), labels
+
+
+def test_one_to_one_and_majority_names() -> None:
+    assert matched(CLUSTERS, LABELS, 3, 2).tolist() == [-1, 0, 1]
+    assert majority(CLUSTERS, LABELS, 4, 2).tolist() == [1, 0, 1, -1]
+
+
+def test_scores_by_hand() -> None:
+    predicted = np.array([1, 0, -1])[CLUSTERS]  # the third cluster has no class: all of it is wrong
+    scores = score(LABELS, predicted, CLUSTERS)
+    assert scores.accuracy == pytest.approx(4 / 8)
+    assert scores.precision == pytest.approx((2 / 2 + 2 / 3) / 2)
+    assert scores.recall == pytest.approx((2 / 3 + 2 / 5) / 2)
+    assert scores.f1 == pytest.approx((0.8 + 0.5) / 2)
+    perfect = score(LABELS, LABELS, LABELS)
+    assert (perfect.accuracy, perfect.nmi, perfect.ari) == (1, pytest.approx(1), 1)
+
+
+def test_blobs_are_found_and_told_apart() -> None:
+    z, labels = three_blobs()
+    known = labels.numpy()
+    clusters = fit_mixture(z, 3, seed=0).predict(z.double().numpy())
+    assert (matched(clusters, known, 3, 3)[clusters] == known).mean() > 0.99
+    assert (classify(bayes_classifier(z, known, 2, seed=0), z) == known).mean() > 0.99
+
+
+def test_more_components_than_codes() -> None:
+    with pytest.raises(OptionError, match="a mixture of 11 components needs at least as many images; there are 10"):
+        fit_mixture(torch.randn(10, 2), 11, seed=0)
+
+
+def test_the_prior_has_the_moments_of_the_codes() -> None:
+    z, _ = three_blobs(3000)
+    prior = MixturePrior.fit(z, 3)
+    drawn = prior.draw(0, 0, 6000)
+    assert torch.allclose(drawn.mean(0), z.mean(0), atol=0.15)
+    assert torch.allclose(drawn.T.cov(), z.T.cov(), rtol=0.06, atol=0.15)
+    assert torch.equal(prior.draw(0, 40, 10), drawn[40:50])
+    assert not torch.equal(prior.draw(1, 40, 10), drawn[40:50])
+
+
+def test_the_prior_is_kept_for_what_it_was_fitted_to(tmp_path: Path) -> None:
+    z, _ = three_blobs()
+    prior = MixturePrior.fit(z, 2)
+    path = tmp_path / "prior.npz"
+    assert MixturePrior.load(path, "this") is None
+    prior.save(path, "this")
+    again = MixturePrior.load(path, "this")
+    assert again is not None
+    assert torch.equal(again.draw(0, 0, 5), prior.draw(0, 0, 5))
+    assert MixturePrior.load(path, "another") is None
+    path.write_bytes(path.read_bytes()[:200])
+    with pytest.raises(DataError, match=r"prior\.npz: not a readable"):
+        MixturePrior.load(path, "this")
