@@ -181,7 +181,7 @@ class TrainOptions(Validated):
     epochs: int | None = option(
         None,
         "Passes over the training images; may grow when a run is resumed. "
-        "(default: about 5,000 updates for autoencoders, 20,000 for GANs)",
+        "(default: about 5,000 updates for cae and vae, 10,000 for lstm-ae, 20,000 for GANs)",
         min=1,
         resume="grow",
     )

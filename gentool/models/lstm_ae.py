@@ -9,7 +9,7 @@ from typing import ClassVar
 from gentool.data.images import ImageData
 from gentool.engine.run import Run
 from gentool.models import reconstruction
-from gentool.models.reconstruction import Autoencoder
+from gentool.models.reconstruction import MEASURED, Autoencoder
 from gentool.networks.recurrent import LSTMDecoder, LSTMEncoder
 from gentool.options import TrainOptions, option, redefault
 
@@ -25,16 +25,26 @@ class Options(reconstruction.Options):
     layers: int = option(2, "LSTM layers of the encoder, and of the decoder.", min=1, max=16)
     clip: float = option(0.1, "Gradients with a larger norm are scaled down to this one; 0: never.", min=0)
     batch_size: int = redefault(TrainOptions, "batch_size", 256)
-    lr: float = redefault(TrainOptions, "lr", 4e-3)
+    lr: float = redefault(TrainOptions, "lr", 6e-3)
 
 
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> Autoencoder:
+class LSTMAutoencoder(Autoencoder):
+    """rows -> z -> rows of logits."""
+
+    encoder: LSTMEncoder
+    decoder: LSTMDecoder
+
+
+def build(options: Options, shape: tuple[int, int, int], classes: int) -> LSTMAutoencoder:
     """The network that model.pt holds."""
     sizes = (options.latent_dim, options.hidden, options.layers)
-    return Autoencoder(LSTMEncoder(shape, *sizes), LSTMDecoder(shape, *sizes), options.latent_dim)
+    return LSTMAutoencoder(LSTMEncoder(shape, *sizes), LSTMDecoder(shape, *sizes), options.latent_dim)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
-    """Descend the reconstruction error."""
+    """Descend the reconstruction error, from a network that knows the mean pixel."""
     network = run.place(build(options, data.shape, len(data.classes)))
+    images = data.train.images[:: -(-len(data.train) // MEASURED)].float() / 255
+    network.encoder.standardise(images)
+    network.decoder.start_at(images)
     reconstruction.descend(options, network, data, run, clip=options.clip)

@@ -6,6 +6,8 @@ either side of the latent vector. The LSTM itself: Hochreiter & Schmidhuber (199
 The LSTMs are PyTorch's own: in bf16 on a CPU they are faster than a loop over the rows, by hand or compiled.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -26,33 +28,63 @@ def from_rows(rows: Tensor, channels: int) -> Tensor:
     return rows.unflatten(2, (channels, -1)).permute(1, 2, 0, 3).contiguous()
 
 
-def _lstm(inputs: int, hidden: int, layers: int) -> nn.LSTM:
-    """An LSTM that remembers from the start: orthogonal recurrent weights (Saxe et al. 2013, arXiv:1312.6120)."""
-    lstm = nn.LSTM(inputs, hidden, layers)
-    for name, weight in lstm.named_parameters():
-        if name.startswith("weight_ih"):
-            nn.init.xavier_uniform_(weight)
-        elif name.startswith("weight_hh"):
-            for gate in weight.data.chunk(4):  # in PyTorch's order: input, forget, cell, output
-                nn.init.orthogonal_(gate)
-        else:
-            nn.init.zeros_(weight)
-            if name.startswith("bias_ih"):
-                nn.init.constant_(weight.data[hidden : 2 * hidden], FORGET)
-    return lstm
+class LSTM(nn.LSTM):
+    """PyTorch's LSTM over rows, which remembers from the start: orthogonal recurrent weights, open forget gates.
+
+    Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). It stays whole under --compile: unrolled over the rows it
+    takes minutes to compile, and then is slower.
+    """
+
+    def __init__(self, inputs: int, hidden: int, layers: int) -> None:
+        super().__init__(inputs, hidden, layers)
+        for name, weight in self.named_parameters():
+            if name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(weight)
+            elif name.startswith("weight_hh"):
+                for gate in weight.data.chunk(4):  # in PyTorch's order: input, forget, cell, output
+                    nn.init.orthogonal_(gate)
+            else:
+                nn.init.zeros_(weight)
+                if name.startswith("bias_ih"):
+                    nn.init.constant_(weight.data[hidden : 2 * hidden], FORGET)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self.flatten_parameters()  # a copy, such as the EMA's, lies in pieces, and cuDNN would warn of it
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def forward(self, rows: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Rows (H, N, D) and the states before them -> rows (H, N, hidden) and the states (layers, N, hidden) h, c."""
+        device = rows.device.type
+        if torch.is_autocast_enabled(device):  # PyTorch asks oneDNN by the input's dtype: f32 would lead to a refusal
+            rows = rows.to(torch.get_autocast_dtype(device))
+        return super().forward(rows, hx)
 
 
 class LSTMEncoder(nn.Module):
-    """An LSTM reads the rows; one linear layer makes a vector of the states in which all its layers end."""
+    """An LSTM reads the rows; one linear layer makes a vector of the states in which all its layers end.
+
+    It reads pixels in units of the training images' spread around their mean, when it is told them.
+    """
+
+    mean: Tensor
+    sd: Tensor
 
     def __init__(self, shape: Shape, out_features: int, hidden: int = 128, layers: int = 2) -> None:
         super().__init__()
-        self.lstm = _lstm(shape[0] * shape[2], hidden, layers)
+        self.lstm = LSTM(shape[0] * shape[2], hidden, layers)
         self.head = nn.Linear(2 * layers * hidden, out_features)
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("sd", torch.ones(()))
+
+    def standardise(self, x: Tensor) -> None:
+        """Set the mean and the spread of a pixel to those of these images, (N, C, H, W) in [0, 1]."""
+        self.mean.copy_(x.mean())
+        self.sd.copy_(x.std(correction=0).clamp_min(1e-3))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
-        _, (h, c) = self.lstm(to_rows(x))
+        _, (h, c) = self.lstm((to_rows(x) - self.mean) / self.sd)
         features: Tensor = self.head(torch.cat([*h, *c], dim=1))
         return features
 
@@ -65,8 +97,13 @@ class LSTMDecoder(nn.Module):
         self.shape = shape
         self.layers = layers
         self.state = nn.Linear(latent_dim, 2 * layers * hidden)
-        self.lstm = _lstm(latent_dim, hidden, layers)
+        self.lstm = LSTM(latent_dim, hidden, layers)
         self.head = nn.Linear(hidden, shape[0] * shape[2])
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Set the last bias to the mean row of these images, (N, C, H, W) in [0, 1]."""
+        self.head.bias.copy_(to_rows(x).mean((0, 1)).logit(0.01))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""

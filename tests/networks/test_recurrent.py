@@ -1,5 +1,6 @@
 """The networks that read and write rows: shapes, order, an LSTM worked out by hand, and how they start."""
 
+import copy
 import math
 
 import pytest
@@ -62,6 +63,49 @@ def test_the_decoder_s_rows_by_hand() -> None:
     z = torch.tensor([[0.7], [-2.0]])
     lines = torch.stack([0.5 * torch.tanh(z / 2**row) for row in range(1, 6)], dim=2)
     torch.testing.assert_close(decoder(z), lines[..., None].expand(2, 1, 5, 2))
+
+
+def test_the_first_statistics_are_those_of_the_images() -> None:
+    x = torch.rand(50, 3, 6, 4) * 0.4 + torch.tensor([0.1, 0.2, 0.3, 0.5])
+    encoder, decoder = LSTMEncoder((3, 6, 4), 5, hidden=8), LSTMDecoder((3, 6, 4), 5, hidden=8)
+    read: list[Tensor] = []
+    encoder.lstm.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0]))
+    encoder.standardise(x)
+    encoder(x)
+    assert read[0].mean().item() == pytest.approx(0, abs=1e-5)
+    assert read[0].std(correction=0).item() == pytest.approx(1, abs=1e-5)
+    encoder.standardise(torch.full((2, 3, 6, 4), 0.5))  # no spread, no infinity
+    assert encoder(x).isfinite().all()
+    nn.init.zeros_(decoder.head.weight)
+    decoder.start_at(x)
+    pixels = decoder(torch.rand(1, 5)).sigmoid()[0]
+    torch.testing.assert_close(pixels, x.mean((0, 2), keepdim=True)[0].expand(3, 6, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_reduced_precision_is_near_f32(dtype: torch.dtype) -> None:
+    x = torch.rand(4, 1, 8, 8)
+    network = nn.Sequential(LSTMEncoder((1, 8, 8), 5, hidden=8), LSTMDecoder((1, 8, 8), 5, hidden=8))
+    (network(x) - x).square().mean().backward()
+    exact = [weight.grad for weight in network.parameters()]
+    network.zero_grad()
+    with torch.autocast("cpu", dtype):
+        logits = network(x)
+    assert logits.dtype is dtype
+    (logits.float() - x).square().mean().backward()
+    for weight, gradient in zip(network.parameters(), exact, strict=True):
+        torch.testing.assert_close(weight.grad, gradient, atol=3e-3, rtol=0.1)
+
+
+def test_a_copy_is_a_network_of_its_own() -> None:
+    encoder = LSTMEncoder((1, 8, 8), 5, hidden=8)
+    twin, x = copy.deepcopy(encoder), torch.rand(2, 1, 8, 8)
+    before = encoder(x)
+    with torch.no_grad():
+        for weight in twin.parameters():
+            weight.add_(0.1)
+    torch.testing.assert_close(encoder(x), before)
+    assert not torch.allclose(twin(x), before)
 
 
 def test_every_pixel_reaches_every_feature_and_every_latent_every_pixel() -> None:
