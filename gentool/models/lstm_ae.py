@@ -9,9 +9,12 @@ from typing import ClassVar
 from gentool.data.images import ImageData
 from gentool.engine.run import Run
 from gentool.models import reconstruction
-from gentool.models.reconstruction import MEASURED, Autoencoder
+from gentool.models.reconstruction import Autoencoder
 from gentool.networks.recurrent import LSTMDecoder, LSTMEncoder
 from gentool.options import TrainOptions, option, redefault
+
+GLANCE = 512
+"""The mean and the spread of a pixel are measured on so many training images, at equal distances."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ def build(options: Options, shape: tuple[int, int, int], classes: int) -> LSTMAu
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Descend the reconstruction error, from a network that knows the mean pixel."""
     network = run.place(build(options, data.shape, len(data.classes)))
-    images = data.train.images[:: -(-len(data.train) // MEASURED)].float() / 255
-    network.encoder.standardise(images)
-    network.decoder.start_at(images)
+    x = data.train.images[:: -(-len(data.train) // GLANCE)].float() / 255
+    network.encoder.standardise(x)
+    network.decoder.start_at(x)
     reconstruction.descend(options, network, data, run, clip=options.clip)

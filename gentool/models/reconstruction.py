@@ -14,7 +14,7 @@ from gentool.figures.grids import grid, labelled_rows
 from gentool.options import TrainOptions, option, redefault
 
 MEASURED = 4096
-"""Means and spreads, such as the latents', are measured on so many training images."""
+"""The latents' mean and spread are measured on so many training images."""
 
 
 @dataclass(frozen=True, kw_only=True)
