@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "Draw samples from a trained model.",
     "reconstruct": "Show what an autoencoder makes of images, and its errors.",
     "interpolate": "Walk through the latent space: between random codes, pictures, or classes.",
+    "project": "Find the z whose picture is nearest to a given one, also for models without an encoder.",
     "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
     "doctor": "Check the installation, and say what mends it.",
 }
