@@ -13,6 +13,7 @@ from gentool.errors import OptionError
 from gentool.latent.codes import encode
 from gentool.latent.latents import read_latents
 from gentool.latent.pictures import indexed_pictures, parse_indices, read_pictures
+from gentool.latent.project import Search, project
 from gentool.latent.trained import Trained
 from gentool.options import Validated, option
 
@@ -77,4 +78,8 @@ def find(trained: Trained, names: tuple[str, ...], x: Tensor, seed: int, voice: 
     """The codes of pictures: what the encoder says, or without an encoder what a search finds."""
     if hasattr(trained.network, "encode"):
         return Keys(names, encode(trained, x), None, x)
-    raise OptionError("not yet")
+    classes = range(getattr(trained.network, "classes", 0))
+    voice.say(f"a {trained.header.model} has no encoder: searching the codes of {len(x)} pictures, as project does")
+    with voice.progress("pictures computed") as update:
+        found = project(trained, x, Search(seed=seed), list(classes), on_progress=update)
+    return Keys(names, found.z, found.labels, x)

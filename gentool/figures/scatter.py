@@ -100,7 +100,7 @@ def _place(axes: Any, points: Points, thumbnails: Picture, frames: Sequence[Any]
     best: dict[tuple[int, int], int] = {}
     for index in np.argsort(away, kind="stable"):
         cell = (int(cells[index, 0]), int(cells[index, 1]))
-        if 0 <= min(cell) and max(cell) < CELLS:
+        if min(cell) >= 0 and max(cell) < CELLS:
             best.setdefault(cell, int(index))
     step = extent / CELLS
     for cell, index in best.items():

@@ -12,25 +12,35 @@ from gentool.errors import OptionError
 
 Labels = NDArray[np.int64]
 
-REGULARIZATION = 1e-4
-"""Added to the diagonal of each covariance."""
+REGULARIZATION = 0.1
+"""Added to the diagonal of each covariance, in units of the codes' mean variance. It keeps a component from closing in
+on a few codes: clusters of MNIST agree better with the digits. A density to sample from wants next to none."""
 ITERATIONS = 200
+SEARCHED = 20_000
+"""Restarts are compared on so many codes; the best goes on with all of them."""
+EFFORT = 100
+"""Restarts times components: ten restarts for ten components, one for a hundred."""
 
 
-def fit_mixture(z: Tensor, components: int, seed: int, covariance: str = "full") -> Any:
-    """A scikit-learn GaussianMixture of codes z (N, D), by expectation maximisation from k-means.
+def fit_mixture(z: Tensor, components: int, seed: int, regularization: float = REGULARIZATION) -> Any:
+    """A scikit-learn GaussianMixture of codes z (N, D): the likeliest of several runs of expectation maximisation.
 
-    The codes are taken as they are: standardising them would blow up the dimensions that say nothing. Raises
-    OptionError when there are fewer codes than components.
+    They start from k-means++ centres. The codes are taken as they are: standardising them would blow up the dimensions
+    that say nothing. Raises OptionError when there are fewer codes than components.
     """
     from sklearn.mixture import GaussianMixture
 
     if components > len(z):
         raise OptionError(f"a mixture of {components} components needs at least as many images; there are {len(z)}")
-    mixture = GaussianMixture(
-        components, covariance_type=covariance, reg_covar=REGULARIZATION, random_state=seed, max_iter=ITERATIONS
-    )
-    return mixture.fit(z.double().numpy())
+    codes = z.double().numpy()
+    some = codes[np.random.default_rng(seed).permutation(len(codes))[:SEARCHED]]
+    common = {"reg_covar": regularization * max(float(codes.var(0).mean()), 1e-9), "max_iter": ITERATIONS}
+    restarts = max(1, EFFORT // components)
+    found = GaussianMixture(components, n_init=restarts, init_params="k-means++", random_state=seed, **common).fit(some)
+    if len(some) == len(codes):
+        return found
+    start = {"weights_init": found.weights_, "means_init": found.means_, "precisions_init": found.precisions_}
+    return GaussianMixture(components, random_state=seed, **start, **common).fit(codes)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class MixturePrior:
     @classmethod
     def fit(cls, z: Tensor, components: int, seed: int = 0) -> Self:
         """Fitted to codes z (N, D). Raises OptionError when there are fewer of them than components."""
-        mixture = fit_mixture(z, components, seed)
+        mixture = fit_mixture(z, components, seed, regularization=1e-4)
         weights, means, covariances = (
             torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
         )

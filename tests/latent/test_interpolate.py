@@ -111,6 +111,19 @@ def test_between_picture_files(cli: Callable, runs: Path) -> None:
     assert "c.png: 20x30 colour; fitted to the model's 8x8 grey" in odd.err
 
 
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_between_images_of_a_model_without_an_encoder(cli: Callable, runs: Path, model: str) -> None:
+    own = sample(load_trained(model, runs / model, "cpu"), 2, 5, torch.tensor([4, 4]) if model == "cgan" else None)
+    for name, image in zip("ab", to_pixels(own), strict=True):
+        Image.fromarray(image[..., 0]).save(f"{name}.png")
+    done = cli("interpolate", model, runs / model, "a.png", "b.png", "--steps", 3, "--out", "w.png")
+    assert done.code == 0, done.err
+    assert f"a {model} has no encoder: searching the codes of 2 pictures" in done.err
+    shown = cells("w.png", 1, 5)[0].astype(int)
+    assert abs(shown[1] - shown[0]).mean() < 2
+    assert abs(shown[3] - shown[4]).mean() < 2
+
+
 def test_a_conditional_model_walks_within_a_class_or_through_classes(cli: Callable, runs: Path) -> None:
     inside = cli("interpolate", "cgan", runs / "cgan", "--labels", "3,8", "--rows", 3, "--steps", 3, "--out", "in.png")
     assert inside.code == 0, inside.err
