@@ -24,7 +24,7 @@ from gentool.latent.polish import LARGEST
 from gentool.latent.project import KEPT_LABELS, LEAST_POOL, Projection, Search, first_steps, project
 from gentool.latent.sample import parse_labels
 from gentool.latent.trained import Trained, load_trained
-from gentool.options import Validated, option, redefault
+from gentool.options import Validated, option
 
 COLUMNS = 10
 """Pictures side by side; more go on below."""
@@ -35,11 +35,10 @@ TAKEN = (".csv", ".npz", ".gif")
 class ProjectData(DataOptions):
     """Images of a set instead of files."""
 
-    data: str | None = redefault(DataOptions, "data", None)
+    data: str | None = option(None, "The images that --index counts. (default: those of the training)")
     index: str | None = option(
         None,
-        "Instead of files: images of --data (by default that of the training) by their place in its stored order "
-        "(train, validation, test), with commas.",
+        "Instead of files: images of --data by their place in its stored order (train, validation, test), with commas.",
         parse=parse_indices,
     )
 
@@ -74,7 +73,7 @@ def search(
     options: ProjectOptions,
     place: PlaceOptions,
     terminal: TerminalOptions,
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files to find.", metavar="[IMAGE]...")] = None,
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files to find.", metavar="IMAGE")] = None,
 ) -> None:
     """Find the z (and the class) whose picture is nearest to each given one: PNG, CSV, and the z as .npz."""
     voice = Terminal(terminal)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Unreadable, decode, header, pillow_warnings, transparent
-from gentool.data.images import ImageData
+from gentool.data.images import ImageData, by
 from gentool.data.raw import Pixels
 from gentool.errors import DataError, OptionError
 
@@ -39,7 +39,7 @@ def indexed_pictures(images: ImageData, indices: Sequence[int], shape: Shape, no
             last = len(images) - 1
             raise OptionError(f"--index: {index} is out of range; {images.name} has images 0 to {last}")
     if images.shape != shape:
-        notice(f"{images.name}: {_change(images.shape, shape)}")
+        notice(f"{images.name}: {by(images.shape)}; fitted to the model's {by(shape)}")
     return _stacked([_fitted(_stored(images, index), shape) for index in indices], shape)
 
 
@@ -71,7 +71,7 @@ def _read(path: Path, shape: Shape, notice: Callable[[str], None]) -> Pixels:
         notice(f"{path}: its transparent parts are made white")
     own = (3 if not found.grey and _coloured(content) else 1), found.height, found.width
     if own[1:] != shape[1:] or own[0] > shape[0]:
-        notice(f"{path}: {_change(own, shape)}")
+        notice(f"{path}: {by(own)}; fitted to the model's {by(shape)}")
     return _fitted(pixels, shape)
 
 
@@ -101,10 +101,3 @@ def _stacked(pictures: Sequence[Pixels], shape: Shape) -> Tensor:
     if not pictures:
         return torch.empty(0, *shape)
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255)
-
-
-def _change(own: Shape, shape: Shape) -> str:
-    before, after = (
-        f"{width}x{height} {'grey' if channels == 1 else 'colour'}" for channels, height, width in (own, shape)
-    )
-    return f"{before}; fitted to the model's {after}"
