@@ -74,6 +74,19 @@ def read(classifier: nn.Module, x: Tensor) -> Tensor:
     return torch.cat([classifier(part).argmax(1) for part in x.split(500)])
 
 
+def known_classifier(data: ImageData, seed: int, path: Path | None) -> tuple[nn.Module, float]:
+    """The classifier, kept at `path` when one is given, and its accuracy on the real test images."""
+    if path is not None and path.is_file():
+        classifier = network(data.shape, len(data.classes)).eval()
+        classifier.load_state_dict(torch.load(path, weights_only=True))
+    else:
+        classifier = train_classifier(data, seed)
+        if path is not None:
+            torch.save(classifier.state_dict(), path)
+    test = batch(data.test, torch.arange(len(data.test)))
+    return classifier, (read(classifier, test) == data.test.labels).float().mean().item()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -84,15 +97,7 @@ def main() -> None:
     parser.add_argument("--classifier", type=Path, help="keep the classifier's weights here, and take them from here")
     arguments = parser.parse_args()
     data = load(arguments.data)
-    if arguments.classifier is not None and arguments.classifier.is_file():
-        classifier = network(data.shape, len(data.classes)).eval()
-        classifier.load_state_dict(torch.load(arguments.classifier, weights_only=True))
-    else:
-        classifier = train_classifier(data, arguments.seed)
-        if arguments.classifier is not None:
-            torch.save(classifier.state_dict(), arguments.classifier)
-    test = batch(data.test, torch.arange(len(data.test)))
-    accuracy = (read(classifier, test) == data.test.labels).float().mean().item()
+    classifier, accuracy = known_classifier(data, arguments.seed, arguments.classifier)
     trained = load_trained(arguments.model, arguments.checkpoint)
     labels = torch.arange(arguments.samples) % len(data.classes)
     agrees = read(classifier, sample(trained, arguments.samples, arguments.seed, labels)) == labels

@@ -168,7 +168,7 @@ def meant(words: tuple[str, ...], word: str) -> list[tuple[str, ...]]:
     below = [known for known in commands() if len(known) == len(words) + 1 and known[:-1] == words]
     if (*words, word) in below:
         return [(*words, word)]
-    return below if re.fullmatch(r"[A-Z_]+|[<{\[].*|…|\.\.\.|\w+(\|\w+)+", word) else []
+    return below if re.fullmatch(r"[A-Z_]+|[<{\[].*|…|\.\.\.|[\w-]+(\|[\w-]+)+", word) else []
 
 
 def test_the_documents_show_commands() -> None:
