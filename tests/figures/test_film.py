@@ -94,3 +94,17 @@ def test_an_unreadable_frame_is_named(tmp_path: Path) -> None:
 def test_no_film_without_frames_or_speed(tmp_path: Path, count: int, fps: float) -> None:
     with pytest.raises(ValueError, match="make no film"):
         film(noise(count, 4), tmp_path / "film.gif", fps)
+
+
+def test_mp4_shows_the_frames_and_holds_the_last(tmp_path: Path) -> None:
+    av = pytest.importorskip("av", reason="PyAV is an extra and not installed")
+    frames = [np.full((33, 47, 3), 20 * index, np.uint8) for index in range(6)]
+    path = film(frames, tmp_path / "walk.mp4", fps=5)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        shown = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert stream.average_rate == 5
+    assert len(shown) == 6 + 10
+    assert shown[0].shape == (34, 48, 3)
+    for index, picture in enumerate(shown):
+        assert abs(picture.astype(int) - 20 * min(index, 5)).max() <= 3

@@ -154,3 +154,15 @@ def test_a_method_that_needs_a_package_says_so(cli: Callable, runs: Path, monkey
     refused = cli("embed", "vae", runs / "vae", "--method", "umap")
     assert refused.code == 2
     assert "--method umap: needs a package more: pip install 'gentool[umap]'" in refused.err
+
+
+@pytest.mark.slow  # umap compiles itself at first
+@pytest.mark.parametrize(("method", "module"), [("opentsne", "openTSNE"), ("umap", "umap")])
+@pytest.mark.filterwarnings("default")  # their own dependencies warn
+def test_methods_of_other_packages(cli: Callable, runs: Path, method: str, module: str) -> None:
+    pytest.importorskip(module, reason=f"{module} is an extra and not installed")
+    done = cli("embed", "vae", runs / "vae", "--method", method, "--points", 100, "--out", "e")
+    assert done.code == 0, done.err
+    rows = table(Path("e/embedding.csv"))
+    assert len(rows) == 100
+    assert all(np.isfinite(float(row[axis])) for row in rows for axis in "xy")
