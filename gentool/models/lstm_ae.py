@@ -13,9 +13,6 @@ from gentool.models.reconstruction import Autoencoder
 from gentool.networks.recurrent import LSTMDecoder, LSTMEncoder
 from gentool.options import TrainOptions, option, redefault
 
-GLANCE = 512
-"""The mean and the spread of a pixel are measured on so many training images, at equal distances."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options(reconstruction.Options):
@@ -31,23 +28,13 @@ class Options(reconstruction.Options):
     lr: float = redefault(TrainOptions, "lr", 6e-3)
 
 
-class LSTMAutoencoder(Autoencoder):
-    """rows -> z -> rows of logits."""
-
-    encoder: LSTMEncoder
-    decoder: LSTMDecoder
-
-
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> LSTMAutoencoder:
+def build(options: Options, shape: tuple[int, int, int], classes: int) -> Autoencoder:
     """The network that model.pt holds."""
     sizes = (options.latent_dim, options.hidden, options.layers)
-    return LSTMAutoencoder(LSTMEncoder(shape, *sizes), LSTMDecoder(shape, *sizes), options.latent_dim)
+    return Autoencoder(LSTMEncoder(shape, *sizes), LSTMDecoder(shape, *sizes), options.latent_dim)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
-    """Descend the reconstruction error, from a network that knows the mean pixel."""
+    """Descend the reconstruction error."""
     network = run.place(build(options, data.shape, len(data.classes)))
-    x = data.train.images[:: -(-len(data.train) // GLANCE)].float() / 255
-    network.encoder.standardise(x)
-    network.decoder.start_at(x)
     reconstruction.descend(options, network, data, run, clip=options.clip)

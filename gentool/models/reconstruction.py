@@ -11,6 +11,7 @@ from gentool.data.images import ImageData, Split
 from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
+from gentool.networks.pixels import Standardise, glance
 from gentool.options import TrainOptions, option, redefault
 
 MEASURED = 4096
@@ -36,6 +37,7 @@ class Autoencoder(nn.Module):
     def __init__(self, encoder: nn.Module, decoder: nn.Module, latent_dim: int) -> None:
         super().__init__()
         self.latent_dim = latent_dim
+        self.standardise = Standardise()
         self.encoder = encoder
         self.decoder = decoder
         self.register_buffer("latent_mean", torch.zeros(latent_dim))
@@ -43,11 +45,16 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (N, C, H, W) in [0, 1] -> logits (N, C, H, W)."""
-        return self.decoder(self.encoder(x))
+        return self.decoder(self.encoder(self.standardise(x)))
+
+    def start_at(self, x: Tensor) -> None:
+        """Read pixels around those of images x (N, C, H, W) in [0, 1], and begin with rebuilding their mean."""
+        self.standardise.fit(x)
+        self.decoder.start_at(x)  # type: ignore[operator]
 
     def encode(self, x: Tensor) -> Tensor:
         """z (N, D), in units of the training latents' spread around their mean."""
-        return (self.encoder(x) - self.latent_mean) / self.latent_sd
+        return (self.encoder(self.standardise(x)) - self.latent_mean) / self.latent_sd
 
     def decode(self, z: Tensor) -> Tensor:
         """z (N, D), in those units -> pixels (N, C, H, W) in [0, 1]."""
@@ -64,6 +71,7 @@ def reconstruction_loss(kind: str, logits: Tensor, x: Tensor) -> dict[str, Tenso
 
 def descend(options: Options, network: Autoencoder, data: ImageData, run: Run, clip: float = 0.0) -> None:
     """Descend the reconstruction error of a network that `run` has placed; gradients of a larger norm are clipped."""
+    network.start_at(glance(data.train.images).to(run.device))
     optimizer = run.adam(network, options.lr)
     ema = EMA(network, options.ema)
     z = run.fixed_noise("samples", 64, options.latent_dim)
@@ -96,7 +104,7 @@ def measure_latents(network: Autoencoder, split: Split, run: Run) -> None:
     """Set `latent_mean` and `latent_sd` from the first training images."""
     latents = []
     for x, _ in run.in_order(split):
-        latents.append(network.encoder(x))
+        latents.append(network.encoder(network.standardise(x)))
         if sum(map(len, latents)) >= MEASURED:
             break
     z = torch.cat(latents)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gentool.networks.layers import Down, Up
+from gentool.networks.pixels import logit_of_mean
 
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
@@ -71,7 +72,7 @@ class ConvEncoder(nn.Module):
             last.mul_(SMALL)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
+        """Map images (N, C, H, W) to features (N, out_features), of any sign and size."""
         features: Tensor = self.network(x)
         return features
 
@@ -104,6 +105,13 @@ class ConvDecoder(nn.Module):
             layers += [nn.ReLU(), _doubling(widths[i], widths[i - 1], sizes[i - 1], kernel_size)]
         self.network = nn.Sequential(*layers)
         _initialise(self.network)
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Set the last bias to the mean of each channel of these images, (N, C, H, W) in [0, 1]."""
+        bias = self.network[-1].bias
+        assert isinstance(bias, Tensor)
+        bias.copy_(logit_of_mean(x, 0, 2, 3))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""
@@ -154,7 +162,7 @@ class MLPEncoder(nn.Module):
         self.network = nn.Sequential(nn.Flatten(), *_fully_connected([math.prod(shape), *hidden, out_features]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
+        """Map images (N, C, H, W) to features (N, out_features), of any sign and size."""
         features: Tensor = self.network(x)
         return features
 
@@ -166,6 +174,13 @@ class MLPDecoder(nn.Module):
         super().__init__()
         layers = _fully_connected([latent_dim, *reversed(hidden), math.prod(shape)])
         self.network = nn.Sequential(*layers, nn.Unflatten(1, shape))
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Set the last bias to the mean of these images, (N, C, H, W) in [0, 1]."""
+        bias = self.network[-2].bias
+        assert isinstance(bias, Tensor)
+        bias.copy_(logit_of_mean(x, 0).flatten())
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""

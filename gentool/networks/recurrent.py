@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gentool.networks.pixels import logit_of_mean
+
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
@@ -62,29 +64,16 @@ class LSTM(nn.LSTM):
 
 
 class LSTMEncoder(nn.Module):
-    """An LSTM reads the rows; one linear layer makes a vector of the states in which all its layers end.
-
-    It reads pixels in units of the training images' spread around their mean, when it is told them.
-    """
-
-    mean: Tensor
-    sd: Tensor
+    """An LSTM reads the rows; one linear layer makes a vector of the states in which all its layers end."""
 
     def __init__(self, shape: Shape, out_features: int, hidden: int = 128, layers: int = 2) -> None:
         super().__init__()
         self.lstm = LSTM(shape[0] * shape[2], hidden, layers)
         self.head = nn.Linear(2 * layers * hidden, out_features)
-        self.register_buffer("mean", torch.zeros(()))
-        self.register_buffer("sd", torch.ones(()))
-
-    def standardise(self, x: Tensor) -> None:
-        """Set the mean and the spread of a pixel to those of these images, (N, C, H, W) in [0, 1]."""
-        self.mean.copy_(x.mean())
-        self.sd.copy_(x.std(correction=0).clamp_min(1e-3))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map images (N, C, H, W) in [0, 1] to features (N, out_features), of any sign and size."""
-        _, (h, c) = self.lstm((to_rows(x) - self.mean) / self.sd)
+        """Map images (N, C, H, W) to features (N, out_features), of any sign and size."""
+        _, (h, c) = self.lstm(to_rows(x))
         features: Tensor = self.head(torch.cat([*h, *c], dim=1))
         return features
 
@@ -103,7 +92,7 @@ class LSTMDecoder(nn.Module):
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:
         """Set the last bias to the mean row of these images, (N, C, H, W) in [0, 1]."""
-        self.head.bias.copy_(to_rows(x).mean((0, 1)).logit(0.01))
+        self.head.bias.copy_(logit_of_mean(to_rows(x), 0, 1))
 
     def forward(self, z: Tensor) -> Tensor:
         """Map latents (N, latent_dim) to the logits (N, C, H, W) of pixels in [0, 1]."""
