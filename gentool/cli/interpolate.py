@@ -84,9 +84,10 @@ def interpolate(
     if moving and still.exists() and not place.overwrite:
         raise OptionError(f"--out {moving}: {still} beside it exists; give --overwrite to replace both")
     method = automatic_method(trained) if options.method == "auto" else options.method
-    check_classes(trained, options)
-    given = keys.read(trained, pictures or [], options.seed, voice)
-    routes = random_routes(trained, options) if given is None else routes_between(given, trained, options)
+    named = keys.kind(pictures or [])
+    check(trained, options, named)
+    given = keys.read(trained, pictures or [], options.seed, voice) if named else None
+    routes = random_routes(trained, options) if given is None else routes_between(given, trained)
     strips = [strip(trained, route, options.steps, method) for route in routes]
     save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
     if options.gif or moving:
@@ -99,8 +100,11 @@ def interpolate(
     voice.result(still, record | {"method": method, "seed": options.seed})
 
 
-def check_classes(trained: Trained, options: WalkOptions) -> None:
-    """Raises OptionError for options about classes that this model does not have, or that exclude one another."""
+def check(trained: Trained, options: WalkOptions, named: str | None) -> None:
+    """Raises OptionError for options that this model or the key frames have no use for, or that exclude one another."""
+    for name in ("rows", "labels", "through_classes"):
+        if named and getattr(options, name) is not None:
+            raise OptionError(f"{flag(name)}: not with {named}")
     for name in ("labels", "through_classes"):
         if getattr(options, name) is not None and not getattr(trained.network, "classes", 0):
             raise OptionError(f"{flag(name)}: a {trained.header.model} is not conditional; cgan is")
@@ -108,11 +112,8 @@ def check_classes(trained: Trained, options: WalkOptions) -> None:
         raise OptionError("--labels, --through-classes: give one of the two")
 
 
-def routes_between(given: Keys, trained: Trained, options: WalkOptions) -> list[Route]:
+def routes_between(given: Keys, trained: Trained) -> list[Route]:
     """A route from each key frame to the next."""
-    for name in ("rows", "labels", "through_classes"):
-        if getattr(options, name) is not None:
-            raise OptionError(f"{flag(name)}: key frames leave it nothing to say")
     weights = None if given.labels is None else F.one_hot(given.labels, trained.network.classes).float()
     pairs = [slice(start, start + 2) for start in range(len(given.z) - 1)]
     return [

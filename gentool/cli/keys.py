@@ -44,34 +44,38 @@ class KeyOptions(Validated):
     )
     latents: Path | None = option(None, "A file of codes to go through, as project and embed write it.", metavar="NPZ")
 
-    def read(self, trained: Trained, pictures: Sequence[Path], seed: int, voice: Terminal) -> Keys | None:
-        """The key frames, or None when none are named. Raises OptionError for fewer than two or two kinds of them."""
+    def kind(self, pictures: Sequence[Path]) -> str | None:
+        """What kind of key frames is named, or None. Raises OptionError for two kinds, or fewer than two frames."""
         ends = [path for path in (self.from_, self.to) if path is not None]
         if len(ends) == 1:
             raise OptionError("--from, --to: give both, or neither")
-        kinds = {"--from and --to": ends, "pictures": pictures, "--index": self.index, "--latents": self.latents}
+        indices = parse_indices(self.index) if self.index else ()
+        kinds = {"--from and --to": ends, "pictures": pictures, "--index": indices, "--latents": self.latents}
         named = [name for name, value in kinds.items() if value]
         if len(named) > 1:
             raise OptionError(f"{' and '.join(named)}: give one kind of key frames")
         if self.data is not None and self.index is None:
             raise OptionError("--data: only --index has a use for it")
-        if not named:
-            return None
+        if len(pictures) == 1 or len(indices) == 1:
+            raise OptionError(f"{named[0]}: a walk needs at least two key frames")
+        return named[0] if named else None
+
+    def read(self, trained: Trained, pictures: Sequence[Path], seed: int, voice: Terminal) -> Keys:
+        """The key frames that are named."""
+        shape = trained.header.shape
         if self.latents is not None:
             z, labels = read_latents(self.latents, trained)
-            keys = Keys(tuple(map(str, range(len(z)))), z, labels, None)
-        elif self.index is not None:
+            if len(z) < 2:
+                raise OptionError("--latents: a walk needs at least two key frames")
+            return Keys(tuple(map(str, range(len(z)))), z, labels, None)
+        if self.index is not None:
             images = DataOptions(data=self.data or training_data(trained.header)).load(voice)
             indices = parse_indices(self.index)
-            x = indexed_pictures(images, indices, trained.header.shape, voice.say)
-            keys = find(trained, tuple(map(str, indices)), x, seed, voice)
-        else:
-            paths = ends or list(pictures)
-            x = read_pictures(paths, trained.header.shape, voice.say)
-            keys = find(trained, tuple(path.stem for path in paths), x, seed, voice)
-        if len(keys.z) < 2:
-            raise OptionError(f"{named[0]}: a walk needs at least two key frames")
-        return keys
+            x = indexed_pictures(images, indices, shape, voice.say)
+            return find(trained, tuple(map(str, indices)), x, seed, voice)
+        paths = [path for path in (self.from_, self.to) if path is not None] or pictures
+        x = read_pictures(paths, shape, voice.say)
+        return find(trained, tuple(path.stem for path in paths), x, seed, voice)
 
 
 def find(trained: Trained, names: tuple[str, ...], x: Tensor, seed: int, voice: Terminal) -> Keys:
@@ -79,7 +83,7 @@ def find(trained: Trained, names: tuple[str, ...], x: Tensor, seed: int, voice: 
     if hasattr(trained.network, "encode"):
         return Keys(names, encode(trained, x), None, x)
     classes = range(getattr(trained.network, "classes", 0))
-    voice.say(f"a {trained.header.model} has no encoder: searching the codes of {len(x)} pictures, as project does")
+    voice.say(f"a {trained.header.model} has no encoder: searching the code of each picture, as project does")
     with voice.progress("pictures computed") as update:
         found = project(trained, x, Search(seed=seed), list(classes), on_progress=update)
     return Keys(names, found.z, found.labels, x)
