@@ -40,7 +40,7 @@ class Options(TrainOptions):
     r1: float | None = option(
         None,
         "Weight gamma of the R1 penalty on real images, every 16th update; 0: none. "
-        "(default: 0.5 for bce without normalisation, else 0)",
+        "(default: 0.2 for bce without normalisation, else 0)",
         min=0,
     )
     critic_steps: int = option(1, "Discriminator updates for each of the generator's.", min=1, max=100)
@@ -77,7 +77,7 @@ def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]
 def r1_weight(options: Options) -> float:
     """What --r1 is when it is not given."""
     if options.r1 is None:
-        return 0.5 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
+        return 0.2 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
     return options.r1
 
 
