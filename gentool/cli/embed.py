@@ -21,7 +21,7 @@ from gentool.latent.encoded import encode_set
 from gentool.latent.latents import write_latents
 from gentool.latent.plane import Flattening, draw, flatten
 from gentool.latent.trained import load_trained
-from gentool.options import Validated, numbers, option
+from gentool.options import Validated, flag, numbers, option
 
 TOLD = ("kl", "active_units", "knn_accuracy", "linear_probe_accuracy", "silhouette")
 
@@ -44,8 +44,8 @@ class EmbedOptions(Validated):
     points: int | None = option(
         None, "At most so many images in the picture, drawn at random. (default: all for pca, else 10,000)", min=3
     )
-    perplexity: float = option(30.0, "Neighbours that count in t-SNE.", min=1, max=1000)
-    neighbours: int = option(15, "Neighbours that count in UMAP.", min=2, max=1000)
+    perplexity: float | None = option(None, "Neighbours that count in t-SNE. (default: 30)", min=1, max=1000)
+    neighbours: int | None = option(None, "Neighbours that count in UMAP. (default: 15)", min=2, max=1000)
     thumbnails: bool = option(False, "Show the images themselves where there is room.")
     gmm: str | None = option(
         None,
@@ -53,10 +53,24 @@ class EmbedOptions(Validated):
         metavar="K[,K]",
         parse=numbers,
     )
-    repeats: int = option(5, "Seeds of each mixture of --gmm.", min=1, max=1000)
-    class_components: int = option(10, "Components of the mixture of each class, for --gmm.", min=1, max=1000)
+    repeats: int | None = option(None, "Seeds of each mixture of --gmm. (default: 5)", min=1, max=1000)
+    class_components: int | None = option(
+        None, "Components of the mixture of each class, for --gmm. (default: 10)", min=1, max=1000
+    )
     seed: int = option(0, "Seed of every random choice.", min=0, max=2**31 - 1)
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where to compute.")
+
+    def cross_check(self) -> None:
+        """Raises OptionError for options that nothing would look at."""
+        idle = {
+            "perplexity": self.method not in ("tsne", "opentsne") and "--method tsne and opentsne",
+            "neighbours": self.method != "umap" and "--method umap",
+            "repeats": self.gmm is None and "--gmm",
+            "class_components": self.gmm is None and "--gmm",
+        }
+        for name, wanted in idle.items():
+            if wanted and getattr(self, name) is not None:
+                raise OptionError(f"{flag(name)}: only for {wanted}")
 
 
 def embed(
@@ -83,11 +97,11 @@ def embed(
     card = write_card(trained, encoded, folder, options.seed)
     told = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in card.items() if name in TOLD)
     voice.say(f"{folder / 'latent_card.json'}{': ' if told else ''}{told}")
-    how = Flattening(options.method, options.points, options.perplexity, options.neighbours, options.seed)
+    how = Flattening(options.method, options.points, options.perplexity or 30.0, options.neighbours or 15, options.seed)
     plane = flatten(encoded.z, how, voice)
     voice.say(f"{draw(encoded, plane, folder, options.thumbnails)}: {plane.title}")
     if options.gmm is not None:
-        mixtures = Mixtures(numbers(options.gmm), options.class_components, options.repeats, options.seed)
+        mixtures = Mixtures(numbers(options.gmm), options.class_components or 10, options.repeats or 5, options.seed)
         judge(encoded, plane, mixtures, folder, voice)
     voice.result(folder, {"event": "done", "folder": str(folder), "images": len(encoded.z)} | card)
 

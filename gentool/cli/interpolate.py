@@ -46,8 +46,10 @@ class WalkOptions(Validated):
         None, "A conditional model walks through these classes at fixed noise: names or numbers with commas, or all."
     )
     gif: bool = option(False, "Also write a film, as a GIF beside the picture.")
-    frames: int = option(30, "Pictures of the film from one key frame to the next.", min=2, max=10_000)
-    fps: float = option(15.0, "Pictures of the film a second.", min=0.1, max=50)
+    frames: int | None = option(
+        None, "Pictures of the film from one key frame to the next. (default: 30)", min=2, max=10_000
+    )
+    fps: float | None = option(None, "Pictures of the film a second. (default: 15)", min=0.1, max=50)
     seed: int = option(0, "Row i is a function of the seed and i.", min=0, max=2**31 - 1)
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where to compute.")
 
@@ -78,6 +80,9 @@ def interpolate(
     moving = place.out if place.out is not None and place.out.suffix.lower() in FILMS else None
     if moving is not None:
         check_film(moving)
+    for name in ("frames", "fps"):
+        if getattr(options, name) is not None and not (options.gif or moving):
+            raise OptionError(f"{flag(name)}: only for a film; give --gif, or --out FILE.gif, .apng or .mp4")
     trained = load_trained(model, checkpoint, options.device)
     path = place.file(trained.path.parent / f"{trained.path.stem}-interpolation-{options.seed}.png")
     still = path.with_suffix(".png") if moving else path
@@ -92,9 +97,10 @@ def interpolate(
     save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
     if options.gif or moving:
         moving = moving or path.with_suffix(".gif")
-        walks = [along(trained, route, options.frames, method) for route in routes]
-        film(in_turn(walks) if given else side_by_side(walks), moving, options.fps)
-        voice.say(f"{moving}: a film of {options.frames} pictures from one key frame to the next")
+        number = options.frames or 30
+        walks = [along(trained, route, number, method) for route in routes]
+        film(in_turn(walks) if given else side_by_side(walks), moving, options.fps or 15.0)
+        voice.say(f"{moving}: a film of {number} pictures from one key frame to the next")
     voice.say(f"{still}: {len(routes)} rows of {options.steps} pictures, {method}")
     record = {"event": "done", "picture": str(still), "film": str(moving) if moving else None, "rows": len(routes)}
     voice.result(still, record | {"method": method, "seed": options.seed})

@@ -26,14 +26,20 @@ from gentool.latent.sample import commonest_colours, parse_labels, sample, snap
 from gentool.latent.trained import Trained, load_trained
 from gentool.options import Validated, option
 
-SIDE, ALONG, MOST_ROWS, COMPONENTS = 20, 11, 64, 10
+COUNT, SIDE, ALONG, MOST_ROWS, COMPONENTS = 25, 20, 11, 64, 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(Validated):
     """What to draw."""
 
-    count: int = option(25, "Samples to draw; for a conditional model, of each label.", min=1, max=100_000, short="-n")
+    count: int | None = option(
+        None,
+        f"Samples to draw; for a conditional model, of each label. (default: {COUNT})",
+        min=1,
+        max=100_000,
+        short="-n",
+    )
     seed: int = option(0, "Sample i is a function of the seed and i.", min=0, max=2**31 - 1)
     labels: str | None = option(
         None, "Classes of a conditional model: names or numbers with commas, or all. (default: all)"
@@ -72,7 +78,7 @@ class SampleOptions(Validated):
         if self.manifold and self.traverse:
             raise OptionError("--manifold, --traverse: give one of the two")
         charted = self.manifold or self.traverse
-        for name in ("rows", "each") if charted else ("dims", "along"):
+        for name in ("count", "rows", "each") if charted else ("dims", "along"):
             if getattr(self, name):
                 raise OptionError(f"--{name}: {'not for' if charted else 'only for'} --manifold and --traverse")
         if self.components is not None and self.prior != "gmm":
@@ -112,7 +118,7 @@ def draw(
     elif options.manifold:
         picture = grid(images, options.along or SIDE, padding=0)
     else:
-        picture = grid(images, None if options.rows is None else math.ceil(options.count / options.rows))
+        picture = grid(images, None if options.rows is None else math.ceil((options.count or COUNT) / options.rows))
     save_png(picture, path)
     if options.each:
         folder = path.with_suffix("")
@@ -129,9 +135,10 @@ def random_samples(
     """Samples, of each chosen class where there are any, and the names of the rows."""
     if options.rows is not None and chosen:
         raise OptionError(f"--rows: a {trained.header.model} has a row for each class; choose them with --labels")
-    labels = torch.tensor(chosen).repeat_interleave(options.count) if chosen else None
+    count = options.count or COUNT
+    labels = torch.tensor(chosen).repeat_interleave(count) if chosen else None
     prior = fitted_prior(trained, options, voice).draw if options.prior == "gmm" else None
-    images = sample(trained, options.count * max(len(chosen), 1), options.seed, labels, prior=prior)
+    images = sample(trained, count * max(len(chosen), 1), options.seed, labels, prior=prior)
     return images, [trained.header.classes[label] for label in chosen]
 
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -34,8 +35,6 @@ def principal_directions(z: Tensor, count: int = 2) -> tuple[Tensor, Tensor, Ten
     Each direction's largest entry is positive, so that its sign does not depend on the solver. Raises OptionError
     when there are fewer codes or dimensions than directions.
     """
-    import torch
-
     if min(z.shape) < count:
         raise OptionError(f"{count} principal directions need as many images and dimensions; there are {min(z.shape)}")
     codes = z.double()

@@ -138,6 +138,8 @@ def test_unlabelled_images(cli: Callable, runs: Path) -> None:
         (["vae", "{runs}/vae", "--gmm", "9999"], 2, "--gmm: 9999 components need as many training images; digits has"),
         (["vae", "{runs}/vae", "--gmm", "3", "--split", "test"], 2, "leave out --split"),
         (["vae", "{runs}/vae", "--gmm", "x"], 2, "expected positive whole numbers with commas"),
+        (["vae", "{runs}/vae", "--perplexity", "9"], 2, "--perplexity: only for --method tsne and opentsne"),
+        (["vae", "{runs}/vae", "--repeats", "9"], 2, "--repeats: only for --gmm"),
         (["vae", "{runs}/vae", "--method", "pcs"], 2, "'pcs' is not one of"),
     ],
 )

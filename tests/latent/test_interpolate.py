@@ -197,6 +197,7 @@ def test_codes_do_not_depend_on_their_number(runs: Path) -> None:
         (["vae", "{runs}/vae", "--labels", "3"], 2, "--labels: a vae is not conditional"),
         (["cgan", "{runs}/cgan", "--through-classes", "3"], 2, "a walk needs at least two classes"),
         (["vae", "{runs}/vae", "--latents", "a.png"], 3, "a.png: not a readable .npz"),
+        (["vae", "{runs}/vae", "--frames", "9"], 2, "--frames: only for a film; give --gif, or --out FILE.gif"),
         (["vae", "{runs}/vae", "--steps", "1"], 2, "--steps"),
     ],
 )

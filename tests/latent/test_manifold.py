@@ -106,6 +106,7 @@ def test_a_fitted_mixture_is_sampled_and_kept(cli: Callable, runs: Path, model: 
         (["vae", "{runs}/vae", "--traverse", "--each"], 2, "--each: not for --manifold and --traverse"),
         (["cgan", "{runs}/cgan", "--traverse"], 2, "choose one class of a conditional model with --labels"),
         (["vae", "{runs}/vae", "--prior", "gmm", "--components", "9999"], 2, "a mixture of 9999 components needs"),
+        (["vae", "{runs}/vae", "--manifold", "-n", "9"], 2, "--count: not for --manifold and --traverse"),
         (["vae", "{runs}/vae", "--components", "5"], 2, "--components: only for --prior gmm"),
     ],
 )
