@@ -127,7 +127,10 @@ class Run:
         self.scaler.scale(loss).backward()
         if clip:
             self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+            if self.device.type != "cpu" or norm > clip:  # elsewhere a look at the norm would wait for the device
+                nn.utils.clip_grads_with_norm_(weights, clip, norm)
         self.scaler.step(optimizer)
         self.scaler.update()
 
