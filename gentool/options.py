@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, Self
 from gentool.errors import OptionError
 
 Resume = Literal["same", "grow", "free"]
+Schedule = Literal["constant", "linear", "cosine", "onecycle", "warmup"]
 
 
 def option(
@@ -193,10 +194,11 @@ class TrainOptions(Validated):
     )
     batch_size: int = option(128, "Images per update.", min=1)
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = option(
+    schedule: Schedule = option(
         "constant",
-        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle: warm-up, then cosine "
-        "decay. A function of the share of the run that is done: when --epochs grows, the longer curve is followed.",
+        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle or warmup: a rise in its "
+        "first 30 % or 10 %, then cosine decay. A function of the share of the run that is done: when --epochs grows, "
+        "the longer curve is followed.",
     )
     ema: float = option(
         0.0, "Decay of the exponential moving average of the weights that are kept; 0: none.", min=0, max=0.99999

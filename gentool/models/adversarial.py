@@ -17,7 +17,7 @@ from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import discriminator_loss, generator_loss, gradient_penalty, squared_gradient
 from gentool.networks.augment import augment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
-from gentool.options import TrainOptions, option, redefault
+from gentool.options import Schedule, TrainOptions, option, redefault
 
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
@@ -53,7 +53,7 @@ class Options(TrainOptions):
     beta1: float = option(0.5, "Adam's first decay.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float = redefault(TrainOptions, "lr", 4e-4)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "linear")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
     def cross_check(self) -> None:

@@ -12,7 +12,7 @@ from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.networks.pixels import Standardise, glance
-from gentool.options import TrainOptions, option, redefault
+from gentool.options import Schedule, TrainOptions, option, redefault
 
 MEASURED = 4096
 """The latents' mean and spread are measured on so many training images."""
@@ -24,7 +24,7 @@ class Options(TrainOptions):
 
     loss: Literal["mse", "bce"] = option("mse", "Squared error, or cross-entropy with the pixels as means.")
     latent_dim: int = option(64, "Size of the latent vector.", min=1, max=4096)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
 

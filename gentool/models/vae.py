@@ -13,7 +13,7 @@ from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.elbo import negative_elbo, reparameterize
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
-from gentool.options import TrainOptions, numbers, option, redefault
+from gentool.options import Schedule, TrainOptions, numbers, option, redefault
 
 CLIP = 0.5
 """The gradient's norm is clipped to so many nats for each pixel: rare on digits, needed on photographs."""
@@ -37,7 +37,7 @@ class Options(TrainOptions):
     )
     kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
