@@ -20,6 +20,7 @@ COMMANDS = {
     "interpolate": "Walk through the latent space: between random codes, pictures, or classes.",
     "project": "Find the z whose picture is nearest to a given one, also for models without an encoder.",
     "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
+    "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
     "doctor": "Check the installation, and say what mends it.",
 }
 

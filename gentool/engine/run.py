@@ -266,7 +266,7 @@ class Run:
 
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
-        split = next(split for split in reversed(self.data.splits.values()) if len(split))
+        split = next(split for split in reversed(list(self.data.splits.values())) if len(split))
         return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
 
     @property

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,10 @@ NORM_BATCHES = 16
 class Options(TrainOptions):
     """The flags of gan and cgan."""
 
-    updates: ClassVar[int] = 20_000
+    @property
+    def updates(self) -> int:
+        """How many updates are made by default."""
+        return 20_000
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)
