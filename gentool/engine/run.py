@@ -23,7 +23,7 @@ from gentool.engine.interrupt import StopSignal
 from gentool.engine.journal import RESULT, Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
-from gentool.engine.randomness import derived_seed, generator
+from gentool.engine.randomness import derived_seed, generator, seed_layers
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
@@ -240,6 +240,7 @@ class Run:
         while self.step < min(epoch * self.steps_per_epoch, self.total_steps):
             if self.stop.wanted:
                 self._leave()
+            seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
             start = self.step % self.steps_per_epoch * self.batch_size
             yield images.take(order[start : start + self.batch_size])
             self.step += 1

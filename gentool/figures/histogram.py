@@ -15,14 +15,12 @@ def histogram(series: Mapping[str, NDArray[np.int64]], path: Path | str, *, axis
               log: bool = False) -> Path:  # fmt: skip
     """Draw how often values occur, one outline for each named series, over the same bins; write a PNG.
 
-    `log` makes the axis of counts logarithmic. Raises ValueError when no series has a value.
+    `log` makes the axis of counts logarithmic. A series may be empty.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    held = [values for values in series.values() if len(values)]
-    if not held:
-        raise ValueError("no values to draw")
+    held = [values for values in series.values() if len(values)] or [np.zeros(1, np.int64)]
     low, high = min(int(values.min()) for values in held), max(int(values.max()) for values in held)
     width = max(1, -(-(high - low + 1) // BINS))
     edges = np.arange(low, high + 1 + width, width) - 0.5

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from gentool.data.cache import is_cached
 from gentool.data.catalog import CATALOG
-from gentool.data.images import Split
+from gentool.data.images import Split, by
 from gentool.data.load import load
 from gentool.data.prepare import PrepareOptions
+from gentool.data.target import is_prepared
 from gentool.engine.randomness import generator
 from gentool.errors import DataError
 from gentool.seq2seq.options import Options, PictureOptions
@@ -101,7 +102,10 @@ def load_pictures(options: Options) -> Pictures | None:
     if name == "auto":
         at_hand = options.source is not None or is_cached(CATALOG["mnist"])
         name = "mnist" if at_hand else "digits"
-    data = load(name, PrepareOptions(source=options.source, size=str(SIDE), channels=1))
+    ready = is_prepared(Path(name))
+    data = load(name, PrepareOptions() if ready else PrepareOptions(source=options.source, size=str(SIDE), channels=1))
+    if data.shape != (1, SIDE, SIDE):
+        raise DataError(f"{name}: its images are {by(data.shape)}; prepare them with --size {SIDE} --channels 1")
     if data.classes != tuple("0123456789"):
         raise DataError(f"{name}: pictures of the digits need the classes 0 to 9, and these are {data.classes[:12]}")
     for split in ("train", "test"):

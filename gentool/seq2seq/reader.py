@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentool.data.cache import cache_folder
+from gentool.engine.device import choose_precision
 from gentool.engine.randomness import generator
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
@@ -18,7 +19,7 @@ from gentool.files import replacing
 from gentool.seq2seq.handwriting import Handwriting, Pictures
 from gentool.seq2seq.task import SYMBOLS
 
-UPDATES, BATCH, PEAK = 1200, 256, 4e-3
+UPDATES, BATCH, PEAK = 1000, 128, 4e-3
 VERSION = 1
 """To be raised when anything in this file changes what is learnt."""
 SHIFT = 2
@@ -38,7 +39,7 @@ def train_reader(pictures: Handwriting, terminal: Terminal) -> nn.Sequential:
         torch.manual_seed(0)
         reader = network().train()
         optimizer = torch.optim.AdamW(reader.parameters(), weight_decay=0.01, fused=True)
-        lot = generator(0, "reader")
+        lot, precision = generator(0, "reader"), choose_precision("auto", torch.device("cpu"))
         with terminal.progress("training a reader of digits", UPDATES) as update:
             for step in range(UPDATES):
                 for group in optimizer.param_groups:
@@ -46,7 +47,9 @@ def train_reader(pictures: Handwriting, terminal: Terminal) -> nn.Sequential:
                 labels = torch.randint(len(SYMBOLS), (BATCH,), generator=lot)
                 down, right = torch.randint(-SHIFT, SHIFT + 1, (2,), generator=lot).tolist()
                 x = pictures.draw(labels[:, None], lot)[:, 0].roll((down, right), (2, 3))
-                loss = F.cross_entropy(reader(x), labels)
+                with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+                    logits = reader(x)
+                loss = F.cross_entropy(logits.float(), labels)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()

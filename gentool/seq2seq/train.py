@@ -48,7 +48,7 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
             assert answers is not None
             with run.autocast():
                 if run.step < text_until:
-                    losses = text_losses(network, queries, answers)
+                    losses = text_losses(network, queries, answers, run)
                 else:
                     losses = picture_losses(network, queries, answers, pictures, run)
             run.descend(optimizer, losses["loss"], clip=options.clip)
@@ -65,12 +65,22 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
     run.finish(told(score(data.task, data.division.test, answered.ids)), then="gentool seq2seq evaluate")
 
 
-def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor) -> dict[str, Tensor]:
+def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, run: Run) -> dict[str, Tensor]:
     """The cross-entropy of the answers to queries in text, nats a symbol."""
     target = network.ordered(answers)
-    logits, _ = network(network.one_hot(queries), target)
-    loss = symbol_loss(logits, target)
-    return {"loss": loss}
+    logits, _ = network(text_tokens(network, queries, run), target)
+    return {"loss": symbol_loss(logits, target)}
+
+
+def text_tokens(network: Seq2Seq, queries: Tensor, run: Run) -> Tensor:
+    """Queries (N, L) as tokens; where pictures will be read, with random doubt, as a reader that learns will have."""
+    tokens = network.one_hot(queries)
+    if not network.options.images_in:
+        return tokens
+    lot = run.generator("doubt")
+    doubt = torch.rand(*queries.shape, 1, generator=lot, device=queries.device).square()
+    guesses = (2 * torch.randn(tokens.shape, generator=lot, device=queries.device)).softmax(2)
+    return tokens + doubt * (guesses - tokens)
 
 
 def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures: Mapping[str, Handwriting],
@@ -78,13 +88,12 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
     """The losses of a task in full; without pictures, those of text."""
     options, choices = network.options, network.choices
     if not (options.images_in or options.images_out):
-        return text_losses(network, queries, answers)
+        return text_losses(network, queries, answers, run)
     target = network.ordered(answers)
     losses: dict[str, Tensor] = {}
     weights: dict[str, float] = {}
-    tokens = network.one_hot(queries) if choices.soft_tokens or not options.images_in else None
-    if tokens is not None:
-        logits, features = network(tokens, target)
+    if choices.soft_tokens or not options.images_in:
+        logits, features = network(text_tokens(network, queries, run), target)
         losses["text_answer"] = symbol_loss(logits, target)
         weights["text_answer"] = TEXT if options.images_in else choices.symbol_loss
     if options.images_in:
