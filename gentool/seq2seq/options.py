@@ -162,9 +162,15 @@ class ImageToText(PictureOptions):
 
     reading_loss: float | None = option(
         None,
-        "Weight of the loss on the symbols in the pictures; 0: learn to read from the answers alone. "
+        "Weight of the loss on what is read in the pictures; 0: learn to read from the answers' loss alone. "
         "(default: 0.5; classic: 0)",
         min=0,
+    )
+
+    reading_labels: bool = option(
+        True,
+        "Tell what symbols the pictures show. Without, only the answers are known: a reading is good when some known "
+        "query with this answer fits the pictures.",
     )
 
     def cross_check(self) -> None:
@@ -174,6 +180,8 @@ class ImageToText(PictureOptions):
             for name in ("text_share", "reading_loss"):
                 if getattr(self, name):
                     raise OptionError(f"{flag(name)}: the classic recipe's reader gives features, not symbols")
+            if not self.reading_labels:
+                raise OptionError("--no-reading-labels: the classic recipe's reader names no symbols anyway")
             if self.operands == "aligned":
                 raise OptionError("--operands: the classic recipe's reader gives features, which cannot be aligned")
 

@@ -17,8 +17,9 @@ from gentool.engine.run import Run
 from gentool.figures.grids import Picture, labelled_rows
 from gentool.seq2seq.handwriting import Handwriting
 from gentool.seq2seq.model import Seq2Seq, build
-from gentool.seq2seq.options import Options
+from gentool.seq2seq.options import ImageToText, Options
 from gentool.seq2seq.queries import Arithmetic, QuerySplit
+from gentool.seq2seq.readings import Readings
 from gentool.seq2seq.scores import score
 from gentool.seq2seq.task import written
 
@@ -39,6 +40,8 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
     optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay)
     ema = EMA(network, options.ema)
     pictures = {name: handwriting.to(run.device) for name, handwriting in data.pictures.items()}
+    unlabelled = isinstance(options, ImageToText) and not options.reading_labels
+    readings = Readings(data.train, run.device) if unlabelled else None
     run.resume(network=network, ema=ema, optimizer=optimizer)
 
     text_until = network.choices.text_share * run.total_steps if data.pictures else 0
@@ -48,9 +51,9 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
             assert answers is not None
             with run.autocast():
                 if run.step < text_until:
-                    losses = text_losses(network, queries, answers, run)
+                    losses = text_losses(network, queries, answers)
                 else:
-                    losses = picture_losses(network, queries, answers, pictures, run)
+                    losses = picture_losses(network, queries, answers, pictures, readings, run)
             run.descend(optimizer, losses["loss"], clip=options.clip)
             ema.update()
             run.record(losses)
@@ -65,35 +68,24 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
     run.finish(told(score(data.task, data.division.test, answered.ids)), then="gentool seq2seq evaluate")
 
 
-def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, run: Run) -> dict[str, Tensor]:
+def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor) -> dict[str, Tensor]:
     """The cross-entropy of the answers to queries in text, nats a symbol."""
     target = network.ordered(answers)
-    logits, _ = network(text_tokens(network, queries, run), target)
+    logits, _ = network(network.one_hot(queries), target)
     return {"loss": symbol_loss(logits, target)}
 
 
-def text_tokens(network: Seq2Seq, queries: Tensor, run: Run) -> Tensor:
-    """Queries (N, L) as tokens; where pictures will be read, with random doubt, as a reader that learns will have."""
-    tokens = network.one_hot(queries)
-    if not network.options.images_in:
-        return tokens
-    lot = run.generator("doubt")
-    doubt = torch.rand(*queries.shape, 1, generator=lot, device=queries.device).square()
-    guesses = (2 * torch.randn(tokens.shape, generator=lot, device=queries.device)).softmax(2)
-    return tokens + doubt * (guesses - tokens)
-
-
 def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures: Mapping[str, Handwriting],
-                   run: Run) -> dict[str, Tensor]:  # fmt: skip
+                   readings: Readings | None, run: Run) -> dict[str, Tensor]:  # fmt: skip
     """The losses of a task in full; without pictures, those of text."""
     options, choices = network.options, network.choices
     if not (options.images_in or options.images_out):
-        return text_losses(network, queries, answers, run)
+        return text_losses(network, queries, answers)
     target = network.ordered(answers)
     losses: dict[str, Tensor] = {}
     weights: dict[str, float] = {}
     if choices.soft_tokens or not options.images_in:
-        logits, features = network(text_tokens(network, queries, run), target)
+        logits, features = network(network.one_hot(queries), target)
         losses["text_answer"] = symbol_loss(logits, target)
         weights["text_answer"] = TEXT if options.images_in else choices.symbol_loss
     if options.images_in:
@@ -102,7 +94,7 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
         losses["answer"] = symbol_loss(logits, target)
         weights["answer"] = choices.symbol_loss if options.images_out else 1.0
         if choices.reading_loss:
-            losses["reading"] = symbol_loss(seen, queries)
+            losses["reading"] = symbol_loss(seen, queries) if readings is None else readings.loss(seen, answers)
             weights["reading"] = choices.reading_loss
     if options.images_out:
         drawn = network.painter(features).float().sigmoid()
