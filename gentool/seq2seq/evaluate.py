@@ -59,6 +59,7 @@ def evaluate(trained: Trained, folder: Path, terminal: Terminal) -> dict[str, An
                     "symbols": answers.ids}  # fmt: skip
         real = data.pictures["test"].draw(data.test.answers, generator(seed, "real answers"))
         whole |= pixel_scores(frames, real, means, data.test.answers)
+        whole["variance_of_real_digits"] = variety(frames, real, data.test.answers)
         seen = read(reader, real) == data.test.answers
         whole |= {
             "reader_on_real_exact_match": share_of(seen.all(1)),
@@ -87,6 +88,18 @@ def pixel_scores(frames: Tensor, real: Tensor, means: Tensor, ids: Tensor) -> di
         "mse_of_mean_pictures": (means[ids][:, :, None] - real).square().mean().item(),
         "mse_of_one_constant_picture": (constant - real).square().mean().item(),
     }
+
+
+def variety(frames: Tensor, real: Tensor, ids: Tensor) -> float:
+    """How much the drawn digits vary: their variance within a digit, as a share of that of real ones.
+
+    Pictures are (N, T, 1, 28, 28); the variances are means over pixels, then over the digits 0 to 9.
+    """
+    shares = []
+    for digit in range(10):
+        drawn, written_by_hand = frames[ids == digit], real[ids == digit]
+        shares.append((drawn.var(0).mean() / written_by_hand.var(0).mean()).item())
+    return sum(shares) / len(shares)
 
 
 def score_rows(judged: Judged) -> Iterator[dict[str, Any]]:
@@ -160,5 +173,7 @@ def examples(judged: Judged, trained: Trained, path: Path) -> None:
     assert shown is not None
     cells = [shown[: len(names)]] if trained.options.images_in else []
     if judged.answers.frames is not None:
+        if cells:
+            cells.append(torch.ones_like(shown[: len(names), :1]))  # a gap, white as the paper
         cells.append(judged.answers.frames[: len(names)].cpu())
     save_png(labelled_rows(torch.cat(cells, dim=1).flatten(0, 1), names), path)

@@ -100,11 +100,20 @@ class Decoder(nn.Module):
 
 
 class Painter(nn.Module):
-    """Features of a step, and noise where handwriting varies -> the logits of a picture's pixels."""
+    """Features of a step, and `noise` numbers where handwriting varies -> the logits of a picture's pixels.
+
+    Varied handwriting is a conditional VAE (Sohn, Lee & Yan 2015, NeurIPS 28): `look` says in training which noise
+    would have led to a real picture.
+    """
 
     def __init__(self, hidden: int, noise: int = 0) -> None:
         super().__init__()
         self.noise = noise
+        if noise:
+            self.eye = nn.Sequential(
+                nn.Conv2d(1, 32, 4, stride=2, padding=1), nn.ReLU(),
+                nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 49, 2 * noise),
+            )  # fmt: skip
         self.network = nn.Sequential(
             nn.Linear(hidden + noise, 64 * 49), nn.ReLU(), nn.Unflatten(1, (64, 7, 7)),
             nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), nn.ReLU(),
@@ -116,3 +125,9 @@ class Painter(nn.Module):
         inputs = features if noise is None else torch.cat([features, noise.to(features.dtype)], dim=2)
         logits: Tensor = self.network(inputs.flatten(0, 1))
         return logits.unflatten(0, features.shape[:2])
+
+    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (N, T, 1, 28, 28) in [0, 1] -> mean and log-variance of their noise, each (N, T, noise) in f32."""
+        seen = self.eye(frames.flatten(0, 1)).float().unflatten(0, frames.shape[:2])
+        mean, logvar = seen.chunk(2, dim=2)
+        return mean, logvar

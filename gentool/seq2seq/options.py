@@ -25,7 +25,7 @@ class Recipe:
     text_share: float
     reading_loss: float
     symbol_loss: float
-    handwriting: Literal["mean", "sharp"]
+    handwriting: Literal["mean", "sharp", "varied"]
     updates: dict[str, int]
 
 
@@ -38,7 +38,7 @@ RECIPES = {
     ),
     "classic": Recipe(
         embedding=0, operands="plain", answer="forward", decoder="repeat", attention=False, swap=False,
-        dropout=0.0, weight_decay=0.1, soft_tokens=False, text_share=0.0, reading_loss=0.0,
+        dropout=0.0, weight_decay=0.01, soft_tokens=False, text_share=0.0, reading_loss=0.0,
         symbol_loss=0.0, handwriting="mean",
         updates={"text2text": 3_000, "image2text": 3_000, "text2image": 3_000, "image2image": 4_000},
     ),
@@ -98,7 +98,7 @@ class Options(TrainOptions):
         None, "Share of the units left out, in training. (default: 0.1; classic: 0)", min=0, max=0.95
     )
     weight_decay: float | None = option(
-        None, "AdamW's decay of the weight matrices. (default: 1; classic: 0.1)", min=0, max=100
+        None, "AdamW's decay of the weight matrices. (default: 1; classic: 0.01)", min=0, max=100
     )
     clip: float = option(1.0, "Gradients with a larger norm are scaled down to this one; 0: never.", min=0)
     epochs: int | None = option(
@@ -193,9 +193,10 @@ class TextToImage(PictureOptions):
     task: ClassVar[str] = "text2image"
     images_out: ClassVar[bool] = True
 
-    handwriting: Literal["mean", "sharp"] | None = option(
+    handwriting: Literal["mean", "sharp", "varied"] | None = option(
         None,
-        "What is drawn: the mean picture of a symbol, which has the least squared error; or one sharp handwriting. "
+        "What is drawn: the mean picture of a symbol, which has the least squared error; one sharp handwriting; or "
+        "another handwriting each time. "
         "(default: sharp; classic: mean)",
     )
     symbol_loss: float | None = option(

@@ -15,6 +15,7 @@ from gentool.engine.ema import EMA
 from gentool.engine.randomness import generator
 from gentool.engine.run import Run
 from gentool.figures.grids import Picture, labelled_rows
+from gentool.metrics.elbo import negative_elbo, reparameterize
 from gentool.seq2seq.handwriting import Handwriting
 from gentool.seq2seq.model import Seq2Seq, build
 from gentool.seq2seq.options import ImageToText, Options
@@ -27,6 +28,8 @@ TEXT = 0.5
 """Weight of the loss on text while pictures are trained on."""
 PIXELS = 20.0
 """Weight of the mean squared error of a picture's pixels, beside cross-entropies in nats a symbol."""
+NATS = 0.02
+"""Weight of a nat of a varied picture's negative ELBO."""
 CANDIDATES = 16
 """A sharp picture is compared with the nearest of so many real ones."""
 CHUNK = 500
@@ -96,13 +99,26 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
         if choices.reading_loss:
             losses["reading"] = symbol_loss(seen, queries) if readings is None else readings.loss(seen, answers)
             weights["reading"] = choices.reading_loss
-    if options.images_out:
+    if options.images_out and choices.handwriting == "varied":
+        losses["frame_elbo"] = handwriting_elbo(
+            network, features, pictures["train"].draw(target, run.generator("answers")), run
+        )
+        weights["frame_elbo"] = NATS
+    elif options.images_out:
         drawn = network.painter(features).float().sigmoid()
         losses["mse"] = F.mse_loss(drawn, wanted(drawn, target, choices.handwriting, pictures["train"], run))
         weights["mse"] = PIXELS
     loss = sum(weights[name] * value for name, value in losses.items())
     assert isinstance(loss, Tensor)
     return {"loss": loss, **{name: value.detach() for name, value in losses.items()}}
+
+
+def handwriting_elbo(network: Seq2Seq, features: Tensor, real: Tensor, run: Run) -> Tensor:
+    """The negative ELBO of real pictures (N, T, 1, 28, 28) of the answers' symbols, nats a picture."""
+    mean, logvar = network.painter.look(real)
+    noise = reparameterize(mean, logvar, run.noise("handwriting", *mean.shape))
+    logits = network.painter(features, noise).float()
+    return negative_elbo(logits.flatten(0, 1), real.flatten(0, 1), mean.flatten(0, 1), logvar.flatten(0, 1))["loss"]
 
 
 def symbol_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -139,18 +155,22 @@ def answer_all(network: Seq2Seq, split: QuerySplit, pictures: Handwriting | None
                seed: int) -> Answers:  # fmt: skip
     """What a network in eval mode answers to every query, in f32."""
     shown = pictures if network.options.images_in else None
-    parts = [answer(network, queries, frames)
+    lot = generator(seed, "handwriting of answers", device=device)
+    parts = [answer(network, queries, frames, lot)
              for queries, frames in shown_queries(split.queries.to(device), shown, seed)]  # fmt: skip
     frames = torch.cat([part.frames for part in parts]) if network.options.images_out else None  # type: ignore[misc]
     return Answers(torch.cat([part.ids for part in parts]), torch.cat([part.confidence for part in parts]), frames)
 
 
 @torch.no_grad()
-def answer(network: Seq2Seq, queries: Tensor, frames: Tensor | None) -> Answers:
-    """The answers to queries in symbols (N, L), or in pictures (N, L, 1, 28, 28) where there are some."""
+def answer(network: Seq2Seq, queries: Tensor, frames: Tensor | None, lot: torch.Generator) -> Answers:
+    """The answers to queries in symbols (N, L), or in pictures (N, L, 1, 28, 28) where there are some.
+
+    `lot` decides the handwriting of answers where it varies.
+    """
     tokens = network.one_hot(queries) if frames is None else network.tokens(network.read(frames))
     ids, confidence, features = network.answer(tokens)
-    drawn = network.painter(features).float().sigmoid() if network.options.images_out else None
+    drawn = network.draw(features, lot) if network.options.images_out else None
     return Answers(ids, confidence, drawn)
 
 
