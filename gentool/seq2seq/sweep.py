@@ -1,5 +1,6 @@
 """Every combination of option values, a run for each: one table, one plot, and no finished run trained twice."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -26,6 +27,8 @@ from gentool.seq2seq.options import Options
 
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
 MOST_RUNS = 10_000
+LONGEST_NAME = 120
+"""Of a run's folder; a longer name ends in a digest."""
 
 
 def values_of(text: str, kind: type) -> list[Any]:
@@ -61,7 +64,10 @@ class Cell:
     def name(self) -> str:
         """The run's folder."""
         parts = [f"{name.replace('_', '-')}={value}" for name, value in self.values.items()]
-        return ",".join([*parts, f"seed={self.seed}"]).replace("/", "_")
+        name = ",".join([*parts, f"seed={self.seed}"]).replace("/", "_")
+        if len(name) <= LONGEST_NAME:
+            return name
+        return f"{name[: LONGEST_NAME - 9]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def cells(kind: type[Options], given: Mapping[str, str], seed: int, repeats: int) -> list[Cell]:
