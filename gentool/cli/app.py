@@ -80,6 +80,8 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
     message = " ".join(error.format_message().split()).replace("Value error, ", "")
     if message.startswith("No such command") and "train" in arguments[:1] and len(arguments) > 1:
         message = message.replace("No such command", "no such model")
+    if message.startswith("No such command") and arguments[:2] in (["seq2seq", "train"], ["seq2seq", "sweep"]):
+        message = message.replace("No such command", "no such task")
     return _fail(message[:1].lower() + message[1:], error.exit_code)
 
 

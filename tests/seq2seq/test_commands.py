@@ -305,3 +305,8 @@ def test_prepare_arithmetic(cli: Callable) -> None:
     large = cli("prepare", "arithmetic", "--max-operand", 999, "--digits", "digits")
     assert large.code == 2
     assert "the pictures of 2,000,000 queries are" in large.err
+
+
+def test_a_task_that_is_none(cli: Callable) -> None:
+    done = cli("seq2seq", "train", "text2txt")
+    assert (done.code, done.err) == (2, "gentool: no such task 'text2txt'. Did you mean 'text2text'?\n")
