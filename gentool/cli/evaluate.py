@@ -12,8 +12,8 @@ from gentool.cli.dataset import DataOptions
 from gentool.cli.place import PlaceOptions
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
-from gentool.evaluation.evaluate import MEMORISING, evaluate
-from gentool.evaluation.features import default_names, feature_networks, network_names
+from gentool.evaluation.evaluate import MEMORISING, evaluate, judges_of
+from gentool.evaluation.features import default_names, network_names
 from gentool.evaluation.settings import Settings
 from gentool.evaluation.table import said
 from gentool.latent.trained import load_trained
@@ -83,12 +83,15 @@ def judge(
         raise OptionError(f"{', '.join(map(flag, given))}: a {model} has no likelihood; vae has")
     images = data.load_for(trained.header, voice)
     names = network_names(options.features) if options.features else default_names(images)
-    networks = feature_networks(names, images, trained.device, voice, options.weights)
+    if images.fingerprint != trained.header.fingerprint:
+        voice.say("trained on other images, or other splits, than these: what is said of copying and of held-out "
+                  "images may not hold")  # fmt: skip
+    judges = judges_of(names, images, trained.device, options.seed, options.weights, voice)
     folder = place.file(trained.path.parent / f"{trained.path.stem}-evaluation-{images.name}")
     settings = Settings(
         samples=options.samples, seed=options.seed, seeds=options.seeds, bootstrap=options.bootstrap, **given
     )
-    found = evaluate(trained, images, networks, settings, folder, voice)
+    found = evaluate(trained, images, judges, settings, folder, voice)
     found.write(folder)
     for line in said(found.rows):
         voice.say(line)

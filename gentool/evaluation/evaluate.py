@@ -12,13 +12,13 @@ from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
 from gentool.evaluation.agreement import class_entropy, seen
 from gentool.evaluation.classifier import read
-from gentool.evaluation.features import FeatureNetwork
+from gentool.evaluation.features import feature_networks
 from gentool.evaluation.fidelity import Judge, in_order
 from gentool.evaluation.held_out import held_out_scores
 from gentool.evaluation.memorisation import Distances, copied_share
 from gentool.evaluation.samples import Drawn, draw, shuffled
 from gentool.evaluation.settings import Settings
-from gentool.evaluation.table import interval_rows, over_seeds
+from gentool.evaluation.table import FLOOR, interval_rows, over_seeds
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.outlines import outlines
 from gentool.files import write_csv, write_json
@@ -47,21 +47,30 @@ class Evaluation:
         write_json(folder / "evaluation.json", self.facts | {"rows": self.rows} | self.tables)
 
 
-def evaluate(
-    trained: Trained, data: ImageData, networks: list[FeatureNetwork], settings: Settings, folder: Path, voice: Terminal
-) -> Evaluation:
-    """Judge a model's samples and, where it encodes, its reconstructions, against the test images of a set.
+def judges_of(names: tuple[str, ...], data: ImageData, device: torch.device, seed: int, weights: Path | None,
+              voice: Terminal) -> list[Judge]:  # fmt: skip
+    """What samples are to be compared with, through each of the named networks.
 
-    Pictures go to `folder`. Raises DataError when there are too few real images.
+    Raises DataError when there are too few real images, or no labels for a classifier; OptionError for the weights.
     """
     for name, split in (("test", data.test), ("training", data.train)):
         if len(split) < LEAST:
             raise DataError(f"{data.name}: {len(split)} {name} images; evaluating needs at least {LEAST}")
+    networks = feature_networks(names, data, device, voice, weights)
+    return [Judge.of(network, data, seed, voice) for network in networks]
+
+
+def evaluate(
+    trained: Trained, data: ImageData, judges: list[Judge], settings: Settings, folder: Path, voice: Terminal
+) -> Evaluation:
+    """Judge a model's samples and, where it encodes, its reconstructions, against the test images of a set.
+
+    Pictures go to `folder`.
+    """
     count = min(settings.samples, len(data.train))
     if count < settings.samples:
         voice.say(f"{count:,} samples: as many as there are training images, which are the floor")
-    result = Evaluation([], facts(trained, data, networks, settings, count))
-    judges = [Judge.of(network, data, settings.seed, voice) for network in networks]
+    result = Evaluation([], facts(trained, data, judges, settings, count))
     for seed in range(settings.seed, settings.seed + settings.seeds):
         with voice.progress("drawing samples", count) as update:
             drawn = draw(trained, data, count, seed, update)
@@ -80,9 +89,7 @@ def evaluate(
     return result
 
 
-def facts(
-    trained: Trained, data: ImageData, networks: list[FeatureNetwork], settings: Settings, count: int
-) -> dict[str, Any]:
+def facts(trained: Trained, data: ImageData, judges: list[Judge], settings: Settings, count: int) -> dict[str, Any]:
     """What the numbers are of: the model, the data, the networks with their hashes."""
     header = trained.header
     return {
@@ -95,7 +102,7 @@ def facts(
         "samples": count,
         "reference": len(data.test),
         "settings": vars(settings),
-        "networks": {network.name: {"hash": network.hash, **network.facts} for network in networks},
+        "networks": {judge.network.name: {"hash": judge.network.hash, **judge.network.facts} for judge in judges},
         "environment": environment(trained.device, torch.float32),
     }
 
@@ -132,7 +139,7 @@ def score(
 
 def floor(data: ImageData, judges: list[Judge], count: int, seed: int) -> dict[str, Any]:
     """The row of real training images in place of samples; of copying, that of held-out images."""
-    row: dict[str, Any] = {"what": "training images (floor)", "images": count, "reference": len(data.test)}
+    row: dict[str, Any] = {"what": FLOOR, "images": count, "reference": len(data.test)}
     row["copied"] = copied_share(data.test.images, data.train.images)
     for judge in judges:
         row |= judge.floor(count, seed)

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from gentool.evaluation.settings import Settings
 
+FLOOR = "training images (floor)"
+"""The name of the row of real images."""
 NO_SCORES = ("what", "seed", "images", "reference")
 
 
@@ -42,7 +44,7 @@ def said(table: Sequence[Mapping[str, Any]]) -> list[str]:
     sampled = next((row for name, row in rows.items() if name.endswith("mean")), rows["samples"])
     spread = next((row for name, row in rows.items() if name.endswith("sd")), {})
     low, high = rows.get("samples: 95 % low", {}), rows.get("samples: 95 % high", {})
-    real, held_out = rows["training images (floor)"], rows.get("test images", {})
+    real, held_out = rows[FLOOR], rows.get("test images", {})
     lines = []
     for name, value in sampled.items():
         if name not in NO_SCORES:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-BLOCK = 1024
-"""Rows of a table of distances that are in memory at one time."""
+BLOCK = 2**21
+"""So many distances of a table are in memory at one time."""
 
 
 def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 5) -> dict[str, float]:
@@ -22,9 +22,8 @@ def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 
     real_radii, fake_radii = neighbour_distances(real, (k, density_k)), neighbour_distances(fake, (k,))
     in_real = torch.zeros(len(fake), dtype=torch.bool)
     recalled = covered = inside = 0
-    for start in range(0, len(real), BLOCK):
-        distances = _squared_distances(real[start : start + BLOCK], fake)
-        radii = real_radii[start : start + BLOCK]
+    for part, radii in zip(_blocks(real, len(fake)), _blocks(real_radii, len(fake)), strict=True):
+        distances = _squared_distances(part, fake)
         in_real |= (distances <= radii[:, :1]).any(0)
         recalled += int((distances <= fake_radii[:, 0]).any(1).sum())
         balls = distances <= radii[:, 1:]
@@ -41,9 +40,8 @@ def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 
 def neighbour_distances(points: Tensor, ks: tuple[int, ...]) -> Tensor:
     """The squared distances of points (N, D), float64, to their k-th nearest other point for each k: (N, len(ks))."""
     radii = []
-    for start in range(0, len(points), BLOCK):
-        distances = _squared_distances(points[start : start + BLOCK], points)
-        nearest = distances.topk(max(ks) + 1, dim=1, largest=False).values
+    for part in _blocks(points, len(points)):
+        nearest = _squared_distances(part, points).topk(max(ks) + 1, dim=1, largest=False).values
         radii.append(nearest[:, list(ks)])  # place 0 is the point itself
     return torch.cat(radii)
 
@@ -51,8 +49,13 @@ def neighbour_distances(points: Tensor, ks: tuple[int, ...]) -> Tensor:
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The Euclidean distance of each of points (N, D) to the nearest of others (M, D), and its index: each (N,)."""
     points, others = points.double(), others.double()
-    found = [_squared_distances(points[i : i + BLOCK], others).min(1) for i in range(0, len(points), BLOCK)]
+    found = [_squared_distances(part, others).min(1) for part in _blocks(points, len(others))]
     return torch.cat([part.values for part in found]).sqrt(), torch.cat([part.indices for part in found])
+
+
+def _blocks(points: Tensor, others: int) -> tuple[Tensor, ...]:
+    """Rows so many that their distances to so many others are about `BLOCK`."""
+    return points.split(max(1, BLOCK // others))
 
 
 def _squared_distances(a: Tensor, b: Tensor) -> Tensor:

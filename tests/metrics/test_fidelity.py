@@ -51,7 +51,7 @@ def test_density_and_coverage_by_hand() -> None:
 def test_blocks_change_nothing_and_agree_with_plain_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = gaussian(0), 0.8 * gaussian(1, count=300, shift=0.3)
     whole = manifold_scores(real, fake)
-    monkeypatch.setattr(fidelity, "BLOCK", 37)
+    monkeypatch.setattr(fidelity, "BLOCK", 37 * 300)
     assert manifold_scores(real, fake) == whole
     distances, own = torch.cdist(real, fake), torch.cdist(real, real)
     balls = distances <= own.sort().values[:, 5:6]
