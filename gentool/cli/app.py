@@ -21,6 +21,8 @@ COMMANDS = {
     "project": "Find the z whose picture is nearest to a given one, also for models without an encoder.",
     "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
+    "evaluate": "Judge a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
+    "compare": "Put models side by side in one table and one picture; --train trains them first.",
     "doctor": "Check the installation, and say what mends it.",
 }
 
