@@ -144,14 +144,28 @@ class Run:
         return network
 
     def adam(
-        self, network: nn.Module, lr: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+        self,
+        network: nn.Module,
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        apart: Mapping[nn.Module, float] | None = None,
     ) -> torch.optim.Optimizer:
-        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it."""
-        weights = list(network.parameters())
-        groups: list[dict[str, Any]] = [{"params": weights}]
-        if weight_decay:
-            groups = [{"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": weight_decay},
-                      {"params": [weight for weight in weights if weight.ndim < 2]}]  # fmt: skip
+        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it.
+
+        `apart` names parts of the network that do not decay, with their share of the learning rate.
+        """
+        groups: list[dict[str, Any]] = []
+        for part, share in (apart or {}).items():
+            groups.append({"params": list(part.parameters()), "lr": lr * share})
+        own = {id(weight) for group in groups for weight in group["params"]}
+        rest = [weight for weight in network.parameters() if id(weight) not in own]
+        vectors = [weight for weight in rest if weight.ndim < 2 and weight_decay]
+        groups.append({"params": [weight for weight in rest if weight.ndim > 1 or not weight_decay],
+                       "weight_decay": weight_decay})  # fmt: skip
+        if vectors:
+            groups.append({"params": vectors})
         return torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=self.device.type in ("cpu", "cuda"))
 
     def autocast(self) -> torch.autocast:

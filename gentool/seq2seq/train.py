@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from gentool.engine.ema import EMA
 from gentool.engine.randomness import generator
@@ -28,8 +28,11 @@ TEXT = 0.5
 """Weight of the loss on text while pictures are trained on."""
 PIXELS = 20.0
 """Weight of the mean squared error of a picture's pixels, beside cross-entropies in nats a symbol."""
+PICTURE_LR = 0.3
+"""The parts that read and draw learn at this share of the learning rate, without the weight decay of arithmetic."""
 NATS = 0.02
 """Weight of a nat of a varied picture's negative ELBO."""
+KL_WARM_UP = 0.4
 CANDIDATES = 16
 """A sharp picture is compared with the nearest of so many real ones."""
 CHUNK = 500
@@ -40,7 +43,9 @@ SHOWN = 8
 def train(options: Options, data: Arithmetic, run: Run) -> None:
     """Learn to answer; with pictures, to read and to draw as well."""
     network = run.place(build(options))
-    optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay)
+    pictured = [part for name, part in network.named_children() if name in ("reader", "painter")]
+    apart: dict[nn.Module, float] = dict.fromkeys(pictured, PICTURE_LR)
+    optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay, apart=apart)
     ema = EMA(network, options.ema)
     pictures = {name: handwriting.to(run.device) for name, handwriting in data.pictures.items()}
     unlabelled = isinstance(options, ImageToText) and not options.reading_labels
@@ -100,9 +105,8 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
             losses["reading"] = symbol_loss(seen, queries) if readings is None else readings.loss(seen, answers)
             weights["reading"] = choices.reading_loss
     if options.images_out and choices.handwriting == "varied":
-        losses["frame_elbo"] = handwriting_elbo(
-            network, features, pictures["train"].draw(target, run.generator("answers")), run
-        )
+        real = pictures["train"].draw(target, run.generator("answers"))
+        losses["frame_elbo"] = handwriting_elbo(network, features, real, run)
         weights["frame_elbo"] = NATS
     elif options.images_out:
         drawn = network.painter(features).float().sigmoid()
@@ -114,11 +118,17 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
 
 
 def handwriting_elbo(network: Seq2Seq, features: Tensor, real: Tensor, run: Run) -> Tensor:
-    """The negative ELBO of real pictures (N, T, 1, 28, 28) of the answers' symbols, nats a picture."""
+    """The negative ELBO of real pictures (N, T, 1, 28, 28) of the answers' symbols, nats a picture.
+
+    The weight of its KL rises from 0 to 1 over `KL_WARM_UP` of the run: from the start, handwriting would be left out.
+    """
     mean, logvar = network.painter.look(real)
     noise = reparameterize(mean, logvar, run.noise("handwriting", *mean.shape))
     logits = network.painter(features, noise).float()
-    return negative_elbo(logits.flatten(0, 1), real.flatten(0, 1), mean.flatten(0, 1), logvar.flatten(0, 1))["loss"]
+    text_share = network.choices.text_share
+    beta = min(1.0, max(0.0, run.step / run.total_steps - text_share) / KL_WARM_UP)
+    terms = [part.flatten(0, 1) for part in (logits, real, mean, logvar)]
+    return negative_elbo(*terms, beta=beta)["loss"]
 
 
 def symbol_loss(logits: Tensor, target: Tensor) -> Tensor:
