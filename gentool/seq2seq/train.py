@@ -127,8 +127,8 @@ def handwriting_elbo(network: Seq2Seq, features: Tensor, real: Tensor, run: Run)
     logits = network.painter(features, noise).float()
     text_share = network.choices.text_share
     beta = min(1.0, max(0.0, run.step / run.total_steps - text_share) / KL_WARM_UP)
-    terms = [part.flatten(0, 1) for part in (logits, real, mean, logvar)]
-    return negative_elbo(*terms, beta=beta)["loss"]
+    logits, real, mean, logvar = (part.flatten(0, 1) for part in (logits, real, mean, logvar))
+    return negative_elbo(logits, real, mean, logvar, beta)["loss"]
 
 
 def symbol_loss(logits: Tensor, target: Tensor) -> Tensor:
