@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
+from gentool.engine.data import Data, Split
 from gentool.engine.device import choose_device, choose_precision, finite, prepare_backend
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
@@ -35,44 +36,6 @@ SAVE_SECONDS = 15.0
 """Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class Batches(Protocol):
-    """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU)."""
-
-    def __len__(self) -> int: ...
-    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]: ...
-    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]: ...
-
-
-class Split(Protocol):
-    """Some of the examples, such as those to train on."""
-
-    def __len__(self) -> int: ...
-    def on(self, device: torch.device) -> Batches: ...
-
-
-class Data(Protocol):
-    """What a run is about: `ImageData`, or anything else with splits. `unit` is what its examples are called."""
-
-    unit: ClassVar[str]
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def folder(self) -> Path | None: ...
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-    @property
-    def described(self) -> str: ...
-    @property
-    def train(self) -> Split: ...
-    @property
-    def splits(self) -> Mapping[str, Split]: ...
 
 
 class Run:
