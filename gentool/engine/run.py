@@ -293,8 +293,13 @@ class Run:
         share = factor(self.options.schedule, self.step - 1, self.total_steps)
         row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
                f"{self.data.unit}_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
-        self.journal.row(row)
+        raised = self.journal.row(row)
         self.progress.epoch(self._where(epoch), losses, self.speed, last)
+        if self.options.stop_on_collapse and any(alarm.collapse for alarm in raised):
+            text = next(alarm.text for alarm in raised if alarm.collapse)
+            raise Diverged(
+                f"{self.folder}: {text}. The state before is kept; without --stop-on-collapse the run goes on"
+            )
         self.losses.clear()
         if self.save_due:
             self.saved_at = time.monotonic()
