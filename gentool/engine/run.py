@@ -24,6 +24,7 @@ from gentool.engine.journal import RESULT, Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator, seed_layers
+from gentool.engine.report import write_report
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
@@ -313,6 +314,7 @@ class Run:
         if self.options.gif:
             self.journal.films()
         self.journal.result(test or {})
+        write_report(self.folder)
         self.journal.say(
             f"{self.folder}: done in {self.seconds:,.0f} s. "
             f"Next: {then or f'gentool sample {self.header.model}'} {self.folder}"
