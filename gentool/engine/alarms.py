@@ -16,6 +16,8 @@ FALLEN, LOW = 0.25, 0.1
 """Diversity has collapsed at this share of its best, or where it never rose above this."""
 CERTAIN, LOST = 0.995, 4.0
 """The discriminator is right so often, and the generator's loss so high, that nothing is left to learn from it."""
+LOST_KL = 0.1
+"""A KL that was above a nat has collapsed at this share of its largest."""
 LEARNT, WORSE = 3.0, 1.15
 """By heart: the held-out loss is so many times the training loss, and so much above its best."""
 EXPLODED = 5.0
@@ -84,8 +86,8 @@ def inactive(rows: Sequence[Row]) -> Iterator[Alarm]:
     """A posterior that does not depend on the image."""
     if rows[-1].get("validation_active_units") != 0:
         return
-    known = [(row["validation_active_units"], row["validation_kl"]) for row in rows if "validation_active_units" in row]
-    fell = max(units for units, _ in known) > 0 and known[-1][1] < FALLEN * max(kl for _, kl in known)
+    kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
+    fell = max(kl) > 1 and kl[-1] < LOST_KL * max(kl)
     if fell or rows[-1]["step"] >= EVIDENCE:
         yield Alarm("posterior_collapse", "posterior collapse: no latent dimension depends on the image; try a longer "
                                           "--kl-warmup, a lower --beta or a lower --lr")  # fmt: skip
