@@ -192,6 +192,11 @@ class TrainOptions(Validated):
         resume="grow",
     )
     batch_size: int = option(128, "Images per update.", min=1)
+    flip: bool | None = option(
+        None,
+        "Show each training image mirrored left-right in half of its passes, at random. "
+        "(default: where mirror images are as likely: cats, cifar10, rijksmuseum)",
+    )
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = option(
         "constant",

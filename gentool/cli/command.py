@@ -80,7 +80,7 @@ def _flag(field: "Field[Any]", annotation: Any, panel: str | None) -> inspect.Pa
     kind, _ = unwrap_optional(annotation)
     numeric = kind in (int, float)
     declaration = flag(field.name)
-    if kind is bool and field.default is True:
+    if kind is bool and field.default is not False:
         declaration += f"/--no-{flag(field.name)[2:]}"
     info = typer.Option(
         *([settings["short"]] if settings["short"] else []),

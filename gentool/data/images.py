@@ -47,6 +47,11 @@ class ImageData:
         return self.train.labels is not None
 
     @property
+    def mirrors(self) -> bool:
+        """Whether an image's mirror image is known to be as likely as the image."""
+        return bool(self.info.get("mirrors", False))
+
+    @property
     def splits(self) -> dict[str, Split]:
         """The splits by name, in the order in which the rows are stored."""
         return {"train": self.train, "validation": self.validation, "test": self.test}

@@ -31,6 +31,7 @@ from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
+from gentool.networks.augment import augment
 from gentool.options import TrainOptions
 
 SAVE_SECONDS = 15.0
@@ -63,6 +64,7 @@ class Run:
         epochs = options.epochs or max(1, round(options.updates / self.steps_per_epoch))
         self.total_steps = options.steps or epochs * self.steps_per_epoch
         self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
+        self.flip = data.mirrors if options.flip is None else options.flip
         self.step = 0
         self.seconds = 0.0
         self.losses = Losses(self.device)
@@ -153,10 +155,11 @@ class Run:
         begin(self.folder, self.header, self.resuming)
         write_json(self.folder / "environment.json", environment(self.device, self.precision))
         what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {by(self.header.shape)}"
+        how = f"{self.device} {_short(self.precision)}{', images mirrored at random' if self.flip else ''}"
         if self.state is None:
             self.journal.begin(rows=0)
             length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
-            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {_short(self.precision)}")
+            self.journal.say(f"{self.folder}: training {what}, {length}, {how}")
             return
         state, self.state = self.state, None
         for name, part in parts.items():
@@ -167,7 +170,7 @@ class Run:
         where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
         if self.step >= self.total_steps:
             where = f"its end, {self.total_epochs} epochs"
-        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
+        self.journal.say(f"{self.folder}: resuming {what} at {where}, {how}")
         if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
             share = factor(self.options.schedule, self.step, self.total_steps)
             self.journal.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
@@ -186,7 +189,8 @@ class Run:
     def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
 
-        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch.
+        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch. Half of
+        the images are mirrored where --flip, or the data set, says so.
         A wish to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a
         weight is not finite after the last.
         """
@@ -198,7 +202,8 @@ class Run:
             if self.stop.wanted:
                 self._leave()
             start = self.step % self.steps_per_epoch * self.batch_size
-            yield images.take(order[start : start + self.batch_size])
+            x, labels = images.take(order[start : start + self.batch_size])
+            yield augment(x, ("flip",), self.generator("flip")) if self.flip else x, labels
             self.step += 1
             self.trained += self.batch_size
             self.trained_seconds = time.monotonic() - began

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,10 @@ from gentool.engine.run import Run
 
 MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
 TINY = {
-    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9],
+    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip"],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
     "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
-    "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1],
+    "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1, "--flip"],
     "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
 }
 
@@ -340,3 +340,35 @@ def test_a_run_without_a_length_makes_about_as_many_updates_on_any_set(
     done = cli(*train("vae"))
     assert done.code == 0
     assert "2 epochs of 5 updates" in done.err
+
+
+def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.zeros((40, 1, 8, 8), np.uint8)
+    images[..., 0] = 255
+    np.save("left.npy", images)
+    batches, seen = Run.batches, []
+
+    def watch(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+        for x, labels in batches(run):
+            seen.append(x[:, 0, :, [0, 7]].mean(1))
+            yield x, labels
+
+    monkeypatch.setattr(Run, "batches", watch)
+    command = ["train", "cae", "--data", "left.npy", "--epochs", 4, "--channels", "4"]
+    assert "mirrored" not in cli(*command, "--out", "plain").err
+    assert (torch.cat(seen) == torch.tensor([1.0, 0.0])).all()
+    seen.clear()
+    assert "images mirrored at random" in cli(*command, "--flip", "--out", "flipped").err
+    left, right = torch.cat(seen).unbind(1)
+    assert (left + right == 1).all()
+    assert 0.3 < left.mean() < 0.7
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_sets_whose_mirror_images_are_as_likely_are_mirrored(cli: Callable) -> None:
+    np.save("faces.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
+    command = ["train", "cae", "--data", "rijksmuseum", "--source", "faces.npy", "--steps", 1, "--channels", "4"]
+    assert "images mirrored at random" in cli(*command).err
+    again = cli(*command, "--no-flip", "--overwrite")
+    assert again.code == 0
+    assert "mirrored" not in again.err
