@@ -178,6 +178,9 @@ class TrainOptions(Validated):
     updates: ClassVar[int] = 5_000
     """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
 
+    zoom_of_few: ClassVar[float] = 0.1
+    """What --zoom is for few photographs when it is not given."""
+
     epochs: int | None = option(
         None,
         "Passes over the training images; may grow when a run is resumed. "
@@ -194,8 +197,15 @@ class TrainOptions(Validated):
     batch_size: int = option(128, "Images per update.", min=1)
     flip: bool | None = option(
         None,
-        "Show each training image mirrored left-right in half of its passes, at random. "
-        "(default: where mirror images are as likely: cats, cifar10, rijksmuseum)",
+        "Show a random half of the training images mirrored left-right. "
+        "(default: for the photographs and paintings of cats, cifar10 and rijksmuseum, not for others)",
+    )
+    zoom: float | None = option(
+        None,
+        "Zoom and shift each training image at random by up to this share; edges are repeated; 0: never. "
+        "(default: 0.1 for autoencoders on fewer than 2,000 images that are mirrored by default, else 0)",
+        min=0,
+        max=0.5,
     )
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
     schedule: Literal["constant", "linear", "cosine", "onecycle"] = option(

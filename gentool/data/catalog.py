@@ -19,8 +19,8 @@ class Entry:
 
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
-    installed package), generated, fetched, or given (only from `--source`). `mirrors`: an image's mirror image is as
-    likely as the image, so that training may show both.
+    installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
+    paintings, which mirrored or framed a little differently are as likely, so that training may show them so.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Entry:
     module: str
     origin: Literal["built in", "generated", "fetched", "given"]
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    mirrors: bool = False
+    photographic: bool = False
 
     def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
         """What the source holds. Raises DataError when it is not at hand."""
@@ -110,7 +110,7 @@ _ENTRIES = (
         licence="none stated (Krizhevsky 2009)",
         module="torchvision_sets",
         origin="fetched",
-        mirrors=True,
+        photographic=True,
     ),
     Entry(
         name="svhn",
@@ -145,7 +145,7 @@ _ENTRIES = (
         licence="none stated (Kaggle)",
         module="cats",
         origin="given",
-        mirrors=True,
+        photographic=True,
     ),
     Entry(
         name="rijksmuseum",
@@ -157,7 +157,7 @@ _ENTRIES = (
         licence="public domain for most (Rijksmuseum)",
         module="rijksmuseum",
         origin="given",
-        mirrors=True,
+        photographic=True,
     ),
 )
 

@@ -7,6 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+FEW = 2_000
+"""Fewer training images than this are few."""
+
 
 @dataclass(frozen=True)
 class Split:
@@ -47,9 +50,14 @@ class ImageData:
         return self.train.labels is not None
 
     @property
-    def mirrors(self) -> bool:
-        """Whether an image's mirror image is known to be as likely as the image."""
-        return bool(self.info.get("mirrors", False))
+    def photographic(self) -> bool:
+        """Whether the images are known to be as likely when they are mirrored or framed a little differently."""
+        return bool(self.info.get("photographic", False))
+
+    @property
+    def few(self) -> bool:
+        """Whether the training images are so few that a network may learn them by heart."""
+        return len(self.train) < FEW
 
     @property
     def splits(self) -> dict[str, Split]:

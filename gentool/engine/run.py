@@ -31,7 +31,7 @@ from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
-from gentool.networks.augment import augment
+from gentool.networks.augment import augment, reframe
 from gentool.options import TrainOptions
 
 SAVE_SECONDS = 15.0
@@ -64,7 +64,9 @@ class Run:
         epochs = options.epochs or max(1, round(options.updates / self.steps_per_epoch))
         self.total_steps = options.steps or epochs * self.steps_per_epoch
         self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
-        self.flip = data.mirrors if options.flip is None else options.flip
+        self.flip = data.photographic if options.flip is None else options.flip
+        zoom = options.zoom_of_few if data.photographic and data.few else 0.0
+        self.zoom = zoom if options.zoom is None else options.zoom
         self.step = 0
         self.seconds = 0.0
         self.losses = Losses(self.device)
@@ -155,7 +157,9 @@ class Run:
         begin(self.folder, self.header, self.resuming)
         write_json(self.folder / "environment.json", environment(self.device, self.precision))
         what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {by(self.header.shape)}"
-        how = f"{self.device} {_short(self.precision)}{', images mirrored at random' if self.flip else ''}"
+        changed = ["mirrored"] * self.flip + [f"zoomed by up to {self.zoom:g}"] * (self.zoom > 0)
+        how = f"{self.device} {_short(self.precision)}"
+        how += f", images {' and '.join(changed)} at random" if changed else ""
         if self.state is None:
             self.journal.begin(rows=0)
             length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
@@ -189,8 +193,8 @@ class Run:
     def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
 
-        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch. Half of
-        the images are mirrored where --flip, or the data set, says so.
+        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch. They
+        are mirrored and zoomed at random as --flip and --zoom, or the data set, say.
         A wish to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a
         weight is not finite after the last.
         """
@@ -203,7 +207,8 @@ class Run:
                 self._leave()
             start = self.step % self.steps_per_epoch * self.batch_size
             x, labels = images.take(order[start : start + self.batch_size])
-            yield augment(x, ("flip",), self.generator("flip")) if self.flip else x, labels
+            x = augment(x, ("flip",), self.generator("flip")) if self.flip else x
+            yield reframe(x, self.zoom, self.generator("zoom")) if self.zoom else x, labels
             self.step += 1
             self.trained += self.batch_size
             self.trained_seconds = time.monotonic() - began

@@ -28,6 +28,7 @@ class Options(TrainOptions):
     """The flags of gan and cgan."""
 
     updates: ClassVar[int] = 20_000
+    zoom_of_few: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)
@@ -64,7 +65,6 @@ class Options(TrainOptions):
 
 R1_EVERY = 16
 GP_WEIGHT = 10.0
-FEW_IMAGES = 2000
 
 
 def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]:
@@ -186,7 +186,7 @@ def refresh_batch_norm(network: nn.Module, run: Run, options: Options, classes: 
 
 def _automatic(names: str, data: ImageData) -> str:
     few = "flip,color,translation" if data.shape[0] == 3 else "translation"
-    return names if names != "auto" else few if len(data.train) < FEW_IMAGES else "none"
+    return names if names != "auto" else few if data.few else "none"
 
 
 def _fixed(run: Run, options: Options, classes: int) -> tuple[Tensor, Tensor | None]:

@@ -20,7 +20,7 @@ from gentool.engine.run import Run
 
 MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
 TINY = {
-    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip"],
+    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip", "--zoom", 0.2],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
     "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
     "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1, "--flip"],
@@ -365,10 +365,12 @@ def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: p
     assert not torch.equal(seen[0], seen[1])
 
 
-def test_sets_whose_mirror_images_are_as_likely_are_mirrored(cli: Callable) -> None:
+def test_few_photographs_are_mirrored_and_zoomed(cli: Callable) -> None:
     np.save("faces.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
-    command = ["train", "cae", "--data", "rijksmuseum", "--source", "faces.npy", "--steps", 1, "--channels", "4"]
-    assert "images mirrored at random" in cli(*command).err
-    again = cli(*command, "--no-flip", "--overwrite")
+    data = ["--data", "rijksmuseum", "--source", "faces.npy", "--steps", 1]
+    command = ["train", "cae", *data, "--channels", "4"]
+    assert "images mirrored and zoomed by up to 0.1 at random" in cli(*command).err
+    again = cli(*command, "--no-flip", "--zoom", 0, "--overwrite")
     assert again.code == 0
     assert "mirrored" not in again.err
+    assert "images mirrored at random" in cli("train", "gan", *data, "--width", 16).err
