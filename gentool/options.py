@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Literal, Self
 from gentool.errors import OptionError
 
 Resume = Literal["same", "grow", "free"]
+Schedule = Literal["constant", "linear", "cosine", "onecycle", "warmup"]
 
 
 def option(
@@ -178,9 +179,6 @@ class TrainOptions(Validated):
     updates: ClassVar[int] = 5_000
     """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
 
-    zoom_of_few: ClassVar[float] = 0.1
-    """What --zoom is for few photographs when it is not given."""
-
     epochs: int | None = option(
         None,
         "Passes over the training images; may grow when a run is resumed. "
@@ -195,23 +193,12 @@ class TrainOptions(Validated):
         resume="grow",
     )
     batch_size: int = option(128, "Images per update.", min=1)
-    flip: bool | None = option(
-        None,
-        "Show a random half of the training images mirrored left-right. "
-        "(default: for the photographs and paintings of cats, cifar10 and rijksmuseum, not for others)",
-    )
-    zoom: float | None = option(
-        None,
-        "Zoom and shift each training image at random by up to this share; edges are repeated; 0: never. "
-        "(default: 0.1 for autoencoders on fewer than 2,000 images that are mirrored by default, else 0)",
-        min=0,
-        max=0.5,
-    )
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = option(
+    schedule: Schedule = option(
         "constant",
-        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle: warm-up, then cosine "
-        "decay. A function of the share of the run that is done: when --epochs grows, the longer curve is followed.",
+        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle or warmup: a rise in its "
+        "first 30 % or 10 %, then cosine decay. A function of the share of the run that is done: when --epochs grows, "
+        "the longer curve is followed.",
     )
     ema: float = option(
         0.0, "Decay of the exponential moving average of the weights that are kept; 0: none.", min=0, max=0.99999

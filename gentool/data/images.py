@@ -1,12 +1,20 @@
-"""What a training gets: images as uint8 in memory (or memory-mapped), their labels, and the three splits."""
+"""What a training gets: images as uint8 in memory (or memory-mapped), their labels, and the three splits.
 
+Batches are gathered by index: no loader, no worker, no per-image work.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+IN_MEMORY = 2**30
+"""Images of more bytes are memory-mapped and stay on the disk."""
+SHARE = 0.5
+"""At most this share of an accelerator's free memory is given to the images."""
 FEW = 2_000
 """Fewer training images than this are few."""
 
@@ -24,6 +32,42 @@ class Split:
     def __len__(self) -> int:
         return len(self.images)
 
+    def on(self, device: torch.device) -> "Batches":
+        """Its batches on a device."""
+        return Batches(self, device)
+
+
+class Batches:
+    """A split on a device. `images` is uint8 (n, H, W, C); a batch is float (b, C, H, W) in [0, 1], channels last."""
+
+    def __init__(self, split: Split, device: torch.device) -> None:
+        self.device = device
+        self.labels = None if split.labels is None else split.labels.to(device)
+        images = split.images.permute(0, 2, 3, 1)
+        if images.numel() <= IN_MEMORY:  # a larger set is memory-mapped and stays as it is, on the disk
+            images = images.contiguous()
+            if device.type != "cuda" or images.numel() < SHARE * torch.cuda.mem_get_info(device)[0]:
+                images = images.to(device)
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The images and labels at `index` (int64, on the CPU)."""
+        where = index.to(self.device, non_blocking=True)
+        labels = None if self.labels is None else self.labels[where]
+        if self.images.device == self.device:
+            images = self.images[where]
+        else:
+            images = self.images[index].to(self.device, non_blocking=True)
+        return images.permute(0, 3, 1, 2).float().div_(255), labels
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Every image once, in order."""
+        for start in range(0, len(self), batch_size):
+            yield self.take(torch.arange(start, min(start + batch_size, len(self))))
+
 
 @dataclass(frozen=True)
 class ImageData:
@@ -37,6 +81,13 @@ class ImageData:
     validation: Split
     test: Split
     info: dict[str, Any] = field(default_factory=dict)
+
+    unit: ClassVar[str] = "images"
+
+    @property
+    def described(self) -> str:
+        """What is trained on, for people."""
+        return f"{len(self.train):,} images {by(self.shape)}"
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gentool.data.images import ImageData, Split
+from gentool.data.images import IN_MEMORY, ImageData, Split
 from gentool.data.pipeline import Rows
 from gentool.data.preview import preview
 from gentool.data.raw import SPLITS, Pixels, Raw
@@ -31,8 +31,6 @@ from gentool.errors import DataError
 from gentool.figures.grids import save_png
 
 VERSION = 1
-IN_MEMORY = 2**30
-"""Images of more bytes than this are memory-mapped."""
 _BLOCK = 4096
 
 

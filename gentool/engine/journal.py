@@ -15,6 +15,7 @@ from gentool.files import write_json
 DRAW_SECONDS = 60.0
 """Between two drawings of the curves there are at least so many seconds, but for the first and the last."""
 PICTURES = ("samples", "reconstructions")
+NOT_DRAWN = ("step", "lr", "images_per_second", "queries_per_second", "seconds")
 RESULT = "result.json"
 
 
@@ -51,8 +52,7 @@ class Journal:
         if not columns or not (now or time.monotonic() - self.drawn_at >= DRAW_SECONDS):
             return
         self.drawn_at = time.monotonic()
-        for name in ("step", "lr", "images_per_second", "seconds"):
-            columns.pop(name)
+        columns = {name: values for name, values in columns.items() if name not in NOT_DRAWN}
         curves(columns, self.folder / "losses.png", epochs=columns.pop("epoch"))
 
     def films(self) -> None:

@@ -12,10 +12,11 @@ REFRESH_SECONDS = 0.2
 
 
 class TrainingProgress:
-    """Epoch, losses, images per second and the time left, over `steps` updates of which `done` are behind us."""
+    """Epoch, losses, examples (`unit`) per second and the time left, over `steps` updates of which `done` are behind."""
 
-    def __init__(self, terminal: Terminal, steps: int, done: int) -> None:
+    def __init__(self, terminal: Terminal, unit: str, steps: int, done: int) -> None:
         self.terminal = terminal
+        self.unit = unit
         self.steps = steps
         self.done = done
         self.started_at = done
@@ -43,27 +44,27 @@ class TrainingProgress:
         if self.bar is not None:
             self.bar.stop()
 
-    def step(self, epoch: str, done: int, images_per_second: float) -> None:
+    def step(self, epoch: str, done: int, per_second: float) -> None:
         """One update more; costs a clock reading unless it is time to show something."""
         self.done = done
         now = time.monotonic()
         if now - self.shown < (REFRESH_SECONDS if self.bar is not None else 2 * PLAIN_SECONDS):
             return
         self.shown = now
-        speed = f"{images_per_second:,.0f} images/s"
+        speed = f"{per_second:,.0f} {self.unit}/s"
         if self.bar is not None:
             self.bar.update(self.task, completed=done, description=f"{epoch} {speed}", losses=self.losses)
         else:
             self.spoken = now
             self.terminal.say(f"{epoch} {self.losses} {speed}, {done / self.steps:.0%}, {self.remaining()} left")
 
-    def epoch(self, epoch: str, losses: Mapping[str, float], images_per_second: float, last: bool) -> None:
+    def epoch(self, epoch: str, losses: Mapping[str, float], per_second: float, last: bool) -> None:
         """An epoch ended: a plain line unless one was said a moment ago."""
         self.losses = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
         now = time.monotonic()
         if self.bar is None and (last or now - self.spoken >= PLAIN_SECONDS):
             self.spoken = self.shown = now
-            self.terminal.say(f"{epoch} {self.losses} {images_per_second:,.0f} images/s, {self.remaining()} left")
+            self.terminal.say(f"{epoch} {self.losses} {per_second:,.0f} {self.unit}/s, {self.remaining()} left")
 
     def remaining(self) -> str:
         """The time left at the speed so far, as h:mm:ss."""

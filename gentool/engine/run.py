@@ -9,14 +9,12 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from gentool.data.images import ImageData, Split, by
 from gentool.engine import checkpoint
-from gentool.engine.batches import Batches
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device, choose_precision, finite, prepare_backend
 from gentool.engine.environment import environment
@@ -31,13 +29,50 @@ from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
-from gentool.networks.augment import augment, reframe
 from gentool.options import TrainOptions
 
 SAVE_SECONDS = 15.0
 """Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
 
 Network = TypeVar("Network", bound=nn.Module)
+
+
+class Batches(Protocol):
+    """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU)."""
+
+    def __len__(self) -> int: ...
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]: ...
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]: ...
+
+
+class Split(Protocol):
+    """Some of the examples, such as those to train on."""
+
+    def __len__(self) -> int: ...
+    def on(self, device: torch.device) -> Batches: ...
+
+
+class Data(Protocol):
+    """What a run is about: `ImageData`, or anything else with splits. `unit` is what its examples are called."""
+
+    unit: ClassVar[str]
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def folder(self) -> Path | None: ...
+    @property
+    def shape(self) -> tuple[int, int, int]: ...
+    @property
+    def described(self) -> str: ...
+    @property
+    def train(self) -> Split: ...
+    @property
+    def splits(self) -> Mapping[str, Split]: ...
 
 
 class Run:
@@ -48,7 +83,7 @@ class Run:
         folder: Path,
         model: str,
         options: TrainOptions,
-        data: ImageData,
+        data: Data,
         terminal: Terminal,
         *,
         overwrite: bool = False,
@@ -64,9 +99,6 @@ class Run:
         epochs = options.epochs or max(1, round(options.updates / self.steps_per_epoch))
         self.total_steps = options.steps or epochs * self.steps_per_epoch
         self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
-        self.flip = data.photographic if options.flip is None else options.flip
-        zoom = options.zoom_of_few if data.photographic and data.few else 0.0
-        self.zoom = zoom if options.zoom is None else options.zoom
         self.step = 0
         self.seconds = 0.0
         self.losses = Losses(self.device)
@@ -86,14 +118,14 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         prepare_backend(self.device, self.options.deterministic, self.precision is not torch.float32)
         torch.manual_seed(derived_seed(self.options.seed, "weights"))
-        self.batches_of = {id(split): Batches(split, self.device) for split in self.data.splits.values()}
+        self.batches_of = {id(split): split.on(self.device) for split in self.data.splits.values()}
         self.parts: dict[str, Any] = {}
         self.saved_at = float("-inf")
         self.save_due = False
         self.started_at = time.monotonic() - self.seconds
         self.trained = self.trained_seconds = 0.0
         self.stop.__enter__()
-        self.progress = TrainingProgress(self.terminal, self.total_steps, self.step)
+        self.progress = TrainingProgress(self.terminal, self.data.unit, self.total_steps, self.step)
         return self
 
     def __exit__(
@@ -114,9 +146,13 @@ class Run:
     def adam(
         self, network: nn.Module, lr: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
     ) -> torch.optim.Optimizer:
-        """Adam, or AdamW with a weight decay, in one fused kernel where the device has it."""
-        fused = self.device.type in ("cpu", "cuda")
-        return torch.optim.AdamW(network.parameters(), lr, betas, weight_decay=weight_decay, fused=fused)
+        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it."""
+        weights = list(network.parameters())
+        groups: list[dict[str, Any]] = [{"params": weights}]
+        if weight_decay:
+            groups = [{"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": weight_decay},
+                      {"params": [weight for weight in weights if weight.ndim < 2]}]  # fmt: skip
+        return torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=self.device.type in ("cpu", "cuda"))
 
     def autocast(self) -> torch.autocast:
         """The precision of --amp for what is computed inside."""
@@ -131,7 +167,10 @@ class Run:
         self.scaler.scale(loss).backward()
         if clip:
             self.scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
+            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+            if self.device.type != "cpu" or norm > clip:  # elsewhere a look at the norm would wait for the device
+                nn.utils.clip_grads_with_norm_(weights, clip, norm)
         self.scaler.step(optimizer)
         self.scaler.update()
 
@@ -156,14 +195,11 @@ class Run:
         self.parts = parts
         begin(self.folder, self.header, self.resuming)
         write_json(self.folder / "environment.json", environment(self.device, self.precision))
-        what = f"{self.header.model} on {self.header.data}, {len(self.data.train):,} images {by(self.header.shape)}"
-        changed = ["mirrored"] * self.flip + [f"zoomed by up to {self.zoom:g}"] * (self.zoom > 0)
-        how = f"{self.device} {_short(self.precision)}"
-        how += f", images {' and '.join(changed)} at random" if changed else ""
+        what = f"{self.header.model} on {self.header.data}, {self.data.described}"
         if self.state is None:
             self.journal.begin(rows=0)
             length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
-            self.journal.say(f"{self.folder}: training {what}, {length}, {how}")
+            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {_short(self.precision)}")
             return
         state, self.state = self.state, None
         for name, part in parts.items():
@@ -174,7 +210,7 @@ class Run:
         where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
         if self.step >= self.total_steps:
             where = f"its end, {self.total_epochs} epochs"
-        self.journal.say(f"{self.folder}: resuming {what} at {where}, {how}")
+        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
         if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
             share = factor(self.options.schedule, self.step, self.total_steps)
             self.journal.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
@@ -193,8 +229,7 @@ class Run:
     def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
 
-        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch. They
-        are mirrored and zoomed at random as --flip and --zoom, or the data set, say.
+        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch.
         A wish to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a
         weight is not finite after the last.
         """
@@ -206,9 +241,7 @@ class Run:
             if self.stop.wanted:
                 self._leave()
             start = self.step % self.steps_per_epoch * self.batch_size
-            x, labels = images.take(order[start : start + self.batch_size])
-            x = augment(x, ("flip",), self.generator("flip")) if self.flip else x
-            yield reframe(x, self.zoom, self.generator("zoom")) if self.zoom else x, labels
+            yield images.take(order[start : start + self.batch_size])
             self.step += 1
             self.trained += self.batch_size
             self.trained_seconds = time.monotonic() - began
@@ -233,12 +266,12 @@ class Run:
 
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
-        split = next(split for split in (self.data.test, self.data.validation, self.data.train) if len(split))
+        split = next(split for split in reversed(self.data.splits.values()) if len(split))
         return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
 
     @property
     def speed(self) -> float:
-        """Training images per second in this epoch."""
+        """Training examples per second in this epoch."""
         return self.trained / max(self.trained_seconds, 1e-9)
 
     @property
@@ -258,7 +291,7 @@ class Run:
         losses = self.losses.means() | self.validation
         share = factor(self.options.schedule, self.step - 1, self.total_steps)
         row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
-               "images_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
+               f"{self.data.unit}_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
         self.journal.row(row)
         self.progress.epoch(self._where(epoch), losses, self.speed, last)
         self.losses.clear()
@@ -268,14 +301,15 @@ class Run:
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
         self.journal.draw(now=last)
 
-    def finish(self, test: Mapping[str, float] | None = None) -> None:
-        """End the training: the film, result.json, and the last line with the next command to try."""
+    def finish(self, test: Mapping[str, float] | None = None, *, then: str | None = None) -> None:
+        """End the training: the film, result.json, and the last line with the command to try `then`."""
         self.progress.close()
         if self.options.gif:
             self.journal.films()
         self.journal.result(test or {})
         self.journal.say(
-            f"{self.folder}: done in {self.seconds:,.0f} s. Next: gentool sample {self.header.model} {self.folder}"
+            f"{self.folder}: done in {self.seconds:,.0f} s. "
+            f"Next: {then or f'gentool sample {self.header.model}'} {self.folder}"
         )
 
     # Inside.

@@ -6,17 +6,17 @@ after a finished decay the rate rises again to what the longer run has at that p
 
 import math
 
-WARM_UP = 0.3
-"""Share of a onecycle run in which the rate rises (Smith & Topin 2017, arXiv:1708.07120)."""
+WARM_UP = {"onecycle": 0.3, "warmup": 0.1}
+"""Share of the run in which the rate rises. onecycle: Smith & Topin 2017, arXiv:1708.07120."""
 START = 0.04
-"""Where onecycle starts, as a share of the peak."""
+"""Where onecycle and warmup start, as a share of the peak."""
 
 
 def factor(schedule: str, step: int, total: int) -> float:
     """The learning rate of update `step` (from 0) of `total`, as a share of the peak, in [0, 1].
 
     constant: 1. linear: 1 for the first half, then straight to 0. cosine: half a cosine from 1 to 0.
-    onecycle: half a cosine up to 1 over the first 30 %, then half a cosine down to 0.
+    onecycle, warmup: half a cosine up to 1 over the first 30 % or 10 %, then half a cosine down to 0.
     """
     progress = step / max(total, 1)
     if schedule == "constant":
@@ -25,11 +25,10 @@ def factor(schedule: str, step: int, total: int) -> float:
         return min(1.0, 2 * (1 - progress))
     if schedule == "cosine":
         return _fall(progress)
-    if schedule == "onecycle":
-        if progress < WARM_UP:
-            return START + (1 - START) * (1 - _fall(progress / WARM_UP))
-        return _fall((progress - WARM_UP) / (1 - WARM_UP))
-    raise AssertionError(schedule)
+    rise = WARM_UP[schedule]
+    if progress < rise:
+        return START + (1 - START) * (1 - _fall(progress / rise))
+    return _fall((progress - rise) / (1 - rise))
 
 
 def _fall(progress: float) -> float:

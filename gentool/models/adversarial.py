@@ -15,16 +15,17 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import discriminator_loss, generator_loss, gradient_penalty, squared_gradient
+from gentool.models import variety
 from gentool.networks.augment import augment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
-from gentool.options import TrainOptions, option, redefault
+from gentool.options import Schedule, TrainOptions, option, redefault
 
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The flags of gan and cgan."""
 
     updates: ClassVar[int] = 20_000
@@ -54,7 +55,7 @@ class Options(TrainOptions):
     beta1: float = option(0.5, "Adam's first decay.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float = redefault(TrainOptions, "lr", 4e-4)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "linear")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
     def cross_check(self) -> None:
@@ -116,11 +117,12 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
         generator=generator, discriminator=discriminator, ema=ema,
         generator_adam=generator_adam, discriminator_adam=discriminator_adam,
     )  # fmt: skip
+    vary = variety.changes(options, data, run)
 
     for _ in run.epochs():
         generator.train()
         for x, labels in run.batches():
-            real, labels = x * 2 - 1, labels if classes else None
+            real, labels = vary(x) * 2 - 1, labels if classes else None
             randomness = run.generator("augmentation")
             judge = partial(discriminator, labels=labels)
             with run.autocast():

@@ -11,20 +11,21 @@ from gentool.data.images import ImageData, Split
 from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
+from gentool.models import variety
 from gentool.networks.pixels import Standardise, glance
-from gentool.options import TrainOptions, option, redefault
+from gentool.options import Schedule, TrainOptions, option, redefault
 
 MEASURED = 4096
 """The latents' mean and spread are measured on so many training images."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The flags of cae and lstm-ae."""
 
     loss: Literal["mse", "bce"] = option("mse", "Squared error, or cross-entropy with the pixels as means.")
     latent_dim: int = option(64, "Size of the latent vector.", min=1, max=4096)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
@@ -77,10 +78,12 @@ def descend(options: Options, network: Autoencoder, data: ImageData, run: Run, c
     z = run.fixed_noise("samples", 64, options.latent_dim)
     shown = run.examples(10)
     run.resume(network=network, ema=ema, optimizer=optimizer)
+    vary = variety.changes(options, data, run)
 
     for _ in run.epochs():
         network.train()
         for x, _ in run.batches():
+            x = vary(x)
             with run.autocast():
                 logits = network(x)
             losses = reconstruction_loss(options.loss, logits.float(), x)

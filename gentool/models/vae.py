@@ -12,15 +12,16 @@ from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.elbo import negative_elbo, reparameterize
+from gentool.models import variety
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
-from gentool.options import TrainOptions, numbers, option, redefault
+from gentool.options import Schedule, TrainOptions, numbers, option, redefault
 
 CLIP = 0.5
 """The gradient's norm is clipped to so many nats for each pixel: rare on digits, needed on photographs."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The VAE's flags."""
 
     arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers.")
@@ -37,7 +38,7 @@ class Options(TrainOptions):
     )
     kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
-    schedule: Literal["constant", "linear", "cosine", "onecycle"] = redefault(TrainOptions, "schedule", "onecycle")
+    schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
@@ -102,12 +103,14 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     z = run.fixed_noise("samples", 64, options.latent_dim)
     shown = run.examples(10)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
+    vary = variety.changes(options, data, run)
 
     beta = kl_weight(options, data.shape)
     warmup = options.kl_warmup * run.steps_per_epoch
     for _ in run.epochs():
         vae.train()
         for x, _ in run.batches():
+            x = vary(x)
             with run.autocast():
                 logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
             share = min(1.0, (run.step + 1) / warmup) if warmup else 1.0

@@ -17,13 +17,14 @@ def test_shape(schedule: str, expected: list[float]) -> None:
     assert [factor(schedule, step, 100) for step in (0, 25, 50, 75, 100)] == pytest.approx(expected, abs=1e-6)
 
 
-def test_onecycle_rises_for_30_percent_and_falls_to_0() -> None:
-    values = [factor("onecycle", step, 1000) for step in range(1001)]
+@pytest.mark.parametrize(("schedule", "peak"), [("onecycle", 300), ("warmup", 100)])
+def test_a_rise_and_a_fall_to_0(schedule: str, peak: int) -> None:
+    values = [factor(schedule, step, 1000) for step in range(1001)]
     assert values[0] == pytest.approx(0.04)
-    assert max(values) == values[300] == pytest.approx(1)
+    assert max(values) == values[peak] == pytest.approx(1)
     assert values[1000] == pytest.approx(0)
-    assert values[:301] == sorted(values[:301])
-    assert values[300:] == sorted(values[300:], reverse=True)
+    assert values[: peak + 1] == sorted(values[: peak + 1])
+    assert values[peak:] == sorted(values[peak:], reverse=True)
 
 
 def test_a_longer_run_continues_on_its_own_curve() -> None:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import Image
 
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
+from gentool.models import reconstruction
 
 MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
 TINY = {
@@ -346,19 +347,19 @@ def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: p
     images = np.zeros((40, 1, 8, 8), np.uint8)
     images[..., 0] = 255
     np.save("left.npy", images)
-    batches, seen = Run.batches, []
+    loss, seen = reconstruction.reconstruction_loss, []
 
-    def watch(run: Run) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-        for x, labels in batches(run):
+    def watch(kind: str, logits: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        if logits.requires_grad:
             seen.append(x[:, 0, :, [0, 7]].mean(1))
-            yield x, labels
+        return loss(kind, logits, x)
 
-    monkeypatch.setattr(Run, "batches", watch)
+    monkeypatch.setattr(reconstruction, "reconstruction_loss", watch)
     command = ["train", "cae", "--data", "left.npy", "--epochs", 4, "--channels", "4"]
     assert "mirrored" not in cli(*command, "--out", "plain").err
     assert (torch.cat(seen) == torch.tensor([1.0, 0.0])).all()
     seen.clear()
-    assert "images mirrored at random" in cli(*command, "--flip", "--out", "flipped").err
+    assert "training images are mirrored at random" in cli(*command, "--flip", "--out", "flipped").err
     left, right = torch.cat(seen).unbind(1)
     assert (left + right == 1).all()
     assert 0.3 < left.mean() < 0.7
@@ -369,8 +370,8 @@ def test_few_photographs_are_mirrored_and_zoomed(cli: Callable) -> None:
     np.save("faces.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
     data = ["--data", "rijksmuseum", "--source", "faces.npy", "--steps", 1]
     command = ["train", "cae", *data, "--channels", "4"]
-    assert "images mirrored and zoomed by up to 0.1 at random" in cli(*command).err
+    assert "training images are mirrored and zoomed by up to 0.1 at random" in cli(*command).err
     again = cli(*command, "--no-flip", "--zoom", 0, "--overwrite")
     assert again.code == 0
     assert "mirrored" not in again.err
-    assert "images mirrored at random" in cli("train", "gan", *data, "--width", 16).err
+    assert "training images are mirrored at random" in cli("train", "gan", *data, "--width", 16).err
