@@ -3,9 +3,9 @@
     python benchmarks/prior.py --data mnist vae runs/vae-mnist cae runs/cae-mnist
 
 Ex-post density estimation (Ghosh et al. 2020). For each model one CSV row: 10,000 samples against the test images, in
-the features of the classifier of benchmarks/agreement.py (64 means over its last maps) and of the fixed random network
-of benchmarks/quality.py. Beside them the reconstructions of the test images, and the floor: training images against
-test images.
+the features of the classifier of benchmarks/agreement.py (64 means over its last maps; 10 logits) and of the fixed
+random network of benchmarks/quality.py. Beside them the reconstructions of the test images, and the floor: training
+images against test images.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from gentool.latent.sample import sample
 from gentool.latent.trained import load_trained
 
 
-class ClassifierFeatures(nn.Module):
-    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier."""
+class Maps(nn.Module):
+    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier, times 10."""
 
     num_features = 64
 
@@ -38,6 +38,17 @@ class ClassifierFeatures(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.maps(x.to(next(self.parameters()).dtype) / 255).mean((2, 3)) * 10
+
+
+class Logits(nn.Module):
+    """uint8 images (N, C, H, W) -> the logits of a classifier (N, 10)."""
+
+    def __init__(self, classifier: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.classifier, self.num_features = classifier, classes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(x.to(next(self.parameters()).dtype) / 255)
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -56,7 +67,9 @@ def main() -> None:
     data = load(arguments.data)
     classifier, accuracy = known_classifier(data, arguments.seed, arguments.classifier)
     print(f"the classifier reads {accuracy:.2%} of the test images", file=sys.stderr)
-    networks = {"classifier": ClassifierFeatures(classifier), "random": RandomFeatures()}
+    networks = {
+        "maps": Maps(classifier), "logits": Logits(classifier, len(data.classes)), "random": RandomFeatures(),
+    }  # fmt: skip
     writer = csv.writer(sys.stdout)
     writer.writerow(
         ["model", "samples", *(f"fid_{name}" for name in networks), *(f"ratio_{name}" for name in networks)]
