@@ -3,9 +3,8 @@
     python benchmarks/prior.py --data mnist vae runs/vae-mnist cae runs/cae-mnist
 
 Ex-post density estimation (Ghosh et al. 2020). For each model one CSV row: 10,000 samples against the test images, in
-the features of the classifier of benchmarks/agreement.py (64 means over its last maps; 10 logits) and of the fixed
-random network of benchmarks/quality.py. Beside them the reconstructions of the test images, and the floor: training
-images against test images.
+the features of gentool's classifier of the data and of its fixed random network. Beside them the reconstructions of the
+test images, and the floor: training images against test images.
 """
 
 import argparse
@@ -14,52 +13,17 @@ import sys
 from pathlib import Path
 
 import torch
-from agreement import known_classifier
-from quality import RandomFeatures, features, fid
-from torch import Tensor, nn
+from torch import Tensor
 
 from gentool.data.load import load
+from gentool.engine.terminal import Terminal
+from gentool.evaluation.features import feature_networks
 from gentool.latent.codes import encode
 from gentool.latent.prior import MixturePrior
 from gentool.latent.reconstruct import reconstruct
 from gentool.latent.sample import sample
 from gentool.latent.trained import load_trained
-
-
-class Given(nn.Module):
-    """Features (N, D) as they are: so that those of the real images are computed once."""
-
-    def __init__(self, num_features: int) -> None:
-        super().__init__()
-        self.num_features = num_features
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
-
-
-class Maps(nn.Module):
-    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier, times 10."""
-
-    num_features = 64
-
-    def __init__(self, classifier: nn.Module) -> None:
-        super().__init__()
-        assert isinstance(classifier, nn.Sequential)
-        self.maps = classifier[:-3]
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.maps(x.to(next(self.parameters()).dtype) / 255).mean((2, 3)) * 10
-
-
-class Logits(nn.Module):
-    """uint8 images (N, C, H, W) -> the logits of a classifier (N, 10)."""
-
-    def __init__(self, classifier: nn.Module, classes: int) -> None:
-        super().__init__()
-        self.classifier, self.num_features = classifier, classes
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(x.to(next(self.parameters()).dtype) / 255)
+from gentool.metrics.distances import fid
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -73,24 +37,17 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10000)
     parser.add_argument("--components", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--classifier", type=Path, help="keep the classifier's weights here, and take them from here")
     arguments = parser.parse_args()
     data = load(arguments.data)
-    classifier, accuracy = known_classifier(data, arguments.seed, arguments.classifier)
-    print(f"the classifier reads {accuracy:.2%} of the test images", file=sys.stderr)
-    networks = {
-        "maps": Maps(classifier), "logits": Logits(classifier, len(data.classes)), "random": RandomFeatures(),
-    }  # fmt: skip
+    networks = feature_networks(("classifier", "random"), data, torch.device("cpu"), Terminal())
+    reference = {network.name: network(data.test.images) for network in networks}
     writer = csv.writer(sys.stdout)
     writer.writerow(
-        ["model", "samples", *(f"fid_{name}" for name in networks), *(f"ratio_{name}" for name in networks)]
+        ["model", "samples", *(f"fid_{name}" for name in reference), *(f"ratio_{name}" for name in reference)]
     )
 
-    real = [features(network, data.test.images) for network in networks.values()]
-
     def row(model: str, what: str, images: Tensor, base: list[float] | None = None) -> list[float]:
-        seen = [features(network, images) for network in networks.values()]
-        found = [fid(Given(one.shape[1]), one, other) for one, other in zip(real, seen, strict=True)]
+        found = [fid(reference[network.name], network(images)) for network in networks]
         ratios = [] if base is None else [f"{value / first:.3f}" for value, first in zip(found, base, strict=True)]
         writer.writerow([model, what, *(f"{value:.4g}" for value in found), *ratios])
         sys.stdout.flush()

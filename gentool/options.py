@@ -176,8 +176,10 @@ class TrainOptions(Validated):
 
     panel: ClassVar[str] = "Training"
 
-    updates: ClassVar[int] = 5_000
-    """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
+    @property
+    def updates(self) -> int:
+        """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
+        return 5_000
 
     epochs: int | None = option(
         None,

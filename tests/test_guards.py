@@ -26,7 +26,8 @@ FLOORS = (
     ("data",),
     ("engine",),
     ("models", "seq2seq"),
-    ("latent", "evaluation"),
+    ("latent",),
+    ("evaluation",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -20,6 +20,9 @@ COMMANDS = {
     "interpolate": "Walk through the latent space: between random codes, pictures, or classes.",
     "project": "Find the z whose picture is nearest to a given one, also for models without an encoder.",
     "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
+    "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
+    "evaluate": "Judge a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
+    "compare": "Put models side by side in one table and one picture; --train trains them first.",
     "doctor": "Check the installation, and say what mends it.",
 }
 
@@ -79,6 +82,8 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
     message = " ".join(error.format_message().split()).replace("Value error, ", "")
     if message.startswith("No such command") and "train" in arguments[:1] and len(arguments) > 1:
         message = message.replace("No such command", "no such model")
+    if message.startswith("No such command") and arguments[:2] in (["seq2seq", "train"], ["seq2seq", "sweep"]):
+        message = message.replace("No such command", "no such task")
     return _fail(message[:1].lower() + message[1:], error.exit_code)
 
 

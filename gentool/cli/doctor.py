@@ -25,6 +25,7 @@ PYTHON = "3.11"
 NEEDED = {
     "torch": ("torch", "2.10"),
     "torchvision": ("torchvision", "0.25"),
+    "torchmetrics": ("torchmetrics", "1.4"),
     "numpy": ("numpy", "1.26"),
     "pillow": ("PIL", "10.1"),
     "scikit-learn": ("sklearn", "1.3"),

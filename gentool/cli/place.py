@@ -22,3 +22,16 @@ class PlaceOptions(Validated):
         if self.out is not None and self.out.exists() and not self.overwrite:
             raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")
         return self.out or default
+
+
+def run_place(default: str) -> type[PlaceOptions]:
+    """The options that say where a run's folder is."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class RunPlace(PlaceOptions):
+        panel: ClassVar[str] = "Output"
+
+        out: Path | None = option(None, f"The run's folder. (default: {default})", metavar="PATH")
+        overwrite: bool = option(False, "Start again, replacing the run that is there.")
+
+    return RunPlace

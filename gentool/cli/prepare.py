@@ -13,12 +13,13 @@ from gentool.data.catalog import CATALOG
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import DataError, OptionError
-from gentool.options import Validated, option
+from gentool.options import Validated, flag, option
 
 if TYPE_CHECKING:
     from gentool.data.images import ImageData
 
 _LISTED = 20
+DATA_HELP = "A named set, or a folder, archive, .npy, .npz or sheet of images; or arithmetic: text and pictures."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +34,27 @@ class FolderOptions(Validated):
     overwrite: bool = option(False, "Replace the prepared folder that is there, or prepare again what is cached.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ArithmeticOptions(Validated):
+    """What only `gentool prepare arithmetic` takes."""
+
+    panel: ClassVar[str] = "Arithmetic"
+
+    max_operand: int | None = option(None, "The largest operand. (default: 99)", min=1, max=9999)
+    operators: str | None = option(None, "Which of + - * occur. (default: +-)")
+    digits: str | None = option(
+        None, "Whose handwriting: a set of digits. (default: mnist where it is at hand, else scikit-learn's digits)"
+    )
+
+
 def prepare(
     options: PrepareOptions,
     folder: FolderOptions,
+    sums: ArithmeticOptions,
     terminal: TerminalOptions,
     data: Annotated[
-        str | None, typer.Argument(help="A named set, or a folder, archive, .npy, .npz or sheet of images.")
+        str | None,
+        typer.Argument(help=DATA_HELP),
     ] = None,
     list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets.")] = False,
     check: Annotated[
@@ -51,6 +67,14 @@ def prepare(
     """Turn a named data set, folder, archive or sprite sheet into a prepared set of images."""
     voice = Terminal(terminal)
     out, overwrite = folder.out, folder.overwrite
+    given = {name: value for name, value in sums.to_json().items() if value is not None}
+    if data == "arithmetic":
+        if check or list_sets or set(options.changed()) - {"source"}:
+            raise OptionError("arithmetic: is drawn, not read; it takes --max-operand, --operators, --digits, --source")
+        _prepare_arithmetic(given, options.source, folder, voice)
+        return
+    if given:
+        raise OptionError(f"{flag(next(iter(given)))}: only for `gentool prepare arithmetic`")
     run(data, options, out=out, check=check, list_sets=list_sets, overwrite=overwrite, terminal=voice)
 
 
@@ -77,6 +101,25 @@ def run(
         _check(data, options, terminal)
     else:
         _prepare(data, options, out, overwrite, terminal)
+
+
+def _prepare_arithmetic(given: Mapping[str, Any], source: Path | None, folder: FolderOptions, voice: Terminal) -> None:
+    """Write the queries of `gentool seq2seq` as an .npz, text and pictures."""
+    from gentool.seq2seq.export import export
+    from gentool.seq2seq.handwriting import load_pictures
+    from gentool.seq2seq.options import PictureOptions
+
+    path = folder.out or Path("arithmetic.npz")
+    if path.exists() and not folder.overwrite:
+        raise OptionError(f"--out {path}: exists; give --overwrite to replace it")
+    options = PictureOptions(**given, source=source)
+    pictures = load_pictures(options)
+    assert pictures is not None
+    counts = export(options, pictures, path)
+    voice.say(
+        f"{path}: {counts['queries']:,} queries, {counts['test']:,} of them held out; handwriting of {pictures.name}"
+    )
+    voice.result(path, {"event": "prepared", "path": str(path), **counts})
 
 
 def _list(terminal: Terminal) -> None:

@@ -1,15 +1,13 @@
 """`gentool train MODEL`."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import typer
 
 from gentool.cli.command import command
 from gentool.cli.lazy import lazy_group
 from gentool.models import MODELS
-from gentool.options import option
 
 
 def train_group() -> None:
@@ -22,19 +20,12 @@ def train_group() -> None:
 def load_model(name: str) -> typer.Typer:
     """The training command of one model, with that model's flags."""
     from gentool.cli.dataset import DataOptions
-    from gentool.cli.place import PlaceOptions
+    from gentool.cli.place import PlaceOptions, run_place
     from gentool.engine.run import Run
     from gentool.engine.terminal import Terminal, TerminalOptions
     from gentool.models import model_module
 
     module = model_module(name)
-
-    @dataclass(frozen=True, kw_only=True)
-    class RunPlace(PlaceOptions):
-        panel: ClassVar[str] = "Output"
-
-        out: Path | None = option(None, f"The run's folder. (default: runs/{name}-DATA)", metavar="PATH")
-        overwrite: bool = option(False, "Start again, replacing the run that is there.")
 
     def train(data: DataOptions, options: Any, place: PlaceOptions, terminal: TerminalOptions) -> None:
         voice = Terminal(terminal)
@@ -49,7 +40,9 @@ def load_model(name: str) -> typer.Typer:
         with run:
             module.train(options, images, run)
 
-    return command(train, f"{MODELS[name]}\n\n{module.__doc__}", options=module.Options, place=RunPlace)
+    return command(
+        train, f"{MODELS[name]}\n\n{module.__doc__}", options=module.Options, place=run_place(f"runs/{name}-DATA")
+    )
 
 
 app = lazy_group(MODELS, load_model, callback=train_group)

@@ -68,5 +68,5 @@ class Journal:
         test = {f"test_{name}": value for name, value in test.items()}
         write_json(self.folder / RESULT, {**last, **test})
         if test:
-            self.say("on the test images: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
+            self.say("on the test set: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
         self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **last, **test})

@@ -12,7 +12,7 @@ REFRESH_SECONDS = 0.2
 
 
 class TrainingProgress:
-    """Epoch, losses, examples (`unit`) per second and the time left, over `steps` updates of which `done` are behind."""
+    """Epoch, losses, `unit`s per second and the time left, over `steps` updates of which `done` are behind."""
 
     def __init__(self, terminal: Terminal, unit: str, steps: int, done: int) -> None:
         self.terminal = terminal

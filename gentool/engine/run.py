@@ -23,7 +23,7 @@ from gentool.engine.interrupt import StopSignal
 from gentool.engine.journal import RESULT, Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
-from gentool.engine.randomness import derived_seed, generator
+from gentool.engine.randomness import derived_seed, generator, seed_layers
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
@@ -240,6 +240,7 @@ class Run:
         while self.step < min(epoch * self.steps_per_epoch, self.total_steps):
             if self.stop.wanted:
                 self._leave()
+            seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
             start = self.step % self.steps_per_epoch * self.batch_size
             yield images.take(order[start : start + self.batch_size])
             self.step += 1
@@ -266,7 +267,7 @@ class Run:
 
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
-        split = next(split for split in reversed(self.data.splits.values()) if len(split))
+        split = next(split for split in reversed(list(self.data.splits.values())) if len(split))
         return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
 
     @property

@@ -25,12 +25,13 @@ class Trained:
     device: torch.device
 
 
-def load_trained(model: str, path: Path, device: str = "auto") -> Trained:
-    """The model in a checkpoint, named as a file or as its run folder.
+def load_trained(model: str | None, path: Path, device: str = "auto") -> Trained:
+    """The model in a checkpoint, named as a file or as its run folder; whichever it holds when None is named.
 
     Raises OptionError for an unknown model, CheckpointError when the file is missing, damaged, or of another model.
     """
-    check_model(model)
+    if model is not None:
+        check_model(model)
     if path.is_dir():
         path = path / MODEL
         if not path.is_file():
@@ -38,7 +39,7 @@ def load_trained(model: str, path: Path, device: str = "auto") -> Trained:
                 f"{path.parent}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?"
             )
     header, content = checkpoint.load(path, "model")
-    if header.model != model:
+    if model is not None and header.model != model:
         raise CheckpointError(f"{path}: holds a {header.model}, not a {model}; give `{header.model}` as the model")
     network = fresh_network(header)
     try:

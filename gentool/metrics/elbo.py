@@ -38,3 +38,15 @@ def negative_elbo(logits: Tensor, x: Tensor, mean: Tensor, logvar: Tensor, beta:
 def reparameterize(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     """A sample of N(mean, exp(logvar)) through which gradients flow: mean + sd * noise (section 2.4)."""
     return torch.addcmul(mean, (0.5 * logvar).exp(), noise)
+
+
+def importance_log_weights(logits: Tensor, x: Tensor, z: Tensor, noise: Tensor, logvar: Tensor) -> Tensor:
+    """log p(x | z) + log p(z) - log q(z | x) of z = mean + sd * noise, nats (N, K).
+
+    The logarithm of the mean over K of their exponentials is a lower bound of log p(x), and with K = 1 the ELBO (Burda
+    et al. 2016, arXiv:1509.00519, equation 8). `logits` (N, K, P) and `x` (N, P) are Bernoulli pixels; `z` and `noise`
+    are (N, K, D), `logvar` (N, D).
+    """
+    likelihood = torch.einsum("nkp,np->nk", logits, x) - F.softplus(logits).sum(2)
+    # Both Gaussians have the same normalising constant, and noise is z in units of the posterior.
+    return likelihood + 0.5 * (noise.square() - z.square()).sum(2) + 0.5 * logvar.sum(1, keepdim=True)

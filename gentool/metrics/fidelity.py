@@ -3,27 +3,67 @@
 import torch
 from torch import Tensor
 
+BLOCK = 2**21
+"""So many distances of a table are in memory at one time."""
 
-def precision_recall(real: Tensor, fake: Tensor, k: int = 3) -> tuple[float, float]:
-    """Improved precision and recall (Kynkaanniemi et al. 2019, arXiv:1904.06991) of features (N, D) and (M, D).
 
-    Precision: the share of fake points inside some real point's ball, whose radius is the distance to its k-th
-    neighbour; recall: the same with the roles exchanged. Both in [0, 1].
+def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 5) -> dict[str, float]:
+    """How two sets of features (N, D) and (M, D) lie in one another, by the balls around their points.
+
+    A point's ball reaches to its k-th nearest neighbour in its own set; N and M must be above both k.
+
+    - `precision`: the share of fake points in some real ball; `recall`: the share of real points in some fake ball
+      (Kynkaanniemi et al. 2019, arXiv:1904.06991, equation 2). In [0, 1].
+    - `density`: how many real balls a fake point is in, over k, with `density_k` (Naeem et al. 2020, arXiv:2002.09797,
+      equation 3). 1 is expected of real points, and it may be above.
+    - `coverage`: the share of real balls that hold a fake point (equation 4). In [0, 1].
     """
-    distances = _distances(real, fake)
-    precision = (distances <= _radii(real, k)[:, None]).any(0).float().mean()
-    recall = (distances <= _radii(fake, k)[None, :]).any(1).float().mean()
-    return precision.item(), recall.item()
+    real, fake = real.double(), fake.double()
+    real_radii, fake_radii = neighbour_distances(real, (k, density_k)), neighbour_distances(fake, (k,))
+    in_real = torch.zeros(len(fake), dtype=torch.bool)
+    recalled = covered = inside = 0
+    for part, radii in zip(_blocks(real, len(fake)), _blocks(real_radii, len(fake)), strict=True):
+        distances = _squared_distances(part, fake)
+        in_real |= (distances <= radii[:, :1]).any(0)
+        recalled += int((distances <= fake_radii[:, 0]).any(1).sum())
+        balls = distances <= radii[:, 1:]
+        inside += int(balls.sum())
+        covered += int(balls.any(1).sum())
+    return {
+        "precision": in_real.double().mean().item(),
+        "recall": recalled / len(real),
+        "density": inside / (density_k * len(fake)),
+        "coverage": covered / len(real),
+    }
 
 
-def _radii(points: Tensor, k: int) -> Tensor:
-    """The distance of each point to its k-th nearest other point."""
-    return _distances(points, points).kthvalue(k + 1, dim=1).values
+def neighbour_distances(points: Tensor, ks: tuple[int, ...]) -> Tensor:
+    """The squared distances of points (N, D), float64, to their k-th nearest other point for each k: (N, len(ks))."""
+    radii = []
+    for part in _blocks(points, len(points)):
+        nearest = _squared_distances(part, points).topk(max(ks) + 1, dim=1, largest=False).values
+        radii.append(nearest[:, list(ks)])  # place 0 is the point itself
+    return torch.cat(radii)
 
 
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    """Euclidean distances, exactly 0 between equal points (the faster matrix product would leave rounding there)."""
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
+def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """The Euclidean distance of each of points (N, D) to the nearest of others (M, D), and its index: each (N,)."""
+    points, others = points.double(), others.double()
+    found = [_squared_distances(part, others).min(1) for part in _blocks(points, len(others))]
+    return torch.cat([part.values for part in found]).sqrt(), torch.cat([part.indices for part in found])
+
+
+def _blocks(points: Tensor, others: int) -> tuple[Tensor, ...]:
+    """Rows so many that their distances to so many others are about `BLOCK`."""
+    return points.split(max(1, BLOCK // others))
+
+
+def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
+    """Squared Euclidean distances of float64 points (N, D) and (M, D): one matrix product, and exactly 0 between equal
+    points, where the product would leave rounding."""
+    lengths = a.square().sum(1)[:, None] + b.square().sum(1)
+    distances = torch.addmm(lengths, a, b.T, alpha=-2)
+    return distances.masked_fill_(distances < 1e-12 * lengths, 0)
 
 
 def palette_score(images: Tensor, colours: Tensor, background: Tensor, tolerance: int = 8) -> tuple[float, float]:

@@ -28,8 +28,12 @@ NORM_BATCHES = 16
 class Options(variety.Options):
     """The flags of gan and cgan."""
 
-    updates: ClassVar[int] = 20_000
     zoom_of_few: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
+
+    @property
+    def updates(self) -> int:
+        """How many updates are made by default."""
+        return 20_000
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)

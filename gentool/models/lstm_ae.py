@@ -4,7 +4,6 @@ The loop is `gentool.models.reconstruction.descend`.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from gentool.data.images import ImageData
 from gentool.engine.run import Run
@@ -18,7 +17,10 @@ from gentool.options import TrainOptions, option, redefault
 class Options(reconstruction.Options):
     """The LSTM autoencoder's flags."""
 
-    updates: ClassVar[int] = 10_000
+    @property
+    def updates(self) -> int:
+        """How many updates are made by default."""
+        return 10_000
 
     latent_dim: int = redefault(reconstruction.Options, "latent_dim", 128)
     hidden: int = option(128, "Units of each LSTM layer.", min=1, max=4096)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, negative_elbo, reparameterize
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, negative_elbo, reparameterize
 
 
 @pytest.fixture
@@ -51,3 +51,17 @@ def test_reparameterized_samples_have_the_posterior_s_moments() -> None:
     z = reparameterize(mean, logvar, noise)
     assert z.mean().item() == pytest.approx(1.5, abs=0.01)
     assert z.var().item() == pytest.approx(torch.tensor(-1.0).exp().item(), rel=0.02)
+
+
+def test_importance_weights_are_those_of_torch_distributions() -> None:
+    torch.manual_seed(0)
+    mean, logvar, noise = torch.randn(3, 4), torch.randn(3, 4), torch.randn(3, 5, 4)
+    x, logits = torch.rand(3, 7).round(), torch.randn(3, 5, 7)
+    z = reparameterize(mean[:, None], logvar[:, None], noise)
+    posterior = Normal(mean[:, None], (0.5 * logvar[:, None]).exp())
+    expected = (
+        Bernoulli(logits=logits).log_prob(x[:, None].expand_as(logits)).sum(2)
+        + Normal(0.0, 1.0).log_prob(z).sum(2)
+        - posterior.log_prob(z).sum(2)
+    )
+    torch.testing.assert_close(importance_log_weights(logits, x, z, noise, logvar), expected, rtol=1e-4, atol=1e-4)

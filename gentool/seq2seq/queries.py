@@ -1,0 +1,150 @@
+"""The data of a run: queries and answers, divided by the seed into those to train on, to watch, and to test."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gentool.engine.randomness import generator
+from gentool.seq2seq.handwriting import SIDE, Handwriting, Pictures
+from gentool.seq2seq.options import Options
+from gentool.seq2seq.task import SYMBOLS, Task, share
+
+TEST_SHARE = 0.1
+WATCHED = 500
+"""So many of the queries that are neither trained on nor tested are answered after every epoch."""
+UPDATES = 100
+"""An epoch goes over few queries more than once, so that it has about so many updates."""
+
+
+@dataclass(frozen=True)
+class Division:
+    """The query numbers of the test tenth, of the training, and of the rest: int64, in an order drawn by lot."""
+
+    test: Tensor
+    train: Tensor
+    rest: Tensor
+
+
+def divide(task: Task, seed: int, fraction: float, kind: str) -> Division:
+    """Draw the test tenth and, of the others, the share to train on.
+
+    All is a function of the seed, whatever is trained; a smaller share is part of a larger. `pairs` keeps a+b and b+a
+    on one side.
+    """
+    index = torch.arange(len(task))
+    if kind == "pairs":
+        a, b, operator = task.terms(index)
+        group = task.index(torch.minimum(a, b), torch.maximum(a, b), operator)
+    else:
+        group = index
+    rank = torch.randperm(len(task), generator=generator(seed, "test queries"))[group]
+    order = rank.argsort(stable=True)
+    border = share(TEST_SHARE, len(task))
+    if kind == "pairs" and rank[order[border - 1]] == rank[order[border]]:
+        border += 1
+    test, others = order[:border], order[border:]
+    others = others[torch.randperm(len(others), generator=generator(seed, "training queries"))]
+    trained = share(fraction, len(others))
+    return Division(test, others[:trained], others[trained:])
+
+
+def with_swapped(task: Task, division: Division) -> Tensor:
+    """The training queries and, behind them, the same with operands swapped, but for test queries and copies."""
+    swapped = task.mirrored(division.train)[0]
+    known = torch.zeros(len(task), dtype=torch.bool)
+    known[division.train] = known[division.test] = True
+    return torch.cat([division.train, swapped[~known[swapped]]])
+
+
+@dataclass(frozen=True)
+class QuerySplit:
+    """Some queries as symbol numbers (n, query length), and their answers (n, answer length), `passes` times over."""
+
+    queries: Tensor
+    answers: Tensor
+    passes: int = 1
+
+    def __len__(self) -> int:
+        return self.passes * len(self.queries)
+
+    def on(self, device: torch.device) -> "QuerySplit":
+        """The same on a device."""
+        return QuerySplit(self.queries.to(device), self.answers.to(device), self.passes)
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Queries and answers at `index`."""
+        where = (index % len(self.queries)).to(self.queries.device)
+        return self.queries[where], self.answers[where]
+
+    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every query once, in order."""
+        yield from zip(self.queries.split(batch_size), self.answers.split(batch_size), strict=True)
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """All that a run needs to know of its data; `pictures` has the handwriting of "train" and "test"."""
+
+    task: Task
+    division: Division
+    train: QuerySplit
+    pictures: Mapping[str, Handwriting]
+    folder: Path | None
+    fingerprint: str
+
+    unit: ClassVar[str] = "queries"
+    name: ClassVar[str] = "arithmetic"
+    classes: ClassVar[tuple[str, ...]] = tuple(SYMBOLS)
+    shape: ClassVar[tuple[int, int, int]] = (1, SIDE, SIDE)
+
+    @property
+    def described(self) -> str:
+        """What is trained on, for people."""
+        more = len(self.train.queries) - len(self.division.train)
+        swapped = f" (and {more:,} swapped)" if more else ""
+        trained = f"{len(self.division.train):,}{swapped} of {len(self.task):,} queries"
+        return f"{trained} of operands up to {self.task.max_operand}, {len(self.division.test):,} held out"
+
+    @cached_property
+    def validation(self) -> QuerySplit:
+        """Some of the queries that are neither trained on nor tested, to watch a training by."""
+        return spelled(self.task, self.division.rest[:WATCHED])
+
+    @cached_property
+    def test(self) -> QuerySplit:
+        """The held-out queries."""
+        return spelled(self.task, self.division.test)
+
+    @property
+    def splits(self) -> Mapping[str, QuerySplit]:
+        """The splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def spelled(task: Task, index: Tensor, passes: int = 1) -> QuerySplit:
+    """Queries, by their numbers, and their answers."""
+    return QuerySplit(task.queries(index), task.answers(task.values(index)), passes)
+
+
+def arithmetic(options: Options, pictures: Pictures | None) -> Arithmetic:
+    """The data of these options."""
+    task = options.problem
+    division = divide(task, options.seed, options.train_fraction, options.split)
+    index = with_swapped(task, division) if options.choices().swap else division.train
+    passes = -(-UPDATES * options.batch_size // len(index))
+    drawn = pictures.fingerprint if pictures else ""
+    known = f"{task} {options.seed} {options.train_fraction} {options.split} {drawn}"
+    return Arithmetic(
+        task,
+        division,
+        spelled(task, index, passes),
+        pictures.handwriting if pictures else {},
+        pictures.folder if pictures else None,
+        hashlib.sha256(known.encode()).hexdigest(),
+    )

@@ -1,0 +1,109 @@
+"""Single queries, from text or from pictures."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from gentool.engine.randomness import generator
+from gentool.errors import DataError, OptionError
+from gentool.seq2seq.handwriting import SIDE
+from gentool.seq2seq.task import BLANK, Task, symbols, written
+from gentool.seq2seq.train import answer
+from gentool.seq2seq.trained import Trained
+
+QUERY = re.compile(r"\s*(\d+)\s*([-+*])\s*(\d+)\s*=?\s*")
+LARGEST_FILE = 2**26
+
+
+@dataclass(frozen=True)
+class Solved:
+    """One answer: `text` as the network's symbols say it, its probability, its pictures (T, 1, 28, 28) if it draws."""
+
+    query: str
+    text: str
+    confidence: float
+    frames: Tensor | None
+
+
+def parse(text: str, task: Task) -> str:
+    """`81 + 24` as `81+24`. Raises OptionError for what is no query of this task."""
+    found = QUERY.fullmatch(text)
+    known = f"two numbers from 0 to {task.max_operand} and one of {' '.join(task.operators)} between them"
+    if found is None:
+        raise OptionError(f"{text!r}: not a query; expected {known}, such as 8{task.operators[0]}7")
+    a, operator, b = int(found[1]), found[2], int(found[3])
+    if operator not in task.operators or max(a, b) > task.max_operand:
+        raise OptionError(f"{text!r}: this model has only learnt {known}")
+    return f"{a}{operator}{b}"
+
+
+def solve_texts(trained: Trained, texts: Sequence[str], seed: int) -> list[Solved]:
+    """Answers to queries in text; a network that reads pictures is shown random handwriting of them."""
+    task = trained.network.task
+    queries = [parse(text, task) for text in texts]
+    ids = symbols(queries, task.query_length)
+    frames = None
+    if trained.options.images_in:
+        frames = trained.data().pictures["test"].draw(ids, generator(seed, "solve"))
+    return _solved(trained, queries, ids, frames, seed)
+
+
+def solve_pictures(trained: Trained, paths: Sequence[Path], seed: int) -> list[Solved]:
+    """Answers to queries in pictures: strips of square symbols, or folders with a picture for each.
+
+    Raises OptionError when the network reads text, DataError for what is no picture of a query.
+    """
+    if not trained.options.images_in:
+        raise OptionError(f"{paths[0]}: this is a {trained.header.model} model, which reads text, not pictures")
+    frames = torch.stack([_frames(path, trained.network.task.query_length) for path in paths])
+    ids = torch.full(frames.shape[:2], BLANK)
+    return _solved(trained, [str(path) for path in paths], ids, frames, seed)
+
+
+def _solved(trained: Trained, names: Sequence[str], ids: Tensor, frames: Tensor | None, seed: int) -> list[Solved]:
+    device = trained.device
+    lot = generator(seed, "handwriting of answers", device=device)
+    found = answer(trained.network, ids.to(device), None if frames is None else frames.to(device), lot)
+    drawn: Sequence[Tensor | None] = [None] * len(names) if found.frames is None else list(found.frames.cpu())
+    texts = [text.rstrip() for text in written(found.ids)]
+    return [Solved(*row) for row in zip(names, texts, found.confidence.tolist(), drawn, strict=True)]
+
+
+def _frames(path: Path, length: int) -> Tensor:
+    """The symbols' pictures of a strip, or of a folder in the order of the names, (L, 1, 28, 28), blanks at the end."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not 3 <= len(files) <= length:
+            raise DataError(f"{path}: {len(files)} files; a query has 3 to {length} symbols, a picture for each")
+        cells = [_grey(file).resize((SIDE, SIDE), Image.Resampling.BOX) for file in files]
+    else:
+        strip = _grey(path)
+        count = round(strip.width / strip.height)
+        if not 3 <= count <= length:
+            raise DataError(
+                f"{path}: {strip.width}x{strip.height} is a strip of {count} square symbols; a query has 3 to {length}"
+            )
+        strip = strip.resize((SIDE * count, SIDE), Image.Resampling.BOX)
+        cells = [strip.crop((SIDE * place, 0, SIDE * (place + 1), SIDE)) for place in range(count)]
+    pixels = torch.stack([torch.from_numpy(np.asarray(cell, np.float32)) for cell in cells])[:, None] / 255
+    if pixels.median() > 0.5:
+        pixels = 1 - pixels  # dark ink on light paper
+    return torch.cat([pixels, torch.zeros(length - len(pixels), 1, SIDE, SIDE)])
+
+
+def _grey(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > LARGEST_FILE:
+                raise DataError(f"{path}: {picture.width}x{picture.height} is too large for a query")
+            return picture.convert("L")
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not a picture") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None

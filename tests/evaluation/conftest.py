@@ -1,0 +1,54 @@
+"""Tiny trained models, real images, and a classifier trained for moments, once for all tests of judging."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from gentool.data.images import ImageData
+from gentool.data.load import load
+from gentool.engine.terminal import Terminal, TerminalOptions
+from gentool.evaluation import classifier
+from gentool.evaluation.features import FeatureNetwork, feature_networks
+
+TINY = {
+    "cae": ["--channels", "4,8", "--latent-dim", "4"],
+    "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
+    "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
+    "gan": ["--width", "16", "--latent-dim", "8"],
+    "cgan": ["--width", "16", "--latent-dim", "8"],
+}
+QUIET = Terminal(TerminalOptions(quiet=True))
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A tiny trained model of each kind."""
+    from gentool.cli.app import run
+
+    folder = tmp_path_factory.mktemp("judged")
+    for model, options in TINY.items():
+        common = ["--data", "digits", "--epochs", "1", "--batch-size", "256", "--quiet", "--out", str(folder / model)]
+        assert run(["train", model, *common, *options]) == 0
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_classifier() -> Iterator[None]:
+    """A tenth of the usual training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "UPDATES", 200)
+        yield
+
+
+@pytest.fixture(scope="session")
+def digits(cache: Path) -> ImageData:
+    """1,527 training and 180 test images of 8x8."""
+    return load("digits")
+
+
+@pytest.fixture(scope="session", params=["random", "classifier"])
+def network(request: pytest.FixtureRequest, digits: ImageData) -> FeatureNetwork:
+    """Each feature network that needs nothing from outside."""
+    return feature_networks((request.param,), digits, torch.device("cpu"), QUIET)[0]

@@ -1,0 +1,144 @@
+"""`gentool compare`: trained models side by side, and trainings under one budget."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from gentool.data.images import ImageData
+from gentool.engine.terminal import Terminal, TerminalOptions
+from gentool.evaluation import budget
+from gentool.evaluation.budget import parse_budget, planned_steps
+
+SMALL = ("--samples", 150, "--k", 5, "--device", "cpu")
+
+
+def table(folder: Path) -> dict[str, dict[str, str]]:
+    with (folder / "comparison.csv").open(newline="") as file:
+        return {row["model"]: row for row in csv.DictReader(file)}
+
+
+def evaluated(folder: Path, name: str) -> dict[str, float]:
+    """The first row of a checkpoint's own evaluation."""
+    return json.loads((folder / "evaluations" / name / "evaluation.json").read_text())["rows"][0]  # type: ignore[no-any-return]
+
+
+def test_checkpoints_side_by_side(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "compared"
+    done = cli("compare", runs / "vae", runs / "gan" / "model.pt", runs / "cgan", *SMALL, "--out", out)
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(out)
+    rows = table(out)
+    assert list(rows) == ["vae", "gan", "cgan", "training images (floor)"]
+    for name in ("vae", "gan", "cgan"):
+        assert float(rows[name]["fid_classifier_150"]) == evaluated(out, f"{name}-0")["fid_classifier_150"]
+        assert int(rows[name]["parameters"]) > 0
+        assert float(rows[name]["training_seconds"]) > 0
+        assert float(rows[name]["training_step"]) == 5
+    assert rows["vae"]["psnr"]
+    assert not rows["gan"]["psnr"]
+    assert rows["cgan"]["agreement_classifier_150"]
+    assert not rows["gan"]["agreement_classifier_150"]
+    assert not [name for name in rows["gan"] if name.endswith("_sd")]
+    text = (out / "comparison.md").read_text(encoding="utf-8")
+    assert "| | vae | gan | cgan | training images (floor) |" in text
+    assert "random" not in text
+    with Image.open(out / "comparison.png") as picture:
+        assert picture.width > 3 * picture.height  # four grids of five by five
+
+
+def test_seeds_of_one_recipe_are_one_row(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    recipe = ["--data", "digits", "--epochs", 1, "--batch-size", 256, "--width", 16, "--latent-dim", 8, "--quiet"]
+    assert cli("train", "gan", *recipe, "--seed", 7, "--sample-every", 0, "--out", tmp_path / "other").code == 0
+    assert cli("train", "gan", *recipe, "--lr", 1e-3, "--out", tmp_path / "fast").code == 0
+    out = tmp_path / "compared"
+    done = cli("compare", runs / "gan", tmp_path / "other", tmp_path / "fast", *SMALL, "--features", "random",
+               "--out", out)  # fmt: skip
+    assert done.code == 0, done.err
+    rows = table(out)
+    assert [(name, row["checkpoints"]) for name, row in rows.items()][:2] == [("gan", "2"), ("fast", "1")]
+    values = [evaluated(out, f"gan-{number}")["fid_random_150"] for number in (0, 1)]
+    assert float(rows["gan"]["fid_random_150"]) == pytest.approx(sum(values) / 2)
+    assert float(rows["gan"]["fid_random_150_sd"]) == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+    assert not rows["fast"]["fid_random_150_sd"]
+    assert "gan (2 seeds)" in (out / "comparison.md").read_text(encoding="utf-8")
+
+
+def test_trained_under_one_budget_and_gone_on_with(
+    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "FIRST_STEPS", 2)
+    out = tmp_path / "compared"
+    command = (
+        "compare",
+        "--train",
+        "vae,cae",
+        "--data",
+        "digits",
+        "--budget",
+        "0.5s",
+        "--seeds",
+        2,
+        *SMALL,
+        "--out",
+        out,
+    )
+    done = cli(*command)
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(out)
+    rows = table(out)
+    assert [row["checkpoints"] for row in rows.values()] == ["2", "2", ""]
+    plan = json.loads((out / "runs" / "vae-plan.json").read_text())
+    for seed in (0, 1):  # equally many updates, whatever time the second one took
+        options = json.loads((out / "runs" / f"vae-{seed}" / "options.json").read_text())["options"]
+        assert (options["steps"], options["seed"]) == (plan["steps"], seed)
+    before = (out / "runs" / "vae-0" / "model.pt").stat().st_mtime_ns
+    assert cli(*command).code == 0
+    assert (out / "runs" / "vae-0" / "model.pt").stat().st_mtime_ns == before
+    assert table(out)["vae"] == rows["vae"]
+
+
+def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials that cost 2 s at once and 0.01 s an update."""
+
+    def pretended(model: str, data: ImageData, folder: Path, voice: Terminal, *, steps: int, device: str) -> None:
+        folder.mkdir()
+        (folder / "metrics.csv").write_text(f"step,seconds\n{steps},{2 + 0.01 * steps}\n")
+
+    monkeypatch.setattr(budget, "train_one", pretended)
+    voice = Terminal(TerminalOptions(quiet=True))
+    assert planned_steps("vae", digits, 60.0, "cpu", tmp_path / "plan.json", voice) == 5800
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2m ", 120)])
+def test_budgets(text: str, seconds: float) -> None:
+    assert parse_budget(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["5", "m", "-5m", "0s", "5 minutes", "5d"])
+def test_budgets_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="5m"):
+        parse_budget(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, "give checkpoints to compare, or --train"),
+        (["RUNS/gan", "--train", "vae"], 2, "give checkpoints to compare, or --train"),
+        (["RUNS/gan", "--budget", "5m"], 2, "--budget: only for --train"),
+        (["RUNS/gan", "--seeds", 3], 2, "--seeds: only for --train"),
+        (["--train", "vae,gna"], 2, "Did you mean 'gan'?"),
+        (["--train", "vae", "--budget", "soon"], 2, "such as 90s, 5m or 1.5h"),
+        (["RUNS/gan", "RUNS/nowhere"], 4, "no such checkpoint"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(cli: Callable, runs: Path, arguments: list[object], code: int, words: str) -> None:
+    done = cli("compare", *(str(word).replace("RUNS", str(runs)) for word in arguments))
+    assert done.code == code
+    assert words in done.err.strip().splitlines()[-1]
+    assert not list(Path.cwd().iterdir())

@@ -1,0 +1,137 @@
+"""`gentool evaluate` for every model, with the network blocked."""
+
+import csv
+import json
+import math
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+SMALL = ("--samples", 200, "--bootstrap", 2, "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("something asked for the network")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def table(folder: Path, name: str = "evaluation.csv") -> list[dict[str, str]]:
+    with (folder / name).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("model", ["cae", "vae", "lstm-ae", "gan", "cgan"])
+def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, model: str) -> None:
+    out = tmp_path / "judged"
+    done = cli("evaluate", model, runs / model, *SMALL, "--features", "classifier,random", "--out", out)
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(out)
+    rows = {row["what"]: row for row in table(out)}
+    sampled, real, low, high = (
+        rows[name] for name in ("samples", "training images (floor)", "samples: 95 % low", "samples: 95 % high")
+    )
+    for network in ("classifier", "random"):
+        for name in ("fid", "kid", "near_train", "nearer_train"):
+            assert math.isfinite(float(sampled[f"{name}_{network}_200"]))
+            assert math.isfinite(float(real[f"{name}_{network}_200"]))
+        for name in ("precision", "recall", "density", "coverage"):  # against the 180 test images
+            column = f"{name}_{network}_180"
+            assert float(low[column]) <= float(sampled[column]) <= float(high[column])
+        assert float(real[f"fid_{network}_200"]) < float(sampled[f"fid_{network}_200"])
+        for picture in (f"nearest_{network}.png", f"distances_{network}.png", "samples.png"):
+            with Image.open(out / picture) as image:
+                assert image.convert("L").getextrema()[0] != image.convert("L").getextrema()[1]
+    assert not [name for name in sampled if re.fullmatch("fid|kid|precision|recall|density|coverage", name)]
+    facts = json.loads((out / "evaluation.json").read_text())
+    assert {name: len(known["hash"]) for name, known in facts["networks"].items()} == {"classifier": 16, "random": 16}
+    assert facts["networks"]["classifier"]["accuracy"] > 0.9
+    assert facts["parameters"] > 0
+    assert ("agreement_classifier_200" in sampled) == (model == "cgan") == (out / "agreement.csv").exists()
+    assert ("class_entropy_classifier_200" in sampled and model != "cgan") or model == "cgan"
+    assert ("test images" in rows) == (model not in ("gan", "cgan"))
+    assert (out / "dimensions.csv").exists() == (model == "vae")
+
+
+def test_the_means_of_held_out_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    cli("evaluate", "vae", runs / "vae", *SMALL, "--k", 20, "--bound-images", 50, "--binarise", "static",
+        "--out", tmp_path / "judged")  # fmt: skip
+    row = next(row for row in table(tmp_path / "judged") if row["what"] == "test images")
+    numbers = {name: float(value) for name, value in row.items() if value and name != "what"}
+    assert numbers["negative_elbo_static"] == pytest.approx(numbers["reconstruction_static"] + numbers["kl_static"])
+    assert 0 < numbers["negative_bound_k20_static_50"] < numbers["negative_elbo_static"] + 2
+    assert numbers["psnr"] == pytest.approx(-10 * math.log10(numbers["mse"]), abs=1)
+    assert 0 < numbers["ssim_5x5"] < 1
+    dimensions = table(tmp_path / "judged", "dimensions.csv")
+    assert len(dimensions) == 4
+    assert numbers["active_units"] == sum(one["active"] == "True" for one in dimensions)
+
+
+def test_per_class_agreement_is_beside_that_of_real_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    cli("evaluate", "cgan", runs / "cgan", *SMALL, "--out", tmp_path / "judged")
+    rows = table(tmp_path / "judged", "agreement.csv")
+    assert [row["class"] for row in rows] == [str(digit) for digit in range(10)]
+    assert sum(int(row["samples"]) for row in rows) == 200
+    assert sum(int(row["real_images"]) for row in rows) == 180
+    sampled = table(tmp_path / "judged")[0]
+    together = sum(int(row["samples"]) * float(row["agreement"]) for row in rows) / 200
+    assert float(sampled["agreement_classifier_200"]) == pytest.approx(together)
+
+
+def test_seeds_give_a_mean_and_a_spread(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "judged"
+    done = cli("evaluate", "gan", runs / "gan", "--samples", 150, "--bootstrap", 0, "--seeds", 3, "--out", out)
+    assert done.code == 0, done.err
+    rows = table(out)
+    assert [(row["what"], row["seed"]) for row in rows[:3]] == [("samples", str(seed)) for seed in range(3)]
+    values = [float(row["fid_classifier_150"]) for row in rows[:3]]
+    assert len(set(values)) == 3
+    assert rows[3]["what"] == "samples, 3 seeds: mean"
+    assert float(rows[3]["fid_classifier_150"]) == pytest.approx(sum(values) / 3)
+    assert float(rows[4]["fid_classifier_150"]) > 0
+    assert "sd" in done.err
+
+
+def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        cli("evaluate", "cgan", runs / "cgan", *SMALL, "--features", "random", "--out", tmp_path / name)
+    assert table(tmp_path / "one") == table(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["gan", "gan", "--k", 50], 2, "--k: a gan has no likelihood"),
+        (["cae", "cae", "--binarise", "static"], 2, "--binarise: a cae has no likelihood"),
+        (["gan", "gan", "--features", "vgg"], 2, "there are classifier, random, inception"),
+        (["gan", "gan", "--weights", "w.pth"], 2, "only for --features inception"),
+        (["gan", "gan", "--bootstrap", 1], 2, "at least 2"),
+        (["gan", "vae"], 4, "holds a vae"),
+        (["gan", "nowhere"], 4, "no such checkpoint"),
+    ],
+    ids=str,
+)
+def test_bad_input_is_one_line(cli: Callable, runs: Path, arguments: list[object], code: int, words: str) -> None:
+    model, run, *more = arguments
+    done = cli("evaluate", model, runs / str(run), *more)
+    assert done.code == code
+    assert words in done.err.strip().splitlines()[-1]
+    assert not (runs / str(run) / "model-evaluation-digits").exists()
+
+
+def test_too_few_held_out_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "few"
+    for i in range(40):
+        folder.mkdir(exist_ok=True)
+        Image.new("L", (8, 8), 6 * i).save(folder / f"{i}.png")
+    done = cli("evaluate", "gan", runs / "gan", "--data", folder)
+    assert done.code == 3
+    assert "4 test images; evaluating needs at least 12" in done.err

@@ -1,0 +1,77 @@
+"""The importance-weighted bound of a VAE small enough to integrate."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor
+
+from gentool.evaluation import likelihood
+from gentool.evaluation.likelihood import binarise, bounds, importance_bound
+
+PIXELS = 6
+
+
+class Tiny:
+    """One latent dimension, and a posterior that is wrong on purpose."""
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(0)
+        self.weights, self.bias = torch.randn(PIXELS, generator=generator), torch.randn(PIXELS, generator=generator)
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean = 0.3 * (x.flatten(1) @ self.weights)[:, None]
+        return mean, torch.full_like(mean, -0.7)
+
+    def decoder(self, z: Tensor) -> Tensor:
+        return (2 * z * self.weights + self.bias).reshape(-1, 1, 2, 3)
+
+    def log_p(self, x: Tensor) -> Tensor:
+        """log p(x) by a sum over a fine grid of z."""
+        z = torch.linspace(-8, 8, 4001, dtype=torch.float64)[:, None]
+        logits = 2 * z * self.weights.double() + self.bias.double()
+        pixels = torch.distributions.Bernoulli(logits=logits[None]).log_prob(x.flatten(1).double()[:, None]).sum(2)
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(z[:, 0])
+        return (pixels + prior).logsumexp(1) + torch.tensor(16 / 4000).log()
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randint(0, 2, (40, 1, 2, 3), generator=torch.Generator().manual_seed(1)).float()
+
+
+def bound(x: Tensor, k: int) -> Tensor:
+    return importance_bound(Tiny(), x, k, torch.Generator().manual_seed(2))
+
+
+def test_the_bound_rises_to_the_likelihood(x: Tensor) -> None:
+    exact = Tiny().log_p(x).mean().item()
+    found = [bound(x, k).mean().item() for k in (1, 10, 5000)]
+    assert found[0] < found[1] < found[2] < exact + 0.01
+    assert found[2] == pytest.approx(exact, abs=0.02)
+    assert found[0] < exact - 0.05
+
+
+def test_parts_of_k_give_the_same_bound(x: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bound(x, 300)
+    monkeypatch.setattr(likelihood, "VALUES", 40 * PIXELS * 7)
+    in_parts = bound(x, 300)
+    assert in_parts.mean().item() == pytest.approx(whole.mean().item(), abs=0.05)
+
+
+def test_one_sample_is_the_elbo(x: Tensor) -> None:
+    trained = SimpleNamespace(network=Tiny(), device=torch.device("cpu"))
+    many = x.repeat(100, 1, 1, 1)
+    found = bounds(trained, many, 1, len(many))  # type: ignore[arg-type]
+    assert found.negative_elbo.mean().item() == pytest.approx(found.negative_bound.mean().item(), abs=0.05)
+    assert len(bounds(trained, x, 3, 5).negative_bound) == 5  # type: ignore[arg-type]
+
+
+def test_binarisations() -> None:
+    images = torch.tensor([0, 51, 127, 128, 255], dtype=torch.uint8).reshape(1, 1, 1, 5).repeat(4000, 1, 1, 1)
+    torch.testing.assert_close(binarise(images, "means")[0, 0, 0], torch.tensor([0, 0.2, 127 / 255, 128 / 255, 1]))
+    assert binarise(images, "threshold")[0].flatten().tolist() == [0, 0, 0, 1, 1]
+    drawn = binarise(images, "static")
+    assert set(drawn.unique().tolist()) == {0, 1}
+    torch.testing.assert_close(drawn.mean(0).flatten(), images[0].flatten() / 255, atol=0.03, rtol=0)
+    assert torch.equal(binarise(images[:10], "static"), drawn[:10])  # a function of the image's place alone
