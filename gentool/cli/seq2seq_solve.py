@@ -24,9 +24,7 @@ class SolveOptions(Validated):
     """How to answer."""
 
     images: bool = option(False, "The arguments are pictures: strips of square symbols, or folders with one for each.")
-    seed: int = option(
-        0, "Seed of the handwriting: of text that is shown to a model that reads pictures, and of drawn answers.", min=0
-    )
+    seed: int = option(0, "Seed of the handwriting in which a model that reads pictures is shown text.", min=0)
     device: Literal["auto", "cpu", "cuda", "mps"] = option("auto", "Where to compute.")
 
 
@@ -53,7 +51,7 @@ def seq2seq_solve(
     if place.out is not None and not trained.options.images_out:
         raise OptionError(f"--out: a {trained.header.model} model answers in text, on stdout")
     if options.images:
-        solved = solve_pictures(trained, [Path(name) for name in asked], options.seed)
+        solved = solve_pictures(trained, [Path(name) for name in asked])
     else:
         solved = solve_texts(trained, asked, options.seed)
     for one in solved:

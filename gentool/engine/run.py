@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
+from gentool.engine.data import Data, Split
 from gentool.engine.device import choose_device, choose_precision, finite, prepare_backend
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
@@ -35,44 +36,6 @@ SAVE_SECONDS = 15.0
 """Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class Batches(Protocol):
-    """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU)."""
-
-    def __len__(self) -> int: ...
-    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]: ...
-    def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]: ...
-
-
-class Split(Protocol):
-    """Some of the examples, such as those to train on."""
-
-    def __len__(self) -> int: ...
-    def on(self, device: torch.device) -> Batches: ...
-
-
-class Data(Protocol):
-    """What a run is about: `ImageData`, or anything else with splits. `unit` is what its examples are called."""
-
-    unit: ClassVar[str]
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def classes(self) -> tuple[str, ...]: ...
-    @property
-    def fingerprint(self) -> str: ...
-    @property
-    def folder(self) -> Path | None: ...
-    @property
-    def shape(self) -> tuple[int, int, int]: ...
-    @property
-    def described(self) -> str: ...
-    @property
-    def train(self) -> Split: ...
-    @property
-    def splits(self) -> Mapping[str, Split]: ...
 
 
 class Run:
@@ -144,14 +107,28 @@ class Run:
         return network
 
     def adam(
-        self, network: nn.Module, lr: float, *, betas: tuple[float, float] = (0.9, 0.999), weight_decay: float = 0.0
+        self,
+        network: nn.Module,
+        lr: float,
+        *,
+        betas: tuple[float, float] = (0.9, 0.999),
+        weight_decay: float = 0.0,
+        apart: Mapping[nn.Module, float] | None = None,
     ) -> torch.optim.Optimizer:
-        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it."""
-        weights = list(network.parameters())
-        groups: list[dict[str, Any]] = [{"params": weights}]
-        if weight_decay:
-            groups = [{"params": [weight for weight in weights if weight.ndim > 1], "weight_decay": weight_decay},
-                      {"params": [weight for weight in weights if weight.ndim < 2]}]  # fmt: skip
+        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it.
+
+        `apart` names parts of the network that do not decay, with their share of the learning rate.
+        """
+        groups: list[dict[str, Any]] = []
+        for part, share in (apart or {}).items():
+            groups.append({"params": list(part.parameters()), "lr": lr * share})
+        own = {id(weight) for group in groups for weight in group["params"]}
+        rest = [weight for weight in network.parameters() if id(weight) not in own]
+        vectors = [weight for weight in rest if weight.ndim < 2 and weight_decay]
+        groups.append({"params": [weight for weight in rest if weight.ndim > 1 or not weight_decay],
+                       "weight_decay": weight_decay})  # fmt: skip
+        if vectors:
+            groups.append({"params": vectors})
         return torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=self.device.type in ("cpu", "cuda"))
 
     def autocast(self) -> torch.autocast:

@@ -59,7 +59,6 @@ def evaluate(trained: Trained, folder: Path, terminal: Terminal) -> dict[str, An
                     "symbols": answers.ids}  # fmt: skip
         real = data.pictures["test"].draw(data.test.answers, generator(seed, "real answers"))
         whole |= pixel_scores(frames, real, means, data.test.answers)
-        whole["variance_of_real_digits"] = variety(frames, real, data.test.answers)
         seen = read(reader, real) == data.test.answers
         whole |= {
             "reader_on_real_exact_match": share_of(seen.all(1)),
@@ -88,18 +87,6 @@ def pixel_scores(frames: Tensor, real: Tensor, means: Tensor, ids: Tensor) -> di
         "mse_of_mean_pictures": (means[ids][:, :, None] - real).square().mean().item(),
         "mse_of_one_constant_picture": (constant - real).square().mean().item(),
     }
-
-
-def variety(frames: Tensor, real: Tensor, ids: Tensor) -> float:
-    """How much the drawn digits vary: their variance within a digit, as a share of that of real ones.
-
-    Pictures are (N, T, 1, 28, 28); the variances are means over pixels, then over the digits 0 to 9.
-    """
-    shares = []
-    for digit in range(10):
-        drawn, written_by_hand = frames[ids == digit], real[ids == digit]
-        shares.append((drawn.var(0).mean() / written_by_hand.var(0).mean()).item())
-    return sum(shares) / len(shares)
 
 
 def score_rows(judged: Judged) -> Iterator[dict[str, Any]]:

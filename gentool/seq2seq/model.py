@@ -9,10 +9,6 @@ from gentool.seq2seq.networks import Decoder, Painter, Reader
 from gentool.seq2seq.options import Options
 from gentool.seq2seq.task import TIMES, turned_order
 
-NOISE = 12
-"""Numbers that tell one handwriting of a symbol from another."""
-TEMPERATURE = 0.8
-"""Handwriting is drawn from N(0, TEMPERATURE^2): a little less far out than in training, and so more legible."""
 FEATURES = 128
 """Numbers that the classic reader gives for a picture, in place of the symbols' probabilities."""
 
@@ -47,7 +43,7 @@ class Seq2Seq(nn.Module):
             dropout=choices.dropout,
         )  # fmt: skip
         if options.images_out:
-            self.painter = Painter(options.hidden, NOISE if choices.handwriting == "varied" else 0)
+            self.painter = Painter(options.hidden)
 
     def one_hot(self, ids: Tensor) -> Tensor:
         """Symbol numbers (N, L) -> distributions (N, L, V)."""
@@ -78,13 +74,9 @@ class Seq2Seq(nn.Module):
         """Answers as people write them -> in the decoder's order; and back."""
         return answers.gather(1, turned_order(answers)) if self.reversed else answers
 
-    def draw(self, features: Tensor, lot: torch.Generator) -> Tensor:
-        """Features (N, T, H) -> pictures (N, T, 1, 28, 28) in [0, 1]; `lot` decides the handwriting where it varies."""
-        noise = None
-        if self.painter.noise:
-            shape = (*features.shape[:2], self.painter.noise)
-            noise = TEMPERATURE * torch.randn(shape, generator=lot, device=features.device)
-        drawn: Tensor = self.painter(features, noise).float().sigmoid()
+    def draw(self, features: Tensor) -> Tensor:
+        """Features (N, T, H) -> pictures (N, T, 1, 28, 28) in [0, 1]."""
+        drawn: Tensor = self.painter(features).float().sigmoid()
         return drawn
 
     @torch.no_grad()

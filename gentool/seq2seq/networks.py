@@ -100,34 +100,17 @@ class Decoder(nn.Module):
 
 
 class Painter(nn.Module):
-    """Features of a step, and `noise` numbers where handwriting varies -> the logits of a picture's pixels.
+    """Features of a step -> the logits of a picture's pixels."""
 
-    Varied handwriting is a conditional VAE (Sohn, Lee & Yan 2015, NeurIPS 28): `look` says in training which noise
-    would have led to a real picture.
-    """
-
-    def __init__(self, hidden: int, noise: int = 0) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.noise = noise
-        if noise:
-            self.eye = nn.Sequential(
-                nn.Conv2d(1, 32, 4, stride=2, padding=1), nn.ReLU(),
-                nn.Conv2d(32, 64, 4, stride=2, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 49, 2 * noise),
-            )  # fmt: skip
         self.network = nn.Sequential(
-            nn.Linear(hidden + noise, 64 * 49), nn.ReLU(), nn.Unflatten(1, (64, 7, 7)),
+            nn.Linear(hidden, 64 * 49), nn.ReLU(), nn.Unflatten(1, (64, 7, 7)),
             nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1), nn.ReLU(),
             nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1),
         )  # fmt: skip
 
-    def forward(self, features: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Features (N, T, hidden) and noise (N, T, noise) -> logits (N, T, 1, 28, 28)."""
-        inputs = features if noise is None else torch.cat([features, noise.to(features.dtype)], dim=2)
-        logits: Tensor = self.network(inputs.flatten(0, 1))
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (N, T, hidden) -> logits (N, T, 1, 28, 28)."""
+        logits: Tensor = self.network(features.flatten(0, 1))
         return logits.unflatten(0, features.shape[:2])
-
-    def look(self, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures (N, T, 1, 28, 28) in [0, 1] -> mean and log-variance of their noise, each (N, T, noise) in f32."""
-        seen = self.eye(frames.flatten(0, 1)).float().unflatten(0, frames.shape[:2])
-        mean, logvar = seen.chunk(2, dim=2)
-        return mean, logvar

@@ -25,7 +25,7 @@ class Recipe:
     text_share: float
     reading_loss: float
     symbol_loss: float
-    handwriting: Literal["mean", "sharp", "varied"]
+    handwriting: Literal["mean", "sharp"]
     updates: dict[str, int]
 
 
@@ -193,10 +193,9 @@ class TextToImage(PictureOptions):
     task: ClassVar[str] = "text2image"
     images_out: ClassVar[bool] = True
 
-    handwriting: Literal["mean", "sharp", "varied"] | None = option(
+    handwriting: Literal["mean", "sharp"] | None = option(
         None,
-        "What is drawn: the mean picture of a symbol, which has the least squared error; one sharp handwriting; or "
-        "another handwriting each time. "
+        "What is drawn: the mean picture of a symbol, which has the least squared error; or one sharp handwriting. "
         "(default: sharp; classic: mean)",
     )
     symbol_loss: float | None = option(

@@ -51,10 +51,10 @@ def solve_texts(trained: Trained, texts: Sequence[str], seed: int) -> list[Solve
     frames = None
     if trained.options.images_in:
         frames = trained.data().pictures["test"].draw(ids, generator(seed, "solve"))
-    return _solved(trained, queries, ids, frames, seed)
+    return _solved(trained, queries, ids, frames)
 
 
-def solve_pictures(trained: Trained, paths: Sequence[Path], seed: int) -> list[Solved]:
+def solve_pictures(trained: Trained, paths: Sequence[Path]) -> list[Solved]:
     """Answers to queries in pictures: strips of square symbols, or folders with a picture for each.
 
     Raises OptionError when the network reads text, DataError for what is no picture of a query.
@@ -63,13 +63,12 @@ def solve_pictures(trained: Trained, paths: Sequence[Path], seed: int) -> list[S
         raise OptionError(f"{paths[0]}: this is a {trained.header.model} model, which reads text, not pictures")
     frames = torch.stack([_frames(path, trained.network.task.query_length) for path in paths])
     ids = torch.full(frames.shape[:2], BLANK)
-    return _solved(trained, [str(path) for path in paths], ids, frames, seed)
+    return _solved(trained, [str(path) for path in paths], ids, frames)
 
 
-def _solved(trained: Trained, names: Sequence[str], ids: Tensor, frames: Tensor | None, seed: int) -> list[Solved]:
+def _solved(trained: Trained, names: Sequence[str], ids: Tensor, frames: Tensor | None) -> list[Solved]:
     device = trained.device
-    lot = generator(seed, "handwriting of answers", device=device)
-    found = answer(trained.network, ids.to(device), None if frames is None else frames.to(device), lot)
+    found = answer(trained.network, ids.to(device), None if frames is None else frames.to(device))
     drawn: Sequence[Tensor | None] = [None] * len(names) if found.frames is None else list(found.frames.cpu())
     texts = [text.rstrip() for text in written(found.ids)]
     return [Solved(*row) for row in zip(names, texts, found.confidence.tolist(), drawn, strict=True)]

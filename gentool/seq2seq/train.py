@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from gentool.engine.ema import EMA
 from gentool.engine.randomness import generator
 from gentool.engine.run import Run
 from gentool.figures.grids import Picture, labelled_rows
-from gentool.metrics.elbo import negative_elbo, reparameterize
 from gentool.seq2seq.handwriting import Handwriting
 from gentool.seq2seq.model import Seq2Seq, build
 from gentool.seq2seq.options import ImageToText, Options
@@ -28,8 +27,8 @@ TEXT = 0.5
 """Weight of the loss on text while pictures are trained on."""
 PIXELS = 20.0
 """Weight of the mean squared error of a picture's pixels, beside cross-entropies in nats a symbol."""
-NATS = 0.02
-"""Weight of a nat of a varied picture's negative ELBO."""
+PICTURE_LR = 0.3
+"""The parts that read and draw learn at this share of the learning rate, without the weight decay of arithmetic."""
 CANDIDATES = 16
 """A sharp picture is compared with the nearest of so many real ones."""
 CHUNK = 500
@@ -40,7 +39,9 @@ SHOWN = 8
 def train(options: Options, data: Arithmetic, run: Run) -> None:
     """Learn to answer; with pictures, to read and to draw as well."""
     network = run.place(build(options))
-    optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay)
+    pictured = [part for name, part in network.named_children() if name in ("reader", "painter")]
+    apart: dict[nn.Module, float] = dict.fromkeys(pictured, PICTURE_LR)
+    optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay, apart=apart)
     ema = EMA(network, options.ema)
     pictures = {name: handwriting.to(run.device) for name, handwriting in data.pictures.items()}
     unlabelled = isinstance(options, ImageToText) and not options.reading_labels
@@ -99,26 +100,13 @@ def picture_losses(network: Seq2Seq, queries: Tensor, answers: Tensor, pictures:
         if choices.reading_loss:
             losses["reading"] = symbol_loss(seen, queries) if readings is None else readings.loss(seen, answers)
             weights["reading"] = choices.reading_loss
-    if options.images_out and choices.handwriting == "varied":
-        losses["frame_elbo"] = handwriting_elbo(
-            network, features, pictures["train"].draw(target, run.generator("answers")), run
-        )
-        weights["frame_elbo"] = NATS
-    elif options.images_out:
-        drawn = network.painter(features).float().sigmoid()
+    if options.images_out:
+        drawn = network.draw(features)
         losses["mse"] = F.mse_loss(drawn, wanted(drawn, target, choices.handwriting, pictures["train"], run))
         weights["mse"] = PIXELS
     loss = sum(weights[name] * value for name, value in losses.items())
     assert isinstance(loss, Tensor)
     return {"loss": loss, **{name: value.detach() for name, value in losses.items()}}
-
-
-def handwriting_elbo(network: Seq2Seq, features: Tensor, real: Tensor, run: Run) -> Tensor:
-    """The negative ELBO of real pictures (N, T, 1, 28, 28) of the answers' symbols, nats a picture."""
-    mean, logvar = network.painter.look(real)
-    noise = reparameterize(mean, logvar, run.noise("handwriting", *mean.shape))
-    logits = network.painter(features, noise).float()
-    return negative_elbo(logits.flatten(0, 1), real.flatten(0, 1), mean.flatten(0, 1), logvar.flatten(0, 1))["loss"]
 
 
 def symbol_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -155,22 +143,18 @@ def answer_all(network: Seq2Seq, split: QuerySplit, pictures: Handwriting | None
                seed: int) -> Answers:  # fmt: skip
     """What a network in eval mode answers to every query, in f32."""
     shown = pictures if network.options.images_in else None
-    lot = generator(seed, "handwriting of answers", device=device)
-    parts = [answer(network, queries, frames, lot)
+    parts = [answer(network, queries, frames)
              for queries, frames in shown_queries(split.queries.to(device), shown, seed)]  # fmt: skip
     frames = torch.cat([part.frames for part in parts]) if network.options.images_out else None  # type: ignore[misc]
     return Answers(torch.cat([part.ids for part in parts]), torch.cat([part.confidence for part in parts]), frames)
 
 
 @torch.no_grad()
-def answer(network: Seq2Seq, queries: Tensor, frames: Tensor | None, lot: torch.Generator) -> Answers:
-    """The answers to queries in symbols (N, L), or in pictures (N, L, 1, 28, 28) where there are some.
-
-    `lot` decides the handwriting of answers where it varies.
-    """
+def answer(network: Seq2Seq, queries: Tensor, frames: Tensor | None) -> Answers:
+    """The answers to queries in symbols (N, L), or in pictures (N, L, 1, 28, 28) where there are some."""
     tokens = network.one_hot(queries) if frames is None else network.tokens(network.read(frames))
     ids, confidence, features = network.answer(tokens)
-    drawn = network.draw(features, lot) if network.options.images_out else None
+    drawn = network.draw(features) if network.options.images_out else None
     return Answers(ids, confidence, drawn)
 
 

@@ -18,7 +18,6 @@ from PIL import Image
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
 from gentool.seq2seq import reader
-from gentool.seq2seq.evaluate import variety
 
 TASKS = ["text2text", "image2text", "text2image", "image2image"]
 TINY = ["--max-operand", 9, "--hidden", 16, "--embedding", 16, "--batch-size", 16, "--device", "cpu"]
@@ -160,25 +159,6 @@ def test_solve_draws(cli: Callable, runs: dict[str, Path]) -> None:
     assert done.code == 0, done.err
     assert width(Path("drawn.png")) > 2 * 64
     assert cli("seq2seq", "solve", runs["text2image"], "3+4", "--out", "drawn.png").code == 2
-
-
-def test_handwriting_varies_with_the_seed_alone(cli: Callable) -> None:
-    words = tiny("text2image", "--steps", 30, "--handwriting", "varied", *pictures("text2image"), "--out", "varied")
-    assert cli(*words).code == 0
-
-    def drawn(seed: int, name: str) -> bytes:
-        assert cli("seq2seq", "solve", "varied", "3+4", "--seed", seed, "--out", name).code == 0
-        return Path(name).read_bytes()
-
-    assert drawn(1, "one.png") == drawn(1, "again.png") != drawn(2, "two.png")
-
-
-def test_variety_is_a_share_of_that_of_real_digits() -> None:
-    real = torch.rand(400, 2, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    ids = torch.arange(10).repeat(80).view(400, 2)
-    assert variety(real, real, ids) == pytest.approx(1)
-    assert variety(real / 2, real, ids) == pytest.approx(0.25)
-    assert variety(torch.zeros_like(real), real, ids) == 0
 
 
 def test_solve_pictures(cli: Callable, runs: dict[str, Path]) -> None:
