@@ -3,17 +3,18 @@
     python benchmarks/prior.py --data mnist vae runs/vae-mnist cae runs/cae-mnist
 
 Ex-post density estimation (Ghosh et al. 2020). For each model one CSV row: 10,000 samples against the test images, in
-the features of gentool's classifier of the data and of its fixed random network. Beside them the reconstructions of the
-test images, and the floor: training images against test images.
+the features of gentool's classifier of the data, in that classifier's logits, and in the features of the fixed random
+network. Beside them the reconstructions of the test images, and the floor: training images against test images.
 """
 
 import argparse
 import csv
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gentool.data.load import load
 from gentool.engine.terminal import Terminal
@@ -24,6 +25,11 @@ from gentool.latent.reconstruct import reconstruct
 from gentool.latent.sample import sample
 from gentool.latent.trained import load_trained
 from gentool.metrics.distances import fid
+
+
+def logits(classifier: nn.Module, images: Tensor) -> Tensor:
+    """What the classifier reads in uint8 images (N, C, H, W): (N, classes)."""
+    return torch.cat([classifier(part.float() / 255) for part in images.split(128)])
 
 
 def to_uint8(images: Tensor) -> Tensor:
@@ -40,20 +46,20 @@ def main() -> None:
     arguments = parser.parse_args()
     data = load(arguments.data)
     networks = feature_networks(("classifier", "random"), data, torch.device("cpu"), Terminal())
-    reference = {network.name: network(data.test.images) for network in networks}
+    classifier = next(network.classifier for network in networks if network.classifier is not None)
+    views = {network.name: network for network in networks} | {"logits": partial(logits, classifier)}
     writer = csv.writer(sys.stdout)
-    writer.writerow(
-        ["model", "samples", *(f"fid_{name}" for name in reference), *(f"ratio_{name}" for name in reference)]
-    )
+    writer.writerow(["model", "samples", *(f"fid_{name}" for name in views), *(f"ratio_{name}" for name in views)])
 
     def row(model: str, what: str, images: Tensor, base: list[float] | None = None) -> list[float]:
-        found = [fid(reference[network.name], network(images)) for network in networks]
+        found = [fid(reference[name], view(images)) for name, view in views.items()]
         ratios = [] if base is None else [f"{value / first:.3f}" for value, first in zip(found, base, strict=True)]
         writer.writerow([model, what, *(f"{value:.4g}" for value in found), *ratios])
         sys.stdout.flush()
         return found
 
     with torch.no_grad():
+        reference = {name: view(data.test.images) for name, view in views.items()}
         row("real", "training images", data.train.images[: len(data.test)])
         for model, checkpoint in zip(arguments.models[::2], arguments.models[1::2], strict=True):
             trained = load_trained(model, Path(checkpoint))

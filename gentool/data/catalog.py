@@ -19,7 +19,8 @@ class Entry:
 
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
-    installed package), generated, fetched, or given (only from `--source`).
+    installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
+    paintings, which mirrored or framed a little differently are as likely, so that training may show them so.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entry:
     module: str
     origin: Literal["built in", "generated", "fetched", "given"]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    photographic: bool = False
 
     def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
         """What the source holds. Raises DataError when it is not at hand."""
@@ -108,6 +110,7 @@ _ENTRIES = (
         licence="none stated (Krizhevsky 2009)",
         module="torchvision_sets",
         origin="fetched",
+        photographic=True,
     ),
     Entry(
         name="svhn",
@@ -142,6 +145,7 @@ _ENTRIES = (
         licence="none stated (Kaggle)",
         module="cats",
         origin="given",
+        photographic=True,
     ),
     Entry(
         name="rijksmuseum",
@@ -153,6 +157,7 @@ _ENTRIES = (
         licence="public domain for most (Rijksmuseum)",
         module="rijksmuseum",
         origin="given",
+        photographic=True,
     ),
 )
 

@@ -15,6 +15,8 @@ IN_MEMORY = 2**30
 """Images of more bytes are memory-mapped and stay on the disk."""
 SHARE = 0.5
 """At most this share of an accelerator's free memory is given to the images."""
+FEW = 2_000
+"""Fewer training images than this are few."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,16 @@ class ImageData:
     def labelled(self) -> bool:
         """Whether every image has a class."""
         return self.train.labels is not None
+
+    @property
+    def photographic(self) -> bool:
+        """Whether the images are known to be as likely when they are mirrored or framed a little differently."""
+        return bool(self.info.get("photographic", False))
+
+    @property
+    def few(self) -> bool:
+        """Whether the training images are so few that a network may learn them by heart."""
+        return len(self.train) < FEW
 
     @property
     def splits(self) -> dict[str, Split]:

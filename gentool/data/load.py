@@ -197,6 +197,7 @@ def description(wanted: Wanted) -> dict[str, Any]:
         "source": {"path": wanted.source, "stamp": wanted.stamp},
         "options": {name: value for name, value in wanted.options.to_json().items() if name != "source"},
         "licence": wanted.entry.licence if wanted.entry else None,
+        "photographic": wanted.entry is not None and wanted.entry.photographic,
     }
 
 

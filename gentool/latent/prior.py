@@ -18,6 +18,10 @@ from gentool.files import replacing
 from gentool.latent.latents import read_arrays
 from gentool.latent.mixture import fit_mixture
 
+SHORT = 20
+"""Restarts are compared after so many iterations: a density to sample from needs no more (Biernacki, Celeux & Govaert
+2003, doi:10.1016/S0167-9473(02)00163-9), clusters that are to be digits do."""
+
 
 @dataclass(frozen=True)
 class MixturePrior:
@@ -30,7 +34,7 @@ class MixturePrior:
     @classmethod
     def fit(cls, z: Tensor, components: int, seed: int = 0) -> Self:
         """Fitted to codes z (N, D). Raises OptionError when there are fewer of them than components."""
-        mixture = fit_mixture(z, components, seed, regularization=1e-4)
+        mixture = fit_mixture(z, components, seed, regularization=1e-4, search=SHORT)
         weights, means, covariances = (
             torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
 from gentool.metrics.diversity import diversity
+from gentool.models import variety
 from gentool.networks.augment import augment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
 from gentool.options import Schedule, TrainOptions, option, redefault
@@ -25,8 +26,10 @@ NORM_BATCHES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The flags of gan and cgan."""
+
+    zoom_of_few: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
 
     @property
     def updates(self) -> int:
@@ -68,7 +71,6 @@ class Options(TrainOptions):
 
 R1_EVERY = 16
 GP_WEIGHT = 10.0
-FEW_IMAGES = 2000
 
 
 def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]:
@@ -120,11 +122,12 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
         generator=generator, discriminator=discriminator, ema=ema,
         generator_adam=generator_adam, discriminator_adam=discriminator_adam,
     )  # fmt: skip
+    vary = variety.changes(options, data, run)
 
     for _ in run.epochs():
         generator.train()
         for x, labels in run.batches():
-            real, labels = x * 2 - 1, labels if classes else None
+            real, labels = vary(x) * 2 - 1, labels if classes else None
             randomness = run.generator("augmentation")
             judge = partial(discriminator, labels=labels)
             with run.autocast():
@@ -193,7 +196,7 @@ def refresh_batch_norm(network: nn.Module, run: Run, options: Options, classes: 
 
 def _automatic(names: str, data: ImageData) -> str:
     few = "flip,color,translation" if data.shape[0] == 3 else "translation"
-    return names if names != "auto" else few if len(data.train) < FEW_IMAGES else "none"
+    return names if names != "auto" else few if data.few else "none"
 
 
 def _fixed(run: Run, options: Options, classes: int) -> tuple[Tensor, Tensor | None]:

@@ -12,6 +12,7 @@ from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import Moments, relative_spread
+from gentool.models import variety
 from gentool.networks.pixels import Standardise, glance
 from gentool.options import Schedule, TrainOptions, option, redefault
 
@@ -20,7 +21,7 @@ MEASURED = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The flags of cae and lstm-ae."""
 
     loss: Literal["mse", "bce"] = option("mse", "Squared error, or cross-entropy with the pixels as means.")
@@ -78,10 +79,12 @@ def descend(options: Options, network: Autoencoder, data: ImageData, run: Run, c
     z = run.fixed_noise("samples", 64, options.latent_dim)
     shown = run.examples(10)
     run.resume(network=network, ema=ema, optimizer=optimizer)
+    vary = variety.changes(options, data, run)
 
     for _ in run.epochs():
         network.train()
         for x, _ in run.batches():
+            x = vary(x)
             with run.autocast():
                 logits = network(x)
             losses = reconstruction_loss(options.loss, logits.float(), x)

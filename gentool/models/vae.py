@@ -13,6 +13,7 @@ from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import Moments, relative_spread
 from gentool.metrics.elbo import ACTIVE, negative_elbo, reparameterize
+from gentool.models import variety
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gentool.options import Schedule, TrainOptions, numbers, option, redefault
 
@@ -21,7 +22,7 @@ CLIP = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(TrainOptions):
+class Options(variety.Options):
     """The VAE's flags."""
 
     arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers.")
@@ -103,12 +104,14 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     z = run.fixed_noise("samples", 64, options.latent_dim)
     shown = run.examples(10)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
+    vary = variety.changes(options, data, run)
 
     beta = kl_weight(options, data.shape)
     warmup = options.kl_warmup * run.steps_per_epoch
     for _ in run.epochs():
         vae.train()
         for x, _ in run.batches():
+            x = vary(x)
             with run.autocast():
                 logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
             share = min(1.0, (run.step + 1) / warmup) if warmup else 1.0

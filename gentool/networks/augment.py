@@ -1,6 +1,11 @@
-"""Differentiable augmentation of what the discriminator sees (Zhao et al. 2020, arXiv:2006.10738)."""
+"""Images changed at random.
+
+`augment` is differentiable, for what a discriminator sees (Zhao et al. 2020, arXiv:2006.10738); `reframe` is for the
+images themselves.
+"""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 POLICIES = ("flip", "color", "translation", "cutout")
@@ -24,6 +29,18 @@ def augment(x: Tensor, names: tuple[str, ...], generator: torch.Generator) -> Te
     for name in names:
         x = _CHANGES[name](x, generator)
     return x
+
+
+def reframe(x: Tensor, reach: float, generator: torch.Generator) -> Tensor:
+    """Images (N, C, H, W), each zoomed by 1 - reach .. 1 + reach and shifted by up to reach / 2 of a side.
+
+    Between pixels it is bilinear; what comes in from outside repeats the edge.
+    """
+    zoom, right, down = (torch.rand((3, len(x)), generator=generator, device=x.device) * 2 - 1) * reach
+    zero = torch.zeros_like(zoom)
+    frame = torch.stack([1 + zoom, zero, right, zero, 1 + zoom, down], dim=1).reshape(-1, 2, 3)
+    grid = F.affine_grid(frame, list(x.shape), align_corners=False)
+    return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
 def _uniform(x: Tensor, generator: torch.Generator) -> Tensor:

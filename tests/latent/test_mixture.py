@@ -47,6 +47,17 @@ def test_blobs_are_found_and_told_apart() -> None:
     assert (classify(bayes_classifier(z, known, 2, seed=0), z) == known).mean() > 0.99
 
 
+def test_narrow_clusters_in_the_plane_are_told_apart() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(1600) % 16
+    centres = torch.stack([labels % 4, labels // 4], dim=1)
+    z = centres + torch.tensor([0.12, 0.25]) * torch.randn(1600, 2, generator=generator)
+    mixture = fit_mixture(z, 16, seed=0)
+    clusters = mixture.predict(z.double().numpy())
+    assert (matched(clusters, labels.numpy(), 16, 16)[clusters] == labels.numpy()).mean() > 0.9
+    assert np.sqrt(mixture.covariances_[:, 0, 0]).max() < 0.25
+
+
 def test_more_components_than_codes() -> None:
     with pytest.raises(OptionError, match="a mixture of 11 components needs at least as many images; there are 10"):
         fit_mixture(torch.randn(10, 2), 11, seed=0)

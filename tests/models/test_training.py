@@ -17,13 +17,14 @@ from PIL import Image
 
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
+from gentool.models import reconstruction
 
 MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
 TINY = {
-    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9],
+    "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip", "--zoom", 0.2],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
     "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
-    "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1],
+    "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1, "--flip"],
     "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
 }
 
@@ -340,3 +341,37 @@ def test_a_run_without_a_length_makes_about_as_many_updates_on_any_set(
     done = cli(*train("vae"))
     assert done.code == 0
     assert "2 epochs of 5 updates" in done.err
+
+
+def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = np.zeros((40, 1, 8, 8), np.uint8)
+    images[..., 0] = 255
+    np.save("left.npy", images)
+    loss, seen = reconstruction.reconstruction_loss, []
+
+    def watch(kind: str, logits: torch.Tensor, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        if logits.requires_grad:
+            seen.append(x[:, 0, :, [0, 7]].mean(1))
+        return loss(kind, logits, x)
+
+    monkeypatch.setattr(reconstruction, "reconstruction_loss", watch)
+    command = ["train", "cae", "--data", "left.npy", "--epochs", 4, "--channels", "4"]
+    assert "mirrored" not in cli(*command, "--out", "plain").err
+    assert (torch.cat(seen) == torch.tensor([1.0, 0.0])).all()
+    seen.clear()
+    assert "training images are mirrored at random" in cli(*command, "--flip", "--out", "flipped").err
+    left, right = torch.cat(seen).unbind(1)
+    assert (left + right == 1).all()
+    assert 0.3 < left.mean() < 0.7
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_few_photographs_are_mirrored_and_zoomed(cli: Callable) -> None:
+    np.save("faces.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), np.uint8))
+    data = ["--data", "rijksmuseum", "--source", "faces.npy", "--steps", 1]
+    command = ["train", "cae", *data, "--channels", "4"]
+    assert "training images are mirrored and zoomed by up to 0.1 at random" in cli(*command).err
+    again = cli(*command, "--no-flip", "--zoom", 0, "--overwrite")
+    assert again.code == 0
+    assert "mirrored" not in again.err
+    assert "training images are mirrored at random" in cli("train", "gan", *data, "--width", 16).err

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gentool.networks.augment import augment, policies
+from gentool.networks.augment import augment, policies, reframe
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -63,3 +63,18 @@ def test_gradients_pass_and_the_generator_decides(x: torch.Tensor, name: str) ->
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match=r"flip,color,translation,cutout"):
         policies("flip,colour")
+
+
+def test_reframe_zooms_and_shifts_within_reach_and_repeats_the_edge(x: torch.Tensor) -> None:
+    assert torch.allclose(reframe(x, 0.0, rng()), x, atol=1e-5)
+    ramp = torch.linspace(-1, 1, 24).expand(500, 1, 16, 24)  # a pixel's value is its place
+    moved = reframe(ramp, 0.2, rng())[:, 0, 8]
+    middle = moved[:, 11:13].mean(1)
+    assert 0.15 < middle.max() <= 0.21
+    assert -0.21 <= middle.min() < -0.15
+    slope = (moved[:, 13] - moved[:, 10]) / (ramp[0, 0, 0, 13] - ramp[0, 0, 0, 10])
+    assert 0.79 < slope.min() < 0.85
+    assert 1.15 < slope.max() < 1.21
+    assert moved.min() == -1
+    assert moved.max() == 1
+    assert torch.equal(reframe(x, 0.2, rng(3)), reframe(x, 0.2, rng(3)))
