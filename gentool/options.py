@@ -220,6 +220,9 @@ class TrainOptions(Validated):
         1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free"
     )
     gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")
+    stop_on_collapse: bool = option(
+        False, "End with exit code 5 when an alarm says that the training has collapsed.", resume="free"
+    )
 
     def cross_check(self) -> None:
         """Raises OptionError when both lengths of a run are given."""

@@ -23,6 +23,7 @@ COMMANDS = {
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
     "evaluate": "Judge a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
+    "report": "Write a run's report.html: curves, pictures, evaluations and options on one page.",
     "doctor": "Check the installation, and say what mends it.",
 }
 

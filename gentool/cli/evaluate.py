@@ -10,6 +10,7 @@ from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
 from gentool.cli.dataset import DataOptions
 from gentool.cli.place import PlaceOptions
+from gentool.engine.report import REPORT, write_report
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
 from gentool.evaluation.evaluate import MEMORISING, evaluate, judges_of
@@ -93,6 +94,8 @@ def judge(
     )
     found = evaluate(trained, images, judges, settings, folder, voice)
     found.write(folder)
+    if (trained.path.parent / REPORT).is_file():
+        write_report(trained.path.parent)
     for line in said(found.rows):
         voice.say(line)
     if found.facts["memorising"]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+from gentool.engine.alarms import PREFIX, Alarm, alarms
 from gentool.engine.table import Table
 from gentool.engine.terminal import Terminal
 from gentool.figures.curves import curves
@@ -30,6 +31,7 @@ class Journal:
         """Go on from so many rows of metrics.csv; 0 for a new run."""
         self.table = Table(self.folder / "metrics.csv")
         self.table.keep(rows)
+        self.rows = [{name: float(value) for name, value in row.items() if value} for row in self.table.rows]
 
     def say(self, text: str) -> None:
         """A line on the terminal and in log.txt."""
@@ -37,10 +39,19 @@ class Journal:
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
-    def row(self, row: Mapping[str, int | float]) -> None:
-        """A row of metrics.csv, and with --json an object on stdout."""
+    def row(self, row: Mapping[str, int | float]) -> list[Alarm]:
+        """A row of metrics.csv, and with --json an object on stdout; alarms are said when they are new."""
+        before = self.rows[-1] if self.rows else {}
+        self.rows.append(dict(row))
+        raised = alarms(self.rows)
+        row = {**row, **{PREFIX + alarm.name: 1 for alarm in raised}}
+        self.rows[-1] = dict(row)
         self.table.append(row)
         self.terminal.emit({"event": "epoch", **row})
+        for alarm in raised:
+            if PREFIX + alarm.name not in before:
+                self.say(f"alarm in epoch {row['epoch']}: {alarm.text}")
+        return raised
 
     def picture(self, name: str, epoch: int, picture: Picture) -> None:
         """NAME/epoch-0001.png."""
@@ -52,7 +63,9 @@ class Journal:
         if not columns or not (now or time.monotonic() - self.drawn_at >= DRAW_SECONDS):
             return
         self.drawn_at = time.monotonic()
-        columns = {name: values for name, values in columns.items() if name not in NOT_DRAWN}
+        columns = {
+            name: values for name, values in columns.items() if name not in NOT_DRAWN and not name.startswith(PREFIX)
+        }
         curves(columns, self.folder / "losses.png", epochs=columns.pop("epoch"))
 
     def films(self) -> None:

@@ -25,6 +25,7 @@ from gentool.engine.journal import RESULT, Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator, seed_layers
+from gentool.engine.report import write_report
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
 from gentool.errors import Diverged, Stopped
@@ -270,8 +271,13 @@ class Run:
         share = factor(self.options.schedule, self.step - 1, self.total_steps)
         row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
                f"{self.data.unit}_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
-        self.journal.row(row)
+        raised = self.journal.row(row)
         self.progress.epoch(self._where(epoch), losses, self.speed, last)
+        if self.options.stop_on_collapse and any(alarm.collapse for alarm in raised):
+            text = next(alarm.text for alarm in raised if alarm.collapse)
+            raise Diverged(
+                f"{self.folder}: {text}. The state before is kept; without --stop-on-collapse the run goes on"
+            )
         self.losses.clear()
         if self.save_due:
             self.saved_at = time.monotonic()
@@ -285,6 +291,7 @@ class Run:
         if self.options.gif:
             self.journal.films()
         self.journal.result(test or {})
+        write_report(self.folder)
         self.journal.say(
             f"{self.folder}: done in {self.seconds:,.0f} s. "
             f"Next: {then or f'gentool sample {self.header.model}'} {self.folder}"

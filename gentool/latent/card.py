@@ -12,10 +12,8 @@ from gentool.files import write_csv, write_json
 from gentool.latent.codes import IMAGES
 from gentool.latent.encoded import Encoded
 from gentool.latent.trained import Trained
-from gentool.metrics.elbo import gaussian_kl
+from gentool.metrics.elbo import ACTIVE, gaussian_kl
 
-ACTIVE = 0.01
-"""A dimension is active when the variance of its mean is above this (Burda et al. 2016, arXiv:1509.00519, 5.2)."""
 NEIGHBOURS = 5
 SILHOUETTE_POINTS = 5000
 

@@ -48,8 +48,8 @@ def fit_mixture(
     restarts = max(1, EFFORT // components)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # whether it converged is told in the table
-        starts = GaussianMixture(components, n_init=restarts, init_params="k-means++", max_iter=search, **common)
-        found = starts.fit(some)
+        searching = GaussianMixture(components, n_init=restarts, init_params="k-means++", max_iter=search, **common)
+        found = searching.fit(some)
         start = {"weights_init": found.weights_, "means_init": found.means_, "precisions_init": found.precisions_}
         return GaussianMixture(components, max_iter=ITERATIONS, **start, **common).fit(codes)
 

@@ -28,6 +28,11 @@ def generator_loss(kind: Loss, fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean() if kind == "bce" else -fake.mean()
 
 
+def accuracy(real: Tensor, fake: Tensor) -> Tensor:
+    """The share of logits (N,) and (M,) on the right side of 0, both sets alike: 0.5 where nothing is told apart."""
+    return ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
+
+
 def squared_gradient(discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """The squared norm of the discriminator's gradient at each image, (N,): R1 is gamma / 2 times its mean over real
     images (Mescheder et al. 2018, arXiv:1801.04406, equation 9)."""

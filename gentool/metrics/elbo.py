@@ -4,6 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ACTIVE = 0.01
+"""A latent dimension is active when the variance of its mean is above this (Burda et al. 2016, arXiv:1509.00519)."""
+
 
 def bernoulli_nll(logits: Tensor, x: Tensor) -> Tensor:
     """-log p(x | z) of independent Bernoulli pixels, nats per image (N,).

@@ -14,7 +14,8 @@ from gentool.engine.ema import EMA, recompute_batch_norm
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
-from gentool.metrics.adversarial import discriminator_loss, generator_loss, gradient_penalty, squared_gradient
+from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
+from gentool.metrics.diversity import diversity
 from gentool.models import variety
 from gentool.networks.augment import augment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
@@ -139,6 +140,9 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
                     real_logits, fake_logits = discriminator(torch.cat(shown), both).float().chunk(2)
             loss = discriminator_loss(options.loss, real_logits, fake_logits)
             losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+            losses["diversity"] = diversity(fake.detach(), real)
+            if options.loss != "wgan-gp":  # whose logits have no zero between real and generated
+                losses["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
             if gamma and run.step % R1_EVERY == 0:
                 losses["r1"] = squared_gradient(judge, real).mean()
                 loss = loss + 0.5 * gamma * R1_EVERY * losses["r1"]

@@ -11,6 +11,7 @@ from gentool.data.images import ImageData, Split
 from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
+from gentool.metrics.diversity import Moments, relative_spread
 from gentool.models import variety
 from gentool.networks.pixels import Standardise, glance
 from gentool.options import Schedule, TrainOptions, option, redefault
@@ -117,11 +118,17 @@ def measure_latents(network: Autoencoder, split: Split, run: Run) -> None:
 
 @torch.no_grad()
 def evaluate(network: Autoencoder, split: Split, options: Options, run: Run) -> dict[str, float]:
-    """The losses over a split, in f32."""
+    """The losses over a split, in f32, and the diversity of the reconstructions."""
     totals: dict[str, float] = {}
+    rebuilt, real = Moments(), Moments()
     seen = 0
     for x, _ in run.in_order(split):
-        for name, value in reconstruction_loss(options.loss, network(x), x).items():
+        logits = network(x)
+        rebuilt.add(logits.sigmoid())
+        real.add(x)
+        for name, value in reconstruction_loss(options.loss, logits, x).items():
             totals[name] = totals.get(name, 0.0) + value.item() * len(x)
         seen += len(x)
+    if seen:
+        totals["diversity"] = seen * relative_spread(rebuilt.variance, real.variance).item()
     return {name: total / seen for name, total in totals.items()}

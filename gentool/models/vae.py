@@ -11,7 +11,8 @@ from gentool.data.images import ImageData, Split
 from gentool.engine.ema import EMA
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
-from gentool.metrics.elbo import negative_elbo, reparameterize
+from gentool.metrics.diversity import Moments, relative_spread
+from gentool.metrics.elbo import ACTIVE, negative_elbo, reparameterize
 from gentool.models import variety
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
 from gentool.options import Schedule, TrainOptions, numbers, option, redefault
@@ -131,14 +132,21 @@ def train(options: Options, data: ImageData, run: Run) -> None:
 
 @torch.no_grad()
 def evaluate(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
-    """The negative ELBO and its terms over a split in nats per image, one sample of z for each image, in f32."""
+    """The negative ELBO and its terms over a split in nats per image, one sample of z for each image, in f32; the units
+    that are active, and the diversity of the reconstructions."""
     totals: dict[str, float] = {}
+    codes, rebuilt, real = Moments(), Moments(), Moments()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), options.latent_dim)
     seen = 0
     for x, _ in run.in_order(split):
         logits, mean, logvar = vae(x, noise[seen : seen + len(x)])
         terms = negative_elbo(logits, x, mean, logvar)
+        for kept, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
+            kept.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):
             totals[name] = totals.get(name, 0.0) + terms[name].item() * len(x)
         seen += len(x)
+    if seen:
+        totals["active_units"] = seen * (codes.variance > ACTIVE).sum().item()
+        totals["diversity"] = seen * relative_spread(rebuilt.variance, real.variance).item()
     return {name: total / seen for name, total in totals.items()}

@@ -1,0 +1,143 @@
+"""report.html: a run on one page that needs nothing but a browser.
+
+The page is report.html beside this file; here its content is gathered from the files of the run's folder.
+"""
+
+import base64
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gentool.engine.alarms import PREFIX
+from gentool.engine.folder import OPTIONS
+from gentool.engine.table import Table
+from gentool.errors import CheckpointError
+from gentool.figures.curves import HELD_OUT, panels
+from gentool.files import write_text
+
+REPORT = "report.html"
+PICTURES = ("samples", "reconstructions")
+BYTES = 900_000
+"""At most so many bytes of pictures of each kind; epochs are left out at equal distances until they fit."""
+FRAMES = 60
+LOSSLESS = 25_000
+"""Pictures that are larger without loss are kept with some."""
+NO_CURVES = ("epoch", "step", "lr", "images_per_second", "queries_per_second", "seconds")
+
+
+def write_report(folder: Path) -> Path:
+    """Write the report of a run and return its path. Raises CheckpointError when the folder is no run's."""
+    try:
+        run = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+        content = gathered(folder, run)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{folder}: not the folder of a run: there is no {error.filename}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder}: its files are damaged ({error})") from error
+    page = (Path(__file__).parent / REPORT).read_text(encoding="utf-8")
+    # "<" cannot end the script that holds the content.
+    told = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    write_text(folder / REPORT, page.replace(">RUN<", f">{told}<", 1))
+    return folder / REPORT
+
+
+def gathered(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """All that the page shows, as plain values; what is not finite is None."""
+    environment = _read(folder / "environment.json")
+    columns = Table(folder / "metrics.csv").numbers()
+    result = _read(folder / "result.json")
+    epochs = columns.get("epoch", [])
+    seconds = columns["seconds"][-1] if epochs else 0.0
+    summary = f"{len(epochs)} epochs in {seconds:,.0f} s"
+    return {
+        "model": run["model"],
+        "data": run["data"],
+        "summary": summary + ("" if result else "; not finished"),
+        "alarms": _alarms(folder),
+        "epochs": epochs,
+        "panels": _panels(columns),
+        "pictures": [{"name": name, "frames": kept} for name in PICTURES if (kept := frames(folder / name))],
+        "result": [[name, _finite(value)] for name, value in result.items() if not name.startswith(PREFIX)],
+        "evaluations": [_evaluation(path) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))],
+        "command": environment.pop("command", ""),
+        "options": list(run["options"].items()),
+        "environment": list(environment.items()),
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _alarms(folder: Path) -> list[str]:
+    """What was said of alarms, from the log."""
+    log = folder / "log.txt"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    return [line.split(" ", 1)[1] for line in lines if " alarm in epoch " in line]
+
+
+def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
+    """The curves, grouped as in losses.png."""
+    drawn = {name: values for name, values in columns.items() if name not in NO_CURVES and not name.startswith(PREFIX)}
+    return [
+        [
+            {
+                "name": name,
+                "colour": number,
+                "dashed": name.startswith(HELD_OUT),
+                "values": [_finite(float(v)) for v in line],
+            }
+            for number, lines in enumerate(panel.terms.values())
+            for name, line in lines.items()
+        ]
+        for panel in panels(drawn)
+    ]
+
+
+def _evaluation(path: Path) -> dict[str, Any]:
+    """The table of `gentool evaluate`, a column for each of its rows."""
+    judged = _read(path)
+    rows: list[dict[str, Any]] = judged["rows"]
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in ("what", "seed")]
+    networks = (f"{name} {known['hash']}" for name, known in judged["networks"].items())
+    return {
+        "data": judged["data"],
+        "networks": f"Feature networks and their hashes: {', '.join(networks)}. Compare only numbers of equal hashes.",
+        "columns": [row["what"] for row in rows],
+        "rows": [[name, *(_finite(row.get(name)) for row in rows)] for name in names],
+    }
+
+
+def frames(folder: Path) -> list[dict[str, Any]]:
+    """The pictures of a folder by epoch: first and last, and so many between, at equal distances, as there is room."""
+    paths = sorted(folder.glob("epoch-*.png"))
+    if not paths:
+        return []
+    settings: dict[str, Any] = {"lossless": True}
+    largest = len(_webp(paths[-1], settings))
+    if largest > LOSSLESS:
+        settings = {"quality": 75}
+        largest = len(_webp(paths[-1], settings))
+    count = max(min(len(paths), FRAMES, BYTES // largest), min(len(paths), 2))
+    chosen = [paths[round((i + 1) * len(paths) / count) - 1] for i in range(count)]
+    chosen[0] = paths[0] if count > 1 else paths[-1]
+    pictures = (base64.b64encode(_webp(path, settings)).decode() for path in chosen)
+    return [
+        {"epoch": int(path.stem.split("-")[1]), "picture": f"data:image/webp;base64,{picture}"}
+        for path, picture in zip(chosen, pictures, strict=True)
+    ]
+
+
+def _webp(path: Path, settings: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.convert("RGB").save(file, "WEBP", **settings)
+    return file.getvalue()

@@ -1,0 +1,56 @@
+"""Alarms on tables made by hand: what raises each, and what must not."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from gentool.engine.alarms import alarms
+
+
+def table(step: int = 100, **columns: Sequence[float]) -> list[dict[str, float]]:
+    """Rows from columns; an epoch has `step` updates."""
+    count = len(next(iter(columns.values())))
+    return [
+        {"step": step * (i + 1.0)} | {name: float(values[i]) for name, values in columns.items()} for i in range(count)
+    ]
+
+
+def names(rows: list[dict[str, float]]) -> list[str]:
+    return [alarm.name for alarm in alarms(rows)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ({"diversity": [0.2, 0.6, 0.9, 1.0]}, []),
+        ({"diversity": [0.2, 0.6, 0.9, 0.1]}, ["mode_collapse"]),  # fell
+        ({"diversity": [0.02, 0.03]}, []),  # a beginning
+        ({"diversity": [0.02, 0.03, 0.02, 0.02]}, ["mode_collapse"]),  # never began
+        ({"validation_diversity": [0.3, 0.7, 0.8, 0.05]}, ["mode_collapse"]),
+        ({"loss": [100, 90, 80, 95]}, []),
+        ({"loss": [100, 90, 80, 900]}, ["exploding_loss"]),
+        ({"discriminator": [5.0], "discriminator_accuracy": [0.6]}, ["exploding_loss"]),  # from the first epoch on
+        ({"discriminator": [1.3, 1.2, 40.0]}, ["exploding_loss"]),
+        ({"discriminator": [-1.0, -9.0, -30.0]}, []),  # a critic's
+        ({"loss": [0.05, 0.02, 0.3]}, []),  # below any nat: no explosion
+        ({"discriminator_accuracy": [0.7, 0.99], "generator": [1.0, 3.0]}, []),
+        ({"discriminator_accuracy": [0.7, 1.0], "generator": [1.0, 9.0]}, ["overpowering"]),
+        ({"validation_active_units": [0, 0], "validation_kl": [0.1, 0.1]}, []),
+        ({"validation_active_units": [0, 0, 0], "validation_kl": [0.1, 0.1, 0.1]}, ["posterior_collapse"]),
+        ({"validation_active_units": [3, 0], "validation_kl": [4.0, 0.1]}, ["posterior_collapse"]),
+        ({"validation_active_units": [1, 0], "validation_kl": [0.4, 0.5]}, []),
+        ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.05]}, []),  # a gap, but nothing lost by it
+        ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.09]}, ["memorising"]),
+    ],
+    ids=str,
+)
+def test_what_raises_an_alarm(columns: dict[str, list[float]], expected: list[str]) -> None:
+    assert names(table(**columns)) == expected
+
+
+def test_a_collapse_is_told_from_memorising() -> None:
+    lost = alarms(table(diversity=[1.0, 0.1]))
+    learnt = alarms(table(loss=[0.1, 0.05, 0.01], validation_loss=[0.1, 0.06, 0.09]))
+    assert [alarm.collapse for alarm in (*lost, *learnt)] == [True, False]
+    assert "10%" in lost[0].text
+    assert "0.06" in learnt[0].text

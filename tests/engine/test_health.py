@@ -1,0 +1,72 @@
+"""Whole trainings: twenty healthy ones raise no alarm, spoilt ones do."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from gentool.engine.run import Run
+
+MODELS = {
+    "cae": ["--channels", "8,16", "--latent-dim", 8],
+    "vae": ["--arch", "mlp", "--hidden", 64, "--latent-dim", 8],
+    "lstm-ae": ["--hidden", 32, "--latent-dim", 16],
+    "gan": ["--width", 32, "--latent-dim", 16],
+    "cgan": ["--width", 32, "--latent-dim", 16],
+}
+QUICK = ("--batch-size", 64, "--sample-every", 0, "--quiet", "--out", "run")
+
+
+def raised() -> dict[int, list[str]]:
+    """The alarms of a run, by epoch."""
+    with (Path("run") / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {int(row["epoch"]): [name[6:] for name in row if name.startswith("alarm_") and row[name]] for row in rows}
+    return {epoch: names for epoch, names in found.items() if names}
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, which: int) -> None:
+    """Fifty times the learning rate for one network: the first or second that a model makes an optimizer for."""
+    adam, made = Run.adam, []
+
+    def fast(run: Run, network: torch.nn.Module, lr: float, **more: float) -> torch.optim.Optimizer:
+        made.append(network)
+        return adam(run, network, lr * (50 if len(made) == which else 1), **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Run, "adam", fast)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("data", [["digits", "--epochs", 30], ["shapes", "--size", "16x16", "--epochs", 5]], ids=str)
+@pytest.mark.parametrize("model", MODELS)
+def test_healthy_runs_raise_none(cli: Callable, model: str, data: list[object], seed: int) -> None:
+    done = cli("train", model, "--data", *data, *MODELS[model], "--seed", seed, *QUICK)
+    assert done.code == 0, done.err
+    assert raised() == {}
+
+
+def test_a_spoilt_vae_is_called_and_stopped_on_request(cli: Callable) -> None:
+    fast = ["--epochs", 30, "--lr", 0.1, "--schedule", "constant", "--sample-every", 0, "--out", "run"]
+    command = ["train", "vae", "--data", "digits", *MODELS["vae"], *fast]
+    done = cli(*command)
+    assert done.code == 0
+    found = raised()
+    assert "posterior_collapse" in found[max(found)]
+    first = min(epoch for epoch, names in found.items() if "posterior_collapse" in names)
+    assert f"alarm in epoch {first}: posterior collapse" in done.err
+    assert done.err.count("posterior collapse") == 1  # said when it is new, and not in every epoch
+    assert done.err.count("posterior collapse") == (Path("run") / "log.txt").read_text().count("posterior collapse")
+    stopped = cli(*command, "--overwrite", "--stop-on-collapse")
+    assert stopped.code == 5
+    assert "collapse" in stopped.err.strip().splitlines()[-1]
+    assert list(raised()) == [min(found)]
+
+
+def test_a_spoilt_discriminator_is_called(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, which=2)
+    done = cli("train", "gan", "--data", "digits", "--epochs", 6, "--latent-dim", 16, *QUICK)
+    assert done.code == 0
+    assert raised()
