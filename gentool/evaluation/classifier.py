@@ -4,6 +4,7 @@ It names what samples show, and its last maps are features that know what matter
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def known_classifier(data: ImageData, device: torch.device, voice: Terminal) -> 
     return known
 
 
-def _train(data: ImageData, device: torch.device, update) -> Classifier:  # type: ignore[no-untyped-def]
+def _train(data: ImageData, device: torch.device, on_progress: Callable[..., None]) -> Classifier:
     """Descend the cross-entropy on the training images."""
     images = data.train.on(device)
     batch = min(BATCH, max(16, len(images) // 50), len(images))
@@ -112,7 +113,7 @@ def _train(data: ImageData, device: torch.device, update) -> Classifier:  # type
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                update(epoch * per_epoch + number + 1, epochs * per_epoch)
+                on_progress(epoch * per_epoch + number + 1, epochs * per_epoch)
     return network.eval()
 
 

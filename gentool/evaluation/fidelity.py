@@ -1,7 +1,7 @@
 """Samples against held-out real images, seen through one feature network, and beside them the floor."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ class Judge:
     reference: Tensor
     train: Tensor
     held_out: Distances
+    floors: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: FeatureNetwork, data: ImageData, seed: int, voice: Terminal) -> "Judge":
@@ -68,11 +69,16 @@ class Judge:
         return self.columns(scores, len(fake))
 
     def floor(self, count: int, seed: int) -> dict[str, float]:
-        """The same of as many training images as there are samples; of held-out images, how near those are to them."""
-        chosen = shuffled(len(self.train), seed)[:count]
-        held_out = self.held_out.distance
-        scores = fidelity(self.reference, self.train[chosen]) | nearness(held_out[1::2], held_out[::2])
-        return self.columns(scores, count)
+        """The same of as many training images as there are samples; of held-out images, how near those are to them.
+
+        Worked out once, however many models are compared.
+        """
+        if (count, seed) not in self.floors:
+            chosen = shuffled(len(self.train), seed)[:count]
+            held_out = self.held_out.distance
+            scores = fidelity(self.reference, self.train[chosen]) | nearness(held_out[1::2], held_out[::2])
+            self.floors[count, seed] = self.columns(scores, count)
+        return self.floors[count, seed]
 
     def intervals(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -66,7 +66,7 @@ def bounds(
     return Bounds(torch.cat(reconstruction), torch.cat(kl), -torch.cat(tighter))
 
 
-def importance_bound(vae, x: Tensor, k: int, randomness: torch.Generator) -> Tensor:  # type: ignore[no-untyped-def]
+def importance_bound(vae: Any, x: Tensor, k: int, randomness: torch.Generator) -> Tensor:
     """log p(x) >= the importance-weighted bound of K samples, nats (N,), of images x (N, C, H, W).
 
     The K samples of an image are decoded at once where they fit in memory, else in parts.
