@@ -19,10 +19,10 @@ from gentool.figures.grids import labelled_rows, save_png
 from gentool.figures.histogram import histogram
 from gentool.files import write_csv, write_json
 from gentool.seq2seq.queries import Arithmetic
-from gentool.seq2seq.reader import known_reader, nearest_mean, read
-from gentool.seq2seq.scores import commonest_answer, groups, score, share_of
+from gentool.seq2seq.reader import known_reader, read
+from gentool.seq2seq.scores import commonest_answer, groups, nearest_mean, pixel_scores, score, share_of
 from gentool.seq2seq.task import SYMBOLS, read_number, written
-from gentool.seq2seq.train import Answers, answer_all, shown_queries
+from gentool.seq2seq.train import REAL, Answers, answer_all, shown_queries
 from gentool.seq2seq.trained import Trained
 
 SHOWN = 12
@@ -54,10 +54,10 @@ def evaluate(trained: Trained, folder: Path, terminal: Terminal) -> dict[str, An
         assert pictures is not None
         reader = known_reader(pictures, terminal)
         frames = answers.frames.cpu()
-        means = data.pictures["train"].means()[: trained.network.vocabulary]
+        means = data.pictures["train"].means()
         readings = {"reader": read(reader, frames), "nearest mean": nearest_mean(means, frames),
                     "symbols": answers.ids}  # fmt: skip
-        real = data.pictures["test"].draw(data.test.answers, generator(seed, "real answers"))
+        real = data.pictures["test"].draw(data.test.answers, generator(seed, REAL))
         whole |= pixel_scores(frames, real, means, data.test.answers)
         seen = read(reader, real) == data.test.answers
         whole |= {
@@ -73,20 +73,6 @@ def evaluate(trained: Trained, folder: Path, terminal: Terminal) -> dict[str, An
     write_csv(folder / "predictions.csv", predictions(judged))
     draw(judged, trained, folder)
     return whole
-
-
-def pixel_scores(frames: Tensor, real: Tensor, means: Tensor, ids: Tensor) -> dict[str, float]:
-    """Mean squared errors per pixel against random real pictures (N, T, 1, 28, 28) of the right answers.
-
-    Beside it what the mean picture of each right symbol would score, the least there is without knowing the
-    handwriting, and what one constant picture would.
-    """
-    constant = real.mean((0, 1))
-    return {
-        "mse": (frames - real).square().mean().item(),
-        "mse_of_mean_pictures": (means[ids][:, :, None] - real).square().mean().item(),
-        "mse_of_one_constant_picture": (constant - real).square().mean().item(),
-    }
 
 
 def score_rows(judged: Judged) -> Iterator[dict[str, Any]]:

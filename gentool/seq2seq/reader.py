@@ -64,12 +64,6 @@ def read(reader: nn.Module, frames: Tensor) -> Tensor:
     return torch.cat([reader(part).argmax(1) for part in flat.split(2000)]).view(frames.shape[:2])
 
 
-def nearest_mean(means: Tensor, frames: Tensor) -> Tensor:
-    """Pictures (N, T, 1, 28, 28) -> the symbols whose mean pictures (S, 28, 28) are nearest, (N, T)."""
-    distance = torch.cdist(frames.flatten(0, 1).flatten(1), means.flatten(1))
-    return distance.argmin(1).view(frames.shape[:2])
-
-
 def known_reader(pictures: Pictures, terminal: Terminal) -> nn.Sequential:
     """The reader for these digits, on the CPU: from the cache, or trained and put there."""
     key = hashlib.sha256(f"{VERSION} {pictures.fingerprint}".encode()).hexdigest()[:16]

@@ -64,3 +64,23 @@ def groups(task: Task, index: Tensor) -> Mapping[str, Tensor]:
             if symbol in task.operators:
                 masks[f"{symbol} with {count} {word}"] = (operator == task.operators.index(symbol)) & (carries == count)
     return {name: mask for name, mask in masks.items() if mask.any()}
+
+
+def nearest_mean(means: Tensor, frames: Tensor) -> Tensor:
+    """Pictures (N, T, 1, 28, 28) -> the symbols whose mean pictures (S, 28, 28) are nearest, (N, T)."""
+    distance = torch.cdist(frames.flatten(0, 1).flatten(1), means.flatten(1))
+    return distance.argmin(1).view(frames.shape[:2])
+
+
+def pixel_scores(frames: Tensor, real: Tensor, means: Tensor, ids: Tensor) -> dict[str, float]:
+    """Mean squared errors per pixel against random real pictures (N, T, 1, 28, 28) of the right answers.
+
+    Beside it what the mean picture of each right symbol would score, the least there is without knowing the
+    handwriting, and what one constant picture would.
+    """
+    constant = real.mean((0, 1))
+    return {
+        "mse": (frames - real).square().mean().item(),
+        "mse_of_mean_pictures": (means[ids][:, :, None] - real).square().mean().item(),
+        "mse_of_one_constant_picture": (constant - real).square().mean().item(),
+    }

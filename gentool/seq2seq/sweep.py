@@ -206,7 +206,7 @@ def write_tables(rows: Sequence[Mapping[str, Any]], folder: Path) -> None:
     write_text(folder / "table.md", "\n".join(markdown(averaged)) + "\n")
     options = [name for name in averaged[0] if len({row[name] for row in averaged}) > 1 and name in rows[0]]
     options = [name for name in options if name not in (*plain_scores(), "runs")]
-    score = "exact_match" if "exact_match" in averaged[0] else "mse"
+    score = "mse" if "mse" in averaged[0] else "exact_match"
     if options:
         plot(averaged, options, score, folder / "sweep.png")
 

@@ -20,7 +20,7 @@ from gentool.seq2seq.model import Seq2Seq, build
 from gentool.seq2seq.options import ImageToText, Options
 from gentool.seq2seq.queries import Arithmetic, QuerySplit
 from gentool.seq2seq.readings import Readings
-from gentool.seq2seq.scores import score
+from gentool.seq2seq.scores import nearest_mean, pixel_scores, score
 from gentool.seq2seq.task import written
 
 TEXT = 0.5
@@ -34,6 +34,8 @@ CANDIDATES = 16
 CHUNK = 500
 """So many queries are answered at a time."""
 SHOWN = 8
+REAL = "real answers"
+"""What the real pictures are drawn for that drawn answers are compared with."""
 
 
 def train(options: Options, data: Arithmetic, run: Run) -> None:
@@ -69,7 +71,8 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
             run.save_picture("samples", examples(average, data, pictures, run.device))
         run.save(average)
     answered = answer_all(ema.network.eval(), data.test, pictures.get("test"), run.device, options.seed)
-    run.finish(told(score(data.task, data.division.test, answered.ids)), then="gentool seq2seq evaluate")
+    scores = told(score(data.task, data.division.test, answered.ids))
+    run.finish(scores | drawn_scores(answered, data, options.seed), then="gentool seq2seq evaluate")
 
 
 def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor) -> dict[str, Tensor]:
@@ -156,6 +159,17 @@ def answer(network: Seq2Seq, queries: Tensor, frames: Tensor | None) -> Answers:
     ids, confidence, features = network.answer(tokens)
     drawn = network.draw(features) if network.options.images_out else None
     return Answers(ids, confidence, drawn)
+
+
+def drawn_scores(answered: Answers, data: Arithmetic, seed: int) -> dict[str, float]:
+    """What a training tells of drawn answers: their error per pixel, and what the nearest mean pictures say."""
+    if answered.frames is None:
+        return {}
+    frames, ids = answered.frames.cpu(), data.test.answers
+    means = data.pictures["train"].means()
+    real = data.pictures["test"].draw(ids, generator(seed, REAL))
+    read = score(data.task, data.division.test, nearest_mean(means, frames))
+    return {"mse": pixel_scores(frames, real, means, ids)["mse"], "read_exact_match": read["exact_match"]}
 
 
 def told(scores: Mapping[str, float]) -> dict[str, float]:

@@ -123,6 +123,16 @@ def test_evaluate_agrees_with_the_training(cli: Callable, runs: dict[str, Path])
         assert scores[name] == pytest.approx(result[f"test_{name}"])
 
 
+def test_evaluate_agrees_with_the_training_on_pictures(
+    cli: Callable, runs: dict[str, Path], quick_reader: None
+) -> None:
+    result = json.loads((runs["text2image"] / "result.json").read_text())
+    assert cli("seq2seq", "evaluate", runs["text2image"], "--out", "drawn").code == 0
+    assert json.loads(Path("drawn/scores.json").read_text())["mse"] == pytest.approx(result["test_mse"])
+    nearest = next(row for row in table(Path("drawn/scores.csv")) if row["read_by"] == "nearest mean")
+    assert float(nearest["exact_match"]) == pytest.approx(result["test_read_exact_match"])
+
+
 def test_solve_text(cli: Callable, runs: dict[str, Path]) -> None:
     done = cli("seq2seq", "solve", runs["text2text"], "3+4", " 9 - 2 =", "--json")
     assert done.code == 0, done.err
