@@ -34,13 +34,13 @@ RECIPES = {
         embedding=192, operands="aligned", answer="reversed", decoder="autoregressive", attention=True, swap=True,
         dropout=0.1, weight_decay=1.0, soft_tokens=True, text_share=0.3, reading_loss=0.5,
         symbol_loss=0.5, handwriting="sharp",
-        updates={"text2text": 1_500, "image2text": 3_000, "text2image": 2_500, "image2image": 4_000},
+        updates={"text2text": 1_500, "image2text": 3_000, "text2image": 1_500, "image2image": 3_000},
     ),
     "classic": Recipe(
         embedding=0, operands="plain", answer="forward", decoder="repeat", attention=False, swap=False,
         dropout=0.0, weight_decay=0.01, soft_tokens=False, text_share=0.0, reading_loss=0.0,
         symbol_loss=0.0, handwriting="mean",
-        updates={"text2text": 3_000, "image2text": 3_000, "text2image": 3_000, "image2image": 4_000},
+        updates={"text2text": 4_500, "image2text": 4_500, "text2image": 4_500, "image2image": 4_500},
     ),
 }  # fmt: skip
 
@@ -104,7 +104,7 @@ class Options(TrainOptions):
     epochs: int | None = option(
         None,
         "Passes over the training queries, several at once where they are few; may grow when a run is resumed. "
-        "(default: about 1,500 updates for text2text, 3,000 for the classic recipe, 2,500 to 4,000 with pictures)",
+        "(default: about 1,500 updates where text is read, 3,000 where pictures are; classic: 4,500)",
         min=1,
         resume="grow",
     )
