@@ -237,7 +237,7 @@ def _cell(name: str, row: Mapping[str, Any]) -> str:
     if f"{name}_sd" not in row:
         return str(value)
     percent = name not in ("mse", "seconds")
-    shape = "{:.1f}" if percent or name == "seconds" else "{:.4f}"
+    shape = "{:.2f}" if percent else "{:.1f}" if name == "seconds" else "{:.4f}"
     scale = 100 if percent else 1
     spread = row[f"{name}_sd"]
     text = shape.format(scale * value) + (" %" if percent else "")
