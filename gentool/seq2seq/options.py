@@ -34,7 +34,7 @@ RECIPES = {
         embedding=192, operands="aligned", answer="reversed", decoder="autoregressive", attention=True, swap=True,
         dropout=0.1, weight_decay=1.0, soft_tokens=True, text_share=0.3, reading_loss=0.5,
         symbol_loss=0.5, handwriting="sharp",
-        updates={"text2text": 1_500, "image2text": 3_000, "text2image": 1_500, "image2image": 3_000},
+        updates={"text2text": 1_500, "image2text": 3_000, "text2image": 1_500, "image2image": 1_500},
     ),
     "classic": Recipe(
         embedding=0, operands="plain", answer="forward", decoder="repeat", attention=False, swap=False,
@@ -104,7 +104,7 @@ class Options(TrainOptions):
     epochs: int | None = option(
         None,
         "Passes over the training queries, several at once where they are few; may grow when a run is resumed. "
-        "(default: about 1,500 updates where text is read, 3,000 where pictures are; classic: 4,500)",
+        "(default: about 1,500 updates, 3,000 for image2text, 4,500 for the classic recipe)",
         min=1,
         resume="grow",
     )
