@@ -36,9 +36,9 @@ class SweepOptions(Validated):
 
 def load_task(name: str) -> typer.Typer:
     """The sweep of one task."""
-    from gentool.engine.folder import OPTIONS
+    from gentool.engine.journal import RESULT
     from gentool.engine.terminal import Terminal
-    from gentool.errors import OptionError
+    from gentool.errors import CheckpointError, OptionError
     from gentool.files import write_json
     from gentool.seq2seq.options import TASKS as KINDS
     from gentool.seq2seq.sweep import Workers, cells, finished, markdown, means, run_all, write_tables
@@ -53,17 +53,23 @@ def load_task(name: str) -> typer.Typer:
         plan = {"task": name, "options": given, "seed": options.seed, "repeats": options.repeats}
         written = folder / "sweep.json"
         if written.is_file() and not place.overwrite:
-            before = json.loads(written.read_text(encoding="utf-8"))
-            if before["task"] != name or set(before["options"]) != set(given):
+            try:
+                before = json.loads(written.read_text(encoding="utf-8"))
+                same = before["task"] == name and set(before["options"]) == set(given)
+            except (ValueError, KeyError, TypeError) as error:
+                raise CheckpointError(
+                    f"{written}: damaged; give --overwrite to start again, or another --out"
+                ) from error
+            if not same:
                 raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
         elif folder.exists() and any(folder.iterdir()) and not written.is_file():
             raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
         if place.overwrite:
             for cell in every:
-                (folder / cell.name / OPTIONS).unlink(missing_ok=True)
+                (folder / cell.name / RESULT).unlink(missing_ok=True)
         write_json(written, plan)
         voice.say(f"{folder}: {len(every)} runs of {name}, {options.jobs} at a time")
-        run_all(every, Workers(name, folder, options.jobs), options.jobs, voice)
+        run_all(every, Workers(name, folder, options.jobs, place.overwrite), options.jobs, voice)
         rows = finished(every, folder)
         write_tables(rows, folder)
         for line in markdown(means(rows)):

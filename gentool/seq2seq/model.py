@@ -24,14 +24,14 @@ class Seq2Seq(nn.Module):
         self.reversed = choices.answer == "reversed"
         width = self.vocabulary
         if options.images_in:
-            width = self.vocabulary if self.choices.soft_tokens else FEATURES
+            width = self.vocabulary if choices.soft_tokens else FEATURES
             self.reader = Reader(width, choices.dropout)
         self.columns = None
         if choices.operands == "aligned":
             self.columns = Columns(task.operand_digits, self.vocabulary)
             width = STREAMS * self.vocabulary
         self.embed: nn.Module = nn.Identity()
-        if choices.embedding and (self.choices.soft_tokens or not options.images_in):
+        if choices.embedding:
             self.embed = nn.Linear(width, choices.embedding, bias=False)
             nn.init.normal_(self.embed.weight)  # as of an embedding: one symbol, one vector of length about sqrt(E)
             width = choices.embedding

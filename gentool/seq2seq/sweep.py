@@ -89,7 +89,7 @@ def cells(kind: type[Options], given: Mapping[str, str], seed: int, repeats: int
     return made
 
 
-def command(task: str, cell: Cell, folder: Path) -> list[str]:
+def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
     """The training of one cell."""
     words = [sys.executable, "-m", "gentool", "seq2seq", "train", task, "--quiet", "--out", str(folder)]
     for name, value in {**cell.values, "seed": cell.seed}.items():
@@ -97,14 +97,14 @@ def command(task: str, cell: Cell, folder: Path) -> list[str]:
             words.append(flag(name) if value else flag(name).replace("--", "--no-", 1))
         else:
             words += [flag(name), str(value)]
-    return words
+    return [*words, "--overwrite"] if overwrite else words
 
 
 class Workers:
-    """Trainings in processes of their own, each with its share of the cores."""
+    """Trainings in processes of their own, each with its share of the cores; `overwrite` starts each of them again."""
 
-    def __init__(self, task: str, folder: Path, jobs: int) -> None:
-        self.task, self.folder = task, folder
+    def __init__(self, task: str, folder: Path, jobs: int, overwrite: bool = False) -> None:
+        self.task, self.folder, self.overwrite = task, folder, overwrite
         self.stopped = Event()
         self.running: set[subprocess.Popen[str]] = set()
         threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -114,7 +114,7 @@ class Workers:
         """Train one cell to its end. Raises Stopped when it was asked to stop, GentoolError when it failed."""
         if self.stopped.is_set():
             return
-        words = command(self.task, cell, self.folder / cell.name)
+        words = command(self.task, cell, self.folder / cell.name, self.overwrite)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         with subprocess.Popen(words, env=self.environment, **quiet) as process:  # type: ignore[call-overload]
             self.running.add(process)

@@ -241,6 +241,18 @@ def test_sweep(cli: Callable) -> None:
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
 
 
+def test_a_sweep_starts_again_when_told_to(cli: Callable) -> None:
+    assert cli(*sweep("--out", "swept")).code == 0
+    (model,) = Path("swept").rglob("model.pt")
+    before = model.stat().st_mtime_ns
+    assert cli(*sweep("--out", "swept", "--overwrite")).code == 0
+    assert model.stat().st_mtime_ns > before
+    Path("swept/sweep.json").write_text("{")
+    damaged = cli(*sweep("--out", "swept"))
+    assert damaged.code == 4
+    assert damaged.err.startswith("gentool: swept/sweep.json: damaged; give --overwrite")
+
+
 def test_a_killed_sweep_goes_on(cli: Callable, tmp_path: Path) -> None:
     words = ["seq2seq", "sweep", "text2text", *TINY, "--steps", 150, "--repeats", 2]
     assert cli(*words, "--out", "whole").code == 0
