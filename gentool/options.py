@@ -220,6 +220,11 @@ class TrainOptions(Validated):
         1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free"
     )
     gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")
+    log: Literal["none", "tensorboard", "wandb"] = option(
+        "none",
+        "Tell another program's log as well, in the run folder and without an account: each an extra to install.",
+        resume="free",
+    )
     stop_on_collapse: bool = option(
         False, "End with exit code 5 when an alarm says that the training has collapsed.", resume="free"
     )

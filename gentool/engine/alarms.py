@@ -14,6 +14,8 @@ EVIDENCE = 300
 """So many updates are given to a beginning: what is like a collapse then is one after them."""
 FALLEN, LOW = 0.25, 0.1
 """Diversity has collapsed at this share of its best, or where it never rose above this."""
+FEW_CLASSES = 0.35
+"""Classes have vanished at this ratio of the entropies of samples and real images; two classes of ten have .34."""
 CERTAIN, LOST = 0.995, 4.0
 """The discriminator is right so often, and the generator's loss so high, that nothing is left to learn from it."""
 LOST_KL = 0.1
@@ -43,7 +45,8 @@ class Alarm:
 
 def alarms(rows: Sequence[Row]) -> list[Alarm]:
     """The alarms of the last of these rows."""
-    return [alarm for look in (exploding, collapsing, overpowering, inactive, memorising) for alarm in look(rows)]
+    looks = (exploding, collapsing, vanishing, overpowering, inactive, memorising)
+    return [alarm for look in looks for alarm in look(rows)]
 
 
 def exploding(rows: Sequence[Row]) -> Iterator[Alarm]:
@@ -71,6 +74,17 @@ def collapsing(rows: Sequence[Row]) -> Iterator[Alarm]:
         if (best > 2 * LOW and now < FALLEN * best) or (late and best < LOW) or (late and now < LOW):
             what = "samples" if name == "diversity" else "reconstructions"
             yield Alarm("mode_collapse", f"collapse: {what} vary {now:.0%} as much as real images; try a lower --lr")
+
+
+def vanishing(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """Samples of few of the classes."""
+    name = "class_entropy_ratio"
+    if name not in rows[-1]:
+        return
+    now, best = rows[-1][name], max(row[name] for row in rows if name in row)
+    if now < FEW_CLASSES and (best > 2 * FEW_CLASSES or rows[-1]["step"] >= EVIDENCE):
+        yield Alarm("class_collapse", f"collapse: the classes of the samples have {now:.0%} of the entropy of the real "
+                                      "ones', so most classes are gone; try a lower --lr")  # fmt: skip
 
 
 def overpowering(rows: Sequence[Row]) -> Iterator[Alarm]:

@@ -16,7 +16,7 @@ from gentool.options import TrainOptions, flag
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 OURS = (
     OPTIONS, MODEL, STATES, "environment.json", "metrics.csv", "losses.png", "log.txt", "result.json", "report.html",
-    "samples", "reconstructions", "*.gif",
+    "samples", "reconstructions", "*.gif", "tensorboard", "wandb",
 )  # fmt: skip
 """What a run writes, and all that --overwrite removes."""
 

@@ -6,12 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from gentool.engine.alarms import PREFIX, Alarm, alarms
+from gentool.engine.loggers import check_logger, open_logger
 from gentool.engine.table import Table
 from gentool.engine.terminal import Terminal
 from gentool.figures.curves import curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
 from gentool.files import write_json
+from gentool.options import TrainOptions
 
 DRAW_SECONDS = 60.0
 """Between two drawings of the curves there are at least so many seconds, but for the first and the last."""
@@ -21,17 +23,25 @@ RESULT = "result.json"
 
 
 class Journal:
-    """The telling of one run into its folder."""
+    """The telling of one run into its folder. Raises OptionError where --log names what is not installed."""
 
-    def __init__(self, folder: Path, terminal: Terminal) -> None:
-        self.folder, self.terminal = folder, terminal
+    def __init__(self, folder: Path, options: TrainOptions, terminal: Terminal) -> None:
+        self.folder, self.options, self.terminal = folder, options, terminal
         self.drawn_at = float("-inf")
+        check_logger(options.log)
 
     def begin(self, rows: int) -> None:
         """Go on from so many rows of metrics.csv; 0 for a new run."""
         self.table = Table(self.folder / "metrics.csv")
         self.table.keep(rows)
         self.rows = [{name: float(value) for name, value in row.items() if value} for row in self.table.rows]
+        self.logger = open_logger(self.options.log, self.folder, self.options.to_json(), self.rows, PICTURES)
+
+    def close(self) -> None:
+        """The end of the run, however it comes."""
+        logger, self.logger = getattr(self, "logger", None), None
+        if logger:
+            logger.close()
 
     def say(self, text: str) -> None:
         """A line on the terminal and in log.txt."""
@@ -48,6 +58,8 @@ class Journal:
         self.rows[-1] = dict(row)
         self.table.append(row)
         self.terminal.emit({"event": "epoch", **row})
+        if self.logger:
+            self.logger.row(row)
         for alarm in raised:
             if PREFIX + alarm.name not in before:
                 self.say(f"alarm in epoch {row['epoch']}: {alarm.text}")
@@ -55,7 +67,10 @@ class Journal:
 
     def picture(self, name: str, epoch: int, picture: Picture) -> None:
         """NAME/epoch-0001.png."""
-        save_png(picture, self.folder / name / f"epoch-{epoch:04d}.png")
+        path = self.folder / name / f"epoch-{epoch:04d}.png"
+        save_png(picture, path)
+        if self.logger:
+            self.logger.picture(name, epoch, path)
 
     def draw(self, now: bool) -> None:
         """The curves of metrics.csv: when `now`, or when the last drawing is old."""

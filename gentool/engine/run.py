@@ -53,7 +53,7 @@ class Run:
         overwrite: bool = False,
     ) -> None:
         self.folder, self.options, self.terminal = folder, options, terminal
-        self.journal = Journal(folder, terminal)
+        self.journal = Journal(folder, options, terminal)
         self.device = choose_device(options.device)
         self.header = Header(
             model, options.to_json(), data.shape, data.classes, data.name, str(data.folder), data.fingerprint
@@ -96,6 +96,7 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.close()
+        self.journal.close()
         self.stop.__exit__(kind, error, trace)
 
     # Networks, optimizers, precision.

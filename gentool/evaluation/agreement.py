@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
@@ -10,12 +9,7 @@ from gentool.evaluation.classifier import Classifier, read
 from gentool.evaluation.intervals import interval, mean_and_interval, spreads
 from gentool.evaluation.samples import Drawn
 from gentool.evaluation.settings import Settings
-
-
-def class_entropy(predicted: Tensor, classes: int) -> float:
-    """The entropy in nats of how often each class is seen, (N,): log(classes) when all are alike, 0 for one alone."""
-    shares = torch.bincount(predicted, minlength=classes).double() / len(predicted)
-    return torch.special.entr(shares).sum().item()
+from gentool.metrics.classes import class_entropy
 
 
 def per_class(
@@ -44,9 +38,9 @@ def seen(
     predicted, classes = read(classifier, drawn.images), len(data.classes)
     if drawn.labels is None:
         name = f"class_entropy_classifier_{len(predicted)}"
-        entropy = class_entropy(predicted, classes)
+        entropy = class_entropy(predicted, classes).item()
         spread = spreads(
-            lambda part: {name: class_entropy(part, classes)}, (predicted,), settings.bootstrap, settings.seed
+            lambda part: {name: class_entropy(part, classes).item()}, (predicted,), settings.bootstrap, settings.seed
         )
         return {name: entropy}, {name: interval(entropy, value) for name, value in spread.items()}, []
     assert data.test.labels is not None

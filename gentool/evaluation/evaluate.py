@@ -10,7 +10,7 @@ from gentool.data.images import ImageData
 from gentool.engine.environment import environment
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
-from gentool.evaluation.agreement import class_entropy, seen
+from gentool.evaluation.agreement import seen
 from gentool.evaluation.classifier import read
 from gentool.evaluation.features import feature_networks
 from gentool.evaluation.fidelity import Judge, in_order
@@ -23,6 +23,7 @@ from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.outlines import outlines
 from gentool.files import write_csv, write_json
 from gentool.latent.trained import Trained
+from gentool.metrics.classes import class_entropy
 
 LEAST = 12
 """So many test and training images are needed: density looks at the fifth neighbour, in half-samples too."""
@@ -147,7 +148,7 @@ def floor(data: ImageData, judges: list[Judge], count: int, seed: int) -> dict[s
             chosen = data.train.images[shuffled(len(data.train), seed)[:count]]
             row[f"class_entropy_classifier_{count}"] = class_entropy(
                 read(judge.network.classifier, chosen), len(data.classes)
-            )
+            ).item()
             row[f"agreement_classifier_{count}"] = judge.network.facts["accuracy"]
     return row
 

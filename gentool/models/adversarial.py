@@ -15,12 +15,15 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
+from gentool.metrics.classes import LinearReader, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models import variety
 from gentool.networks.augment import augment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
 from gentool.options import Schedule, TrainOptions, option, redefault
 
+READ = 5_000
+"""The reader that watches which classes the samples show is fitted to at most so many training images."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 
@@ -123,6 +126,7 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
         generator_adam=generator_adam, discriminator_adam=discriminator_adam,
     )  # fmt: skip
     vary = variety.changes(options, data, run)
+    reader = class_reader(data, run)
 
     for _ in run.epochs():
         generator.train()
@@ -141,6 +145,8 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
             loss = discriminator_loss(options.loss, real_logits, fake_logits)
             losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
             losses["diversity"] = diversity(fake.detach(), real)
+            if reader:
+                losses["class_entropy_ratio"] = class_entropy_ratio(reader, (fake.detach() + 1) / 2, (real + 1) / 2)
             if options.loss != "wgan-gp":  # whose logits have no zero between real and generated
                 losses["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
             if gamma and run.step % R1_EVERY == 0:
@@ -170,6 +176,15 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
             run.save_picture("samples", labelled_rows(pictures, rows) if classes else grid(pictures))
         run.save(network)
     run.finish()
+
+
+def class_reader(data: ImageData, run: Run) -> LinearReader | None:
+    """What tells roughly which class an image shows, where the images are of several classes."""
+    if data.train.labels is None or len(data.classes) < 2:
+        return None
+    spread = slice(None, None, -(-len(data.train) // READ))
+    images, labels = data.train.images[spread].to(run.device), data.train.labels[spread].to(run.device)
+    return LinearReader(images / 255, labels, len(data.classes))
 
 
 @contextmanager

@@ -27,6 +27,11 @@ def names(rows: list[dict[str, float]]) -> list[str]:
         ({"diversity": [0.02, 0.03]}, []),  # a beginning
         ({"diversity": [0.02, 0.03, 0.02, 0.02]}, ["mode_collapse"]),  # never began
         ({"validation_diversity": [0.3, 0.7, 0.8, 0.05]}, ["mode_collapse"]),
+        ({"class_entropy_ratio": [0.3, 0.5, 0.8, 0.9]}, []),
+        ({"class_entropy_ratio": [0.1, 0.9, 0.3]}, ["class_collapse"]),  # fell
+        ({"class_entropy_ratio": [0.6, 0.3]}, []),  # had not risen
+        ({"class_entropy_ratio": [0.04, 0.2]}, []),  # a beginning
+        ({"class_entropy_ratio": [0.04, 0.2, 0.3]}, ["class_collapse"]),  # never began
         ({"loss": [100, 90, 80, 95]}, []),
         ({"loss": [100, 90, 80, 900]}, ["exploding_loss"]),
         ({"discriminator": [5.0], "discriminator_accuracy": [0.6]}, ["exploding_loss"]),  # from the first epoch on
