@@ -175,6 +175,8 @@ class TrainOptions(Validated):
     """The options that every training has. A model's own options extend them and may change a default."""
 
     panel: ClassVar[str] = "Training"
+    next_command: ClassVar[str] = "gentool sample {model}"
+    """What to try with a trained model."""
 
     @property
     def updates(self) -> int:

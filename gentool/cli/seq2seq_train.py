@@ -39,13 +39,9 @@ def load_task(name: str) -> typer.Typer:
         data = arithmetic(options, load_pictures(options))
         folder = place.out or Path("runs") / f"seq2seq-{name}"
         run = Run(folder, name, options, data, voice, overwrite=place.overwrite)
-        if run.finished:
-            voice.say(f"{folder}: finished already, {run.total_epochs} epochs; more --epochs go on, "
-                      f"--overwrite starts again. Next: gentool seq2seq evaluate {folder}")  # fmt: skip
-            voice.result(folder, {"event": "done", "run": str(folder)})
-            return
-        with run:
-            train(options, data, run)
+        if not run.done_before():
+            with run:
+                train(options, data, run)
 
     return command(train_task, TASKS[name], options=KINDS[name], place=run_place(f"runs/seq2seq-{name}"))
 

@@ -32,13 +32,9 @@ def load_model(name: str) -> typer.Typer:
         images = data.load(voice)
         folder = place.out or Path("runs") / f"{name}-{images.name}"
         run = Run(folder, name, options, images, voice, overwrite=place.overwrite)
-        if run.finished:
-            voice.say(f"{folder}: finished already, {run.total_epochs} epochs; more --epochs go on, "
-                      f"--overwrite starts again. Next: gentool sample {name} {folder}")  # fmt: skip
-            voice.result(folder, {"event": "done", "run": str(folder)})
-            return
-        with run:
-            module.train(options, images, run)
+        if not run.done_before():
+            with run:
+                module.train(options, images, run)
 
     return command(
         train, f"{MODELS[name]}\n\n{module.__doc__}", options=module.Options, place=run_place(f"runs/{name}-DATA")

@@ -1,9 +1,11 @@
 """What a run tells: the terminal and log.txt, metrics.csv, losses.png, pictures and films, result.json."""
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from gentool.engine.alarms import PREFIX, Alarm, alarms
 from gentool.engine.loggers import check_logger, open_logger
@@ -97,4 +99,15 @@ class Journal:
         write_json(self.folder / RESULT, {**last, **test})
         if test:
             self.say("on the test set: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
-        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **last, **test})
+        self.tell({**last, **test})
+
+    def tell(self, result: Mapping[str, Any]) -> None:
+        """The folder on stdout, or with --json the result."""
+        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **result})
+
+    def earlier_result(self) -> dict[str, Any] | None:
+        """What is in result.json; None where there is none that can be read, and the run is to end again."""
+        try:
+            return dict(json.loads((self.folder / RESULT).read_text(encoding="utf-8")))
+        except (FileNotFoundError, ValueError):
+            return None

@@ -21,7 +21,7 @@ from gentool.engine.device import choose_device, choose_precision, finite, prepa
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
 from gentool.engine.interrupt import StopSignal
-from gentool.engine.journal import RESULT, Journal
+from gentool.engine.journal import Journal
 from gentool.engine.losses import Losses
 from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator, seed_layers
@@ -74,7 +74,7 @@ class Run:
         if self.state is not None:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
         films = not options.gif or any(folder.glob("*.gif"))
-        self.finished = self.step >= self.total_steps and films and (folder / RESULT).is_file()
+        self.result = self.journal.earlier_result() if self.step >= self.total_steps and films else None
 
     def __enter__(self) -> Self:
         kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
@@ -96,8 +96,8 @@ class Run:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.progress.close()
-        self.journal.close()
         self.stop.__exit__(kind, error, trace)
+        self.journal.close()
 
     # Networks, optimizers, precision.
 
@@ -286,19 +286,27 @@ class Run:
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
         self.journal.draw(now=last)
 
-    def finish(self, test: Mapping[str, float] | None = None, *, then: str | None = None) -> None:
-        """End the training: the film, result.json, and the last line with the command to try `then`."""
+    def finish(self, test: Mapping[str, float] | None = None) -> None:
+        """End the training: the film, result.json, and the last line with the command to try next."""
         self.progress.close()
         if self.options.gif:
             self.journal.films()
         self.journal.result(test or {})
         write_report(self.folder)
-        self.journal.say(
-            f"{self.folder}: done in {self.seconds:,.0f} s. "
-            f"Next: {then or f'gentool sample {self.header.model}'} {self.folder}"
-        )
+        self.journal.say(f"{self.folder}: done in {self.seconds:,.0f} s. {self._next()}")
+
+    def done_before(self) -> bool:
+        """Whether the same command did all of it before, which is said, and told with --json as it was then."""
+        if self.result is not None:
+            self.terminal.say(f"{self.folder}: finished already, {self.total_epochs} epochs; more --epochs go on, "
+                              f"--overwrite starts again. {self._next()}")  # fmt: skip
+            self.journal.tell(self.result)
+        return self.result is not None
 
     # Inside.
+
+    def _next(self) -> str:
+        return f"Next: {self.options.next_command.format(model=self.header.model)} {self.folder}"
 
     def _ended_epoch(self) -> int:
         return -(-self.step // self.steps_per_epoch)

@@ -72,7 +72,7 @@ def train_one(model: str, data: ImageData, folder: Path, voice: Terminal, **give
     options: TrainOptions = module.Options(**given)
     aside = Aside(TerminalOptions(quiet=voice.quiet))
     run = Run(folder, model, options, data, aside)
-    if not run.finished:
+    if run.result is None:
         with run:
             module.train(options, data, run)
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -24,8 +24,6 @@ from gentool.latent.trained import Trained
 from gentool.models import model_module
 
 NO_NUMBERS = ("model", "checkpoints")
-FREE = ("seed", "device", "sample_every", "gif")
-"""Options in which the repeats of one recipe may differ."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,10 @@ class Recipe:
 
 
 def recipes(checkpoints: Sequence[Trained]) -> list[Recipe]:
-    """Checkpoints of the same model and options together, in order of appearance, named by their model, or by their
-    folder where two recipes have the same one."""
+    """Checkpoints of the same model and options together, but for the seed and what does not touch the numbers.
+
+    They are in order of appearance, named by their model, or by their folder where two recipes have the same one.
+    """
     groups: dict[str, list[Trained]] = {}
     for trained in checkpoints:
         groups.setdefault(_recipe_key(trained.header), []).append(trained)
@@ -56,8 +56,9 @@ def recipes(checkpoints: Sequence[Trained]) -> list[Recipe]:
 
 
 def _recipe_key(header: Header) -> str:
-    options = model_module(header.model).Options.from_json(header.options).to_json()
-    kept = {name: value for name, value in options.items() if name not in FREE}
+    options = model_module(header.model).Options.from_json(header.options)
+    free = {"seed"} | {field.name for field in fields(options) if field.metadata["resume"] == "free"}
+    kept = {name: value for name, value in options.to_json().items() if name not in free}
     return json.dumps([header.model, header.fingerprint, kept], sort_keys=True)
 
 

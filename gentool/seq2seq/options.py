@@ -56,6 +56,7 @@ def operators(text: str) -> str:
 class Options(TrainOptions):
     """The flags of `text2text`, and of every task."""
 
+    next_command: ClassVar[str] = "gentool seq2seq evaluate"
     task: ClassVar[str] = "text2text"
     images_in: ClassVar[bool] = False
     images_out: ClassVar[bool] = False

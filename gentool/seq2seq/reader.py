@@ -11,18 +11,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentool.data.cache import cache_folder
+from gentool.engine import checkpoint
+from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_precision
 from gentool.engine.randomness import generator
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal
-from gentool.files import replacing
-from gentool.seq2seq.handwriting import Handwriting, Pictures
+from gentool.errors import CheckpointError
+from gentool.seq2seq.handwriting import SIDE, Handwriting, Pictures
 from gentool.seq2seq.task import SYMBOLS
 
 UPDATES, BATCH, PEAK = 1000, 128, 4e-3
-VERSION = 1
+VERSION = 2
 """To be raised when anything in this file changes what is learnt."""
 SHIFT = 2
+SHAPE = (1, SIDE, SIDE)
 
 
 def network() -> nn.Sequential:
@@ -68,11 +71,13 @@ def known_reader(pictures: Pictures, terminal: Terminal) -> nn.Sequential:
     """The reader for these digits, on the CPU: from the cache, or trained and put there."""
     key = hashlib.sha256(f"{VERSION} {pictures.fingerprint}".encode()).hexdigest()[:16]
     path = cache_folder() / "readers" / f"{key}.pt"
-    if path.is_file():
-        reader = network().eval()
-        reader.load_state_dict(torch.load(path, weights_only=True))
-        return reader
-    reader = train_reader(pictures.handwriting["train"], terminal)
-    with replacing(path) as temporary:
-        torch.save(reader.state_dict(), temporary)
-    return reader
+    reader = network()
+    try:
+        reader.load_state_dict(checkpoint.load(path, "reader")[1]["weights"])
+    except CheckpointError as error:
+        if path.exists():
+            terminal.say(f"{error}; trained again")
+        reader = train_reader(pictures.handwriting["train"], terminal)
+        header = Header("reader", {}, SHAPE, tuple(SYMBOLS), pictures.name, str(pictures.folder), pictures.fingerprint)
+        checkpoint.save(path, "reader", header, {"weights": reader.state_dict()})
+    return reader.eval()

@@ -72,7 +72,7 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
         run.save(average)
     answered = answer_all(ema.network.eval(), data.test, pictures.get("test"), run.device, options.seed)
     scores = told(score(data.task, data.division.test, answered.ids))
-    run.finish(scores | drawn_scores(answered, data, options.seed), then="gentool seq2seq evaluate")
+    run.finish(scores | drawn_scores(answered, data, options.seed))
 
 
 def text_losses(network: Seq2Seq, queries: Tensor, answers: Tensor) -> dict[str, Tensor]:

@@ -144,9 +144,15 @@ def test_a_damaged_newest_state_is_announced_and_the_one_before_taken(cli: Calla
 
 def test_finished_grown_different_overwritten(cli: Callable) -> None:
     assert cli(*train("vae", "--epochs", 2, "--schedule", "linear")).code == 0
-    finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"))
+    finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"), "--json")
     assert finished.code == 0
     assert "finished already, 2 epochs" in finished.err
+    result = Path("runs/vae-digits/result.json")
+    told = json.loads(result.read_text())
+    assert json.loads(finished.out) == {"event": "done", "run": str(result.parent), **told}
+    result.write_text("{")  # damaged: the run ends again
+    assert cli(*train("vae", "--epochs", 2, "--schedule", "linear")).code == 0
+    assert json.loads(result.read_text())["test_negative_elbo"] == told["test_negative_elbo"]
     grown = cli(*train("vae", "--epochs", 4, "--schedule", "linear"))
     assert grown.code == 0
     assert "the linear schedule now spans 4 epochs: the learning rate goes on at 100% of its peak" in grown.err

@@ -116,6 +116,21 @@ def test_evaluate(cli: Callable, runs: dict[str, Path], task: str, quick_reader:
         assert 0 <= scores["reader_on_real_exact_match"] <= scores["reader_on_real_character_accuracy"] <= 1
 
 
+def test_a_damaged_reader_is_trained_again(
+    cli: Callable, runs: dict[str, Path], cache: Path, quick_reader: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "VERSION", "another test's")
+    before = set((cache / "readers").glob("*.pt"))
+    first = cli("seq2seq", "evaluate", runs["text2image"], "--out", "first", "--json")
+    (made,) = set((cache / "readers").glob("*.pt")) - before
+    made.write_bytes(made.read_bytes()[:1000])
+    again = cli("seq2seq", "evaluate", runs["text2image"], "--out", "second", "--json")
+    assert "trained again" not in first.err
+    assert f"{made}: not a readable checkpoint (damaged, or another tool's); trained again" in again.err
+    told = [json.loads(done.out) | {"folder": "either"} for done in (first, again)]
+    assert told[0] == told[1]
+
+
 def test_evaluate_agrees_with_the_training(cli: Callable, runs: dict[str, Path]) -> None:
     result = json.loads((runs["image2text"] / "result.json").read_text())
     scores = json.loads(cli("seq2seq", "evaluate", runs["image2text"], "--out", "again", "--json").out)
