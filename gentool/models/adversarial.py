@@ -24,6 +24,8 @@ from gentool.options import Schedule, TrainOptions, option, redefault
 
 READ = 5_000
 """The reader that watches which classes the samples show is fitted to at most so many training images."""
+READS = 0.6
+"""It watches where it reads so large a share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 
@@ -179,12 +181,14 @@ def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
 
 
 def class_reader(data: ImageData, run: Run) -> LinearReader | None:
-    """What tells roughly which class an image shows, where the images are of several classes."""
+    """What tells roughly which class an image shows; None where there are no classes, or it cannot tell them."""
     if data.train.labels is None or len(data.classes) < 2:
         return None
     spread = slice(None, None, -(-len(data.train) // READ))
     images, labels = data.train.images[spread].to(run.device), data.train.labels[spread].to(run.device)
-    return LinearReader(images / 255, labels, len(data.classes))
+    reader = LinearReader(images / 255, labels, len(data.classes))
+    right = [reader(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
+    return reader if right and torch.cat(right).mean() >= READS else None
 
 
 @contextmanager
