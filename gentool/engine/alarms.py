@@ -14,6 +14,8 @@ EVIDENCE = 300
 """So many updates are given to a beginning: what is like a collapse then is one after them."""
 FALLEN, LOW = 0.25, 0.1
 """Diversity has collapsed at this share of its best, or where it never rose above this."""
+DEAD = 1e-6
+"""So little diversity is no beginning: whatever goes in, the same comes out."""
 FEW_CLASSES = 0.35
 """Classes have vanished at this ratio of the entropies of samples and real images; two classes of ten have .34."""
 CERTAIN, LOST = 0.995, 4.0
@@ -71,7 +73,7 @@ def collapsing(rows: Sequence[Row]) -> Iterator[Alarm]:
             continue
         now, best = rows[-1][name], max(row[name] for row in rows if name in row)
         late = rows[-1]["step"] >= EVIDENCE
-        if (best > 2 * LOW and now < FALLEN * best) or (late and best < LOW) or (late and now < LOW):
+        if now < DEAD or (best > 2 * LOW and now < FALLEN * best) or (late and now < LOW):
             what = "samples" if name == "diversity" else "reconstructions"
             yield Alarm("mode_collapse", f"collapse: {what} vary {now:.0%} as much as real images; try a lower --lr")
 

@@ -25,6 +25,8 @@ def names(rows: list[dict[str, float]]) -> list[str]:
         ({"diversity": [0.2, 0.6, 0.9, 1.0]}, []),
         ({"diversity": [0.2, 0.6, 0.9, 0.1]}, ["mode_collapse"]),  # fell
         ({"diversity": [0.02, 0.03]}, []),  # a beginning
+        ({"validation_diversity": [1e-3, 1e-5]}, []),
+        ({"validation_diversity": [1e-3, 1e-8]}, ["mode_collapse"]),  # an end
         ({"diversity": [0.02, 0.03, 0.02, 0.02]}, ["mode_collapse"]),  # never began
         ({"validation_diversity": [0.3, 0.7, 0.8, 0.05]}, ["mode_collapse"]),
         ({"class_entropy_ratio": [0.3, 0.5, 0.8, 0.9]}, []),
