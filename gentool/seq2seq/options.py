@@ -101,6 +101,7 @@ class Options(TrainOptions):
     weight_decay: float | None = option(
         None, "AdamW's decay of the weight matrices. (default: 1; classic: 0.01)", min=0, max=100
     )
+    beta2: float = option(0.999, "AdamW's second decay.", min=0, max=0.99999)
     clip: float = option(1.0, "Gradients with a larger norm are scaled down to this one; 0: never.", min=0)
     epochs: int | None = option(
         None,

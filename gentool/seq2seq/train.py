@@ -43,7 +43,8 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
     network = run.place(build(options))
     pictured = [part for name, part in network.named_children() if name in ("reader", "painter")]
     apart: dict[nn.Module, float] = dict.fromkeys(pictured, PICTURE_LR)
-    optimizer = run.adam(network, options.lr, weight_decay=network.choices.weight_decay, apart=apart)
+    betas = (0.9, options.beta2)
+    optimizer = run.adam(network, options.lr, betas=betas, weight_decay=network.choices.weight_decay, apart=apart)
     ema = EMA(network, options.ema)
     pictures = {name: handwriting.to(run.device) for name, handwriting in data.pictures.items()}
     unlabelled = isinstance(options, ImageToText) and not options.reading_labels
