@@ -77,6 +77,15 @@ def test_text_is_learnt(cli: Callable) -> None:
     assert "of 20,000 queries of operands up to 99, 2,000 held out" in done.err
 
 
+def test_the_optimizer_is_as_asked_for(cli: Callable) -> None:
+    words = tiny("text2text", "--steps", 2, "--beta2", 0.9, "--weight-decay", 0.3, "--out", "run")
+    assert cli(*words).code == 0
+    parts = checkpoint.load(max(Path("run").glob("state-*.pt")), "state")[1]["parts"]
+    groups = parts["optimizer"]["param_groups"]
+    assert {tuple(group["betas"]) for group in groups} == {(0.9, 0.9)}
+    assert sorted(group["weight_decay"] for group in groups) == [0, 0.3]
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = tiny(task, "--steps", 24, "--ema", 0.9, *pictures(task))
