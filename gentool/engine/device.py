@@ -4,6 +4,8 @@ import ctypes
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +56,35 @@ def _bf16_pays() -> bool:
             times.append(time.perf_counter() - start)
         seconds[dtype] = min(times)
     return seconds[torch.float32] > FASTER * seconds[torch.bfloat16]
+
+
+def products_are_all(network: nn.Module) -> bool:
+    """Whether all that a network computes with its weights are matrix products: no convolutions, no LSTM."""
+    return all(isinstance(layer, nn.Linear) for layer in network.modules()
+               if any(weight.ndim > 1 for weight in layer.parameters(recurse=False)))  # fmt: skip
+
+
+def bf16_products_known(device: torch.device) -> bool:
+    """Whether `bf16_products` does anything."""
+    onednn = torch.backends.mkldnn
+    there = device.type == "cpu" and onednn.is_available() and hasattr(onednn, "matmul")
+    return there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@contextmanager
+def bf16_products() -> Iterator[None]:
+    """Matrix products of f32 tensors on the CPU read them as bf16 inside, and add up in f32.
+
+    The same arithmetic as autocast's, without its casts of weights, activations and gradients, which cost a small
+    network what bf16 gains.
+    """
+    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    before = products.fp32_precision
+    products.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        products.fp32_precision = before
 
 
 def prepare_backend(device: torch.device, deterministic: bool, reduced: bool) -> None:

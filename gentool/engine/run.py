@@ -7,6 +7,7 @@ equals an uninterrupted one bit for bit on the CPU at the same thread count.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,7 +18,15 @@ from torch import Tensor, nn
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.data import Data, Split
-from gentool.engine.device import choose_device, choose_precision, finite, prepare_backend
+from gentool.engine.device import (
+    bf16_products,
+    bf16_products_known,
+    choose_device,
+    choose_precision,
+    finite,
+    prepare_backend,
+    products_are_all,
+)
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
 from gentool.engine.interrupt import StopSignal
@@ -79,6 +88,7 @@ class Run:
     def __enter__(self) -> Self:
         kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
         self.precision = getattr(torch, kept) if kept else choose_precision(self.options.amp, self.device)
+        self.products = self.precision is torch.bfloat16 and bf16_products_known(self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
         prepare_backend(self.device, self.options.deterministic, self.precision is not torch.float32)
         torch.manual_seed(derived_seed(self.options.seed, "weights"))
@@ -103,6 +113,7 @@ class Run:
 
     def place(self, network: Network) -> Network:
         """The network on the run's device, channels last; compiled when --compile asks for it."""
+        self.products = self.products and products_are_all(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.compile:
             network.compile()
@@ -133,8 +144,10 @@ class Run:
             groups.append({"params": vectors})
         return torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=self.device.type in ("cpu", "cuda"))
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> AbstractContextManager[None]:
         """The precision of --amp for what is computed inside."""
+        if self.products:
+            return bf16_products()
         return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
@@ -143,7 +156,8 @@ class Run:
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
         optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        with bf16_products() if self.products else nullcontext():  # of autocast, the graph remembers it
+            self.scaler.scale(loss).backward()
         if clip:
             self.scaler.unscale_(optimizer)
             weights = [weight for group in optimizer.param_groups for weight in group["params"]]
