@@ -60,26 +60,26 @@ def bounds(
     step = max(1, VALUES // (k * x[0].numel()))
     for start in range(0, count, step):
         part = x[start : min(start + step, count)].to(device)
-        tighter.append(importance_bound(vae, part, k, generator(seed, "importance", start)).cpu())
+        tighter.append(importance_bound(vae, part, k, generator(seed, "importance", start)))
         if on_progress is not None:
             on_progress(start + len(part))
     return Bounds(torch.cat(reconstruction), torch.cat(kl), -torch.cat(tighter))
 
 
 def importance_bound(vae: Any, x: Tensor, k: int, randomness: torch.Generator) -> Tensor:
-    """log p(x) >= the importance-weighted bound of K samples, nats (N,), of images x (N, C, H, W).
+    """log p(x) >= the importance-weighted bound of K samples, nats (N,) in float64, of images x (N, C, H, W).
 
     The K samples of an image are decoded at once where they fit in memory, else in parts.
     """
     mean, logvar = vae.posterior(x)
     pixels = x[0].numel()
     at_once = max(1, min(k, VALUES // (len(x) * pixels)))
-    total = torch.full((len(x),), -torch.inf, device=x.device, dtype=torch.float64)
+    total = torch.full((len(x),), -torch.inf, dtype=torch.float64)  # on the CPU: mps has no float64
     for start in range(0, k, at_once):
         count = min(at_once, k - start)
         noise = torch.randn((len(x), count, mean.shape[1]), generator=randomness).to(x.device)
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         logits = vae.decoder(z.flatten(0, 1)).float().reshape(len(x), count, pixels)
-        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar).double()
+        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()

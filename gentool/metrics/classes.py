@@ -15,19 +15,19 @@ SMOOTHED = 0.1
 class LinearReader:
     """Ridge regression (Hoerl & Kennard 1970) from the pixels of small copies to one column for each class.
 
-    Fitted in closed form to images (n, C, H, W) in [0, 1] and labels (n,).
+    Fitted in closed form to images (n, C, H, W) in [0, 1] and labels (n,), both on the CPU; it reads on `device`.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, classes: int) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, classes: int, device: torch.device | str = "cpu") -> None:
         pixels = _small(images).double()
-        self.mean = pixels.mean(0)
-        pixels = pixels - self.mean
+        mean = pixels.mean(0)
+        pixels = pixels - mean
         wanted = F.one_hot(labels, classes).double()
-        self.shares = wanted.mean(0)
+        shares = wanted.mean(0)
         square = pixels.T @ pixels
         square.diagonal().add_(RIDGE * square.diagonal().mean() + 1e-12)
-        self.weights = torch.linalg.solve(square, pixels.T @ (wanted - self.shares))
-        self.mean, self.shares, self.weights = (part.float() for part in (self.mean, self.shares, self.weights))
+        weights = torch.linalg.solve(square, pixels.T @ (wanted - shares))
+        self.mean, self.shares, self.weights = (part.float().to(device) for part in (mean, shares, weights))
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in [0, 1] -> the class (N,) that each shows."""
@@ -39,7 +39,7 @@ def class_entropy(classes: Tensor, count: int) -> Tensor:
 
     log(count) where all are alike, 0 for one alone.
     """
-    return torch.special.entr(F.one_hot(classes, count).double().mean(0)).sum()
+    return torch.special.entr(F.one_hot(classes, count).float().mean(0)).sum()
 
 
 def class_entropy_ratio(reader: LinearReader, images: Tensor, real: Tensor) -> Tensor:

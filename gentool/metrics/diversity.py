@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 class Moments:
-    """The variance of each entry of tensors (N, ...) that come in parts, in float64."""
+    """The variance of each entry of tensors (N, ...) that come in parts, in float64 on the CPU: mps has none."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -13,12 +13,12 @@ class Moments:
 
     def add(self, x: Tensor) -> None:
         """Take some more (Chan, Golub & LeVeque 1979)."""
-        x = x.double()
+        x = x.cpu().double()
         mean, total = x.mean(0), self.count + len(x)
-        shift = mean - self.mean.to(x.device)
+        shift = mean - self.mean
         among = (x - mean).square().sum(0)
-        self.squares = self.squares.to(x.device) + among + shift.square() * self.count * len(x) / total
-        self.mean = self.mean.to(x.device) + shift * len(x) / total
+        self.squares = self.squares + among + shift.square() * self.count * len(x) / total
+        self.mean = self.mean + shift * len(x) / total
         self.count = total
 
     @property

@@ -185,8 +185,8 @@ def class_reader(data: ImageData, run: Run) -> LinearReader | None:
     if data.train.labels is None or len(data.classes) < 2:
         return None
     spread = slice(None, None, -(-len(data.train) // READ))
-    images, labels = data.train.images[spread].to(run.device), data.train.labels[spread].to(run.device)
-    reader = LinearReader(images / 255, labels, len(data.classes))
+    images, labels = data.train.images[spread], data.train.labels[spread]
+    reader = LinearReader(images / 255, labels, len(data.classes), run.device)
     right = [reader(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
     return reader if right and torch.cat(right).mean() >= READS else None
 
