@@ -103,7 +103,8 @@ def inactive(rows: Sequence[Row]) -> Iterator[Alarm]:
     if rows[-1].get("validation_active_units") != 0:
         return
     kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
-    fell = max(kl) > 1 and kl[-1] < LOST_KL * max(kl)
+    was_active = any(row.get("validation_active_units") for row in rows)
+    fell = was_active and max(kl) > 1 and kl[-1] < LOST_KL * max(kl)
     if fell or rows[-1]["step"] >= EVIDENCE:
         yield Alarm("posterior_collapse", "posterior collapse: no latent dimension depends on the image; try a longer "
                                           "--kl-warmup, a lower --beta or a lower --lr")  # fmt: skip

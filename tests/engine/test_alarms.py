@@ -46,6 +46,7 @@ def names(rows: list[dict[str, float]]) -> list[str]:
         ({"validation_active_units": [0, 0, 0], "validation_kl": [0.1, 0.1, 0.1]}, ["posterior_collapse"]),
         ({"validation_active_units": [3, 0], "validation_kl": [4.0, 0.1]}, ["posterior_collapse"]),
         ({"validation_active_units": [1, 0], "validation_kl": [0.4, 0.5]}, []),
+        ({"validation_active_units": [0, 0], "validation_kl": [1.7, 0.05]}, []),  # a rising weight, nothing lost yet
         ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.05]}, []),  # a gap, but nothing lost by it
         ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.09]}, ["memorising"]),
     ],

@@ -48,6 +48,13 @@ def test_healthy_runs_raise_none(cli: Callable, model: str, data: list[object], 
     assert raised() == {}
 
 
+def test_a_healthy_beginning_raises_none(cli: Callable) -> None:
+    # While the weight of the KL rises, it falls from nats to nothing before any latent dimension is used.
+    done = cli("train", "vae", "--arch", "mlp", "--data", "digits", "--epochs", 12, "--sample-every", 0, "--out", "run")
+    assert done.code == 0, done.err
+    assert raised() == {}
+
+
 def test_a_spoilt_vae_is_called_and_stopped_on_request(cli: Callable) -> None:
     fast = ["--epochs", 30, "--lr", 0.1, "--schedule", "constant", "--sample-every", 0, "--out", "run"]
     command = ["train", "vae", "--data", "digits", *MODELS["vae"], *fast]
