@@ -7,7 +7,7 @@ equals an uninterrupted one bit for bit on the CPU at the same thread count.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,20 +18,13 @@ from torch import Tensor, nn
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.data import Data, Split
-from gentool.engine.device import (
-    bf16_products,
-    bf16_products_known,
-    choose_device,
-    choose_precision,
-    finite,
-    prepare_backend,
-    products_are_all,
-)
+from gentool.engine.device import choose_device, finite, prepare_backend
 from gentool.engine.environment import environment
 from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
 from gentool.engine.interrupt import StopSignal
 from gentool.engine.journal import Journal
 from gentool.engine.losses import Losses
+from gentool.engine.precision import Precision
 from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator, seed_layers
 from gentool.engine.report import write_report
@@ -87,10 +80,8 @@ class Run:
 
     def __enter__(self) -> Self:
         kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
-        self.precision = getattr(torch, kept) if kept else choose_precision(self.options.amp, self.device)
-        self.products = self.precision is torch.bfloat16 and bf16_products_known(self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision is torch.float16)
-        prepare_backend(self.device, self.options.deterministic, self.precision is not torch.float32)
+        self.precision = Precision(self.options.amp, self.device, kept)
+        prepare_backend(self.device, self.options.deterministic, self.precision.reduced)
         torch.manual_seed(derived_seed(self.options.seed, "weights"))
         self.batches_of = {id(split): split.on(self.device) for split in self.data.splits.values()}
         self.parts: dict[str, Any] = {}
@@ -113,7 +104,7 @@ class Run:
 
     def place(self, network: Network) -> Network:
         """The network on the run's device, channels last; compiled when --compile asks for it."""
-        self.products = self.products and products_are_all(network)
+        self.precision.suit(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.options.compile:
             network.compile()
@@ -146,26 +137,14 @@ class Run:
 
     def autocast(self) -> AbstractContextManager[None]:
         """The precision of --amp for what is computed inside."""
-        if self.products:
-            return bf16_products()
-        return torch.autocast(self.device.type, self.precision, enabled=self.precision is not torch.float32)
+        return self.precision.autocast()
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
         """One update: the schedule's learning rate, gradients (scaled in fp16), clipping of their norm, the step."""
         share = factor(self.options.schedule, self.step, self.total_steps)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
-        optimizer.zero_grad(set_to_none=True)
-        with bf16_products() if self.products else nullcontext():  # of autocast, the graph remembers it
-            self.scaler.scale(loss).backward()
-        if clip:
-            self.scaler.unscale_(optimizer)
-            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-            if self.device.type != "cpu" or norm > clip:  # elsewhere a look at the norm would wait for the device
-                nn.utils.clip_grads_with_norm_(weights, clip, norm)
-        self.scaler.step(optimizer)
-        self.scaler.update()
+        self.precision.descend(optimizer, loss, clip)
 
     # Randomness.
 
@@ -187,23 +166,23 @@ class Run:
         """Name all that changes in training (networks, optimizers, averages); a resumed run gets it back here."""
         self.parts = parts
         begin(self.folder, self.header, self.resuming)
-        write_json(self.folder / "environment.json", environment(self.device, self.precision))
+        write_json(self.folder / "environment.json", environment(self.device, self.precision.dtype))
         what = f"{self.header.model} on {self.header.data}, {self.data.described}"
         if self.state is None:
             self.journal.begin(rows=0)
             length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
-            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {_short(self.precision)}")
+            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
         for name, part in parts.items():
             part.load_state_dict(state["parts"][name])
-        self.scaler.load_state_dict(state["scaler"])
+        self.precision.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
         self.journal.begin(state["rows"])
         where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
         if self.step >= self.total_steps:
             where = f"its end, {self.total_epochs} epochs"
-        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {_short(self.precision)}")
+        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {self.precision}")
         if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
             share = factor(self.options.schedule, self.step, self.total_steps)
             self.journal.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
@@ -342,9 +321,9 @@ class Run:
             "step": self.step,
             "seconds": time.monotonic() - self.started_at,
             "total_steps": self.total_steps,
-            "precision": _short(self.precision, long=True),
+            "precision": self.precision.name,
             "rows": len(self.journal.table.rows),
-            "scaler": self.scaler.state_dict(),
+            "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
@@ -358,8 +337,3 @@ class Run:
             f"{self.folder}: stopped in epoch {self.epoch} of {self.total_epochs}, update "
             f"{self.step % self.steps_per_epoch}; the same command goes on from here"
         )
-
-
-def _short(dtype: torch.dtype, long: bool = False) -> str:
-    name = str(dtype).removeprefix("torch.")
-    return name if long else {"float32": "f32", "bfloat16": "bf16", "float16": "fp16"}[name]

@@ -16,7 +16,7 @@ from gentool.data.cache import cache_folder
 from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
-from gentool.engine.device import choose_precision
+from gentool.engine.precision import choose_precision
 from gentool.engine.randomness import derived_seed, generator
 from gentool.engine.terminal import Terminal
 from gentool.errors import CheckpointError

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gentool.data.cache import cache_folder
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
-from gentool.engine.device import choose_precision
+from gentool.engine.precision import choose_precision
 from gentool.engine.randomness import generator
 from gentool.engine.schedule import factor
 from gentool.engine.terminal import Terminal

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gentool.engine.device import bf16_products, bf16_products_known, products_are_all
+from gentool.engine.precision import bf16_products, bf16_products_known, products_are_all
 from gentool.engine.run import Run
 from gentool.models import cae, gan, lstm_ae, vae
 
