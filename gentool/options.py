@@ -218,8 +218,12 @@ class TrainOptions(Validated):
     deterministic: bool = option(
         False, "Only deterministic algorithms (CPU runs at a fixed thread count are so anyway)."
     )
-    sample_every: int = option(
-        1, "Write pictures every this many epochs (and after the first and last); 0: never.", min=0, resume="free"
+    sample_every: int | None = option(
+        None,
+        "Write pictures every this many epochs (and after the first and last); 0: never. "
+        "(default: each epoch to the 200th, each 10th to the 2,000th, then each 100th)",
+        min=0,
+        resume="free",
     )
     gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")
     log: Literal["none", "tensorboard", "wandb"] = option(

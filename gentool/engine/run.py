@@ -251,6 +251,8 @@ class Run:
     def pictures_due(self) -> bool:
         """Whether the epoch that just ended is one to show: the first, the last, and each --sample-every-th."""
         epoch, every = self._ended_epoch(), self.options.sample_every
+        if every is None:  # few images make short epochs, whose pictures would take longer than they do
+            every = 1 if epoch <= 200 else 10 if epoch <= 2000 else 100
         return every > 0 and (epoch == 1 or epoch % every == 0 or self.step >= self.total_steps)
 
     def save_picture(self, name: str, picture: Picture) -> None:

@@ -280,6 +280,12 @@ def test_sample_every(cli: Callable) -> None:
     assert not Path("none/samples").exists()
 
 
+def test_pictures_of_a_run_of_many_short_epochs_are_fewer(cli: Callable) -> None:
+    assert cli(*train("cae", "--arch", "mlp", "--epochs", 223, "--batch-size", 1200)).code == 0
+    shown = {int(path.stem.removeprefix("epoch-")) for path in Path("runs/cae-digits/samples").iterdir()}
+    assert shown == {*range(1, 201), 210, 220, 223}
+
+
 @pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
 def test_every_game(cli: Callable, loss: str) -> None:
     done = cli(*train("gan", "--epochs", 1, "--loss", loss, "--critic-steps", 2))
