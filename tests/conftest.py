@@ -1,14 +1,25 @@
-"""One thread, a cache of its own, and the command line as a function: what every test stands on."""
+"""One thread, a cache of its own, the command line as a function, tiny trained models: what tests stand on."""
 
 import os
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: tests run side by side
 os.environ["COLUMNS"] = "120"
 
 import pytest
+
+TINY = {
+    "cae": ["--channels", "4,8", "--latent-dim", "4"],
+    "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
+    "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
+    "gan": ["--width", "16", "--latent-dim", "8"],
+    "cgan": ["--width", "16", "--latent-dim", "8"],
+}
 
 
 @dataclass(frozen=True)
@@ -42,3 +53,36 @@ def cli(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
         return Outcome(code, out, err)
 
     return call
+
+
+@pytest.fixture
+def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContextManager[None]]:
+    """`with stopping(7):` sends SIGTERM to a training in its 7th update."""
+    from gentool.engine.run import Run
+
+    record = Run.record
+
+    @contextmanager
+    def stopping_at(update: int) -> Iterator[None]:
+        def record_and_wish(run: Run, terms: Mapping[str, Any]) -> None:
+            record(run, terms)
+            if run.step + 1 == update:
+                signal.raise_signal(signal.SIGTERM)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Run, "record", record_and_wish)
+            yield
+
+    return stopping_at
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """A tiny trained model of each kind, made once for all tests of what is done with a trained model."""
+    from gentool.cli.app import run
+
+    folder = tmp_path_factory.mktemp("runs")
+    for model, options in TINY.items():
+        common = ["--data", "digits", "--epochs", "1", "--batch-size", "256", "--quiet", "--out", str(folder / model)]
+        assert run(["train", model, *common, *options]) == 0
+    return folder

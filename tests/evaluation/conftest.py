@@ -1,4 +1,4 @@
-"""Tiny trained models, real images, and a classifier trained for moments, once for all tests of judging."""
+"""Real images and a classifier trained for moments, once for all tests of judging."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,26 +12,7 @@ from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.evaluation import classifier
 from gentool.evaluation.features import FeatureNetwork, feature_networks
 
-TINY = {
-    "cae": ["--channels", "4,8", "--latent-dim", "4"],
-    "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
-    "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
-    "gan": ["--width", "16", "--latent-dim", "8"],
-    "cgan": ["--width", "16", "--latent-dim", "8"],
-}
 QUIET = Terminal(TerminalOptions(quiet=True))
-
-
-@pytest.fixture(scope="session")
-def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
-    """A tiny trained model of each kind."""
-    from gentool.cli.app import run
-
-    folder = tmp_path_factory.mktemp("judged")
-    for model, options in TINY.items():
-        common = ["--data", "digits", "--epochs", "1", "--batch-size", "256", "--quiet", "--out", str(folder / model)]
-        assert run(["train", model, *common, *options]) == 0
-    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

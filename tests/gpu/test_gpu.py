@@ -1,7 +1,6 @@
 """What needs an accelerator: reduced precision against f32, the gradient scaler, resuming. Run with `pytest -m gpu`."""
 
 import csv
-import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,16 +44,8 @@ def test_reduced_precision_stays_near_f32_on_short_runs(cli: Callable, model: st
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_stopped_fp16_run_goes_on_with_its_scaler(cli: Callable, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = Run.record
-
-    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
-        record(run, terms)
-        if run.step + 1 == 15:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "record", record_and_wish)
+def test_a_stopped_fp16_run_goes_on_with_its_scaler(cli: Callable, model: str, stopping: Callable) -> None:
+    with stopping(15):
         assert cli(*train(model, "--epochs", 3, "--amp", "fp16", "--deterministic", "--out", "parts")).code == 75
     state = checkpoint.load(max(Path("parts").glob("state-*.pt")), "state")[1]
     assert state["scaler"]["scale"] > 0

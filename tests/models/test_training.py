@@ -83,20 +83,10 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("stop", [1, 7, 10])
-def test_stopped_and_resumed_equals_uninterrupted(
-    cli: Callable, model: str, stop: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, model: str, stop: int, stopping: Callable) -> None:
     whole = cli(*train(model, "--epochs", 3, "--out", "whole"))
     assert whole.code == 0
-    record = Run.record
-
-    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
-        record(run, terms)
-        if run.step + 1 == stop:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "record", record_and_wish)
+    with stopping(stop):
         stopped = cli(*train(model, "--epochs", 3, "--out", "parts"))
     assert stopped.code == 75
     epoch, update = stop // 5 + 1, stop % 5
@@ -233,18 +223,10 @@ def test_weights_that_blow_up_are_not_saved(cli: Callable, monkeypatch: pytest.M
     assert [path.name for path in Path("runs/vae-digits").glob("state-*.pt")] == ["state-000000005.pt"]
 
 
-def test_fp16_resumes_with_its_scaler(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fp16_resumes_with_its_scaler(cli: Callable, stopping: Callable) -> None:
     command = train("vae", "--epochs", 3, "--amp", "fp16")
     assert cli(*command, "--out", "whole").code == 0
-    record = Run.record
-
-    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
-        record(run, terms)
-        if run.step + 1 == 8:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "record", record_and_wish)
+    with stopping(8):
         assert cli(*command, "--out", "parts").code == 75
     state = checkpoint.load(max(Path("parts").glob("state-*.pt")), "state")[1]
     assert state["scaler"]["_growth_tracker"] > 0

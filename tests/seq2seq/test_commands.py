@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from gentool.engine import checkpoint
-from gentool.engine.run import Run
 from gentool.seq2seq import reader
 
 TASKS = ["text2text", "image2text", "text2image", "image2image"]
@@ -87,18 +85,10 @@ def test_the_optimizer_is_as_asked_for(cli: Callable) -> None:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, task: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, task: str, stopping: Callable) -> None:
     words = tiny(task, "--steps", 24, "--ema", 0.9, *pictures(task))
     assert cli(*words, "--out", "whole").code == 0
-    record = Run.record
-
-    def record_and_wish(run: Run, terms: dict[str, torch.Tensor]) -> None:
-        record(run, terms)
-        if run.step + 1 == 15:
-            signal.raise_signal(signal.SIGTERM)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Run, "record", record_and_wish)
+    with stopping(15):
         assert cli(*words, "--out", "parts").code == 75
     assert cli(*words, "--out", "parts").code == 0
     assert learnt(Path("parts")) == learnt(Path("whole"))
