@@ -10,6 +10,7 @@ from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
 from gentool.cli.dataset import DataOptions
 from gentool.cli.place import PlaceOptions
+from gentool.cli.prior import PriorOptions
 from gentool.engine.report import REPORT, write_report
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
@@ -73,6 +74,7 @@ def judge(
     checkpoint: Annotated[Path, typer.Argument(help=CHECKPOINT_HELP)],
     data: EvaluateData,
     options: EvaluateOptions,
+    prior: PriorOptions,
     place: PlaceOptions,
     terminal: TerminalOptions,
 ) -> None:
@@ -83,16 +85,18 @@ def judge(
     if given and not hasattr(trained.network, "posterior"):
         raise OptionError(f"{', '.join(map(flag, given))}: a {model} has no likelihood; vae has")
     images = data.load_for(trained.header, voice)
+    codes = prior.of(trained, lambda: images, voice)
     names = network_names(options.features) if options.features else default_names(images)
     if images.fingerprint != trained.header.fingerprint:
         voice.say("trained on other images, or other splits, than these: what is said of copying and of held-out "
                   "images may not hold")  # fmt: skip
     judges = judges_of(names, images, trained.device, options.seed, options.weights, voice)
-    folder = place.file(trained.path.parent / f"{trained.path.stem}-evaluation-{images.name}")
+    folder = place.file(trained.path.parent / f"{trained.path.stem}-evaluation-{images.name}{prior.suffix}")
     settings = Settings(
         samples=options.samples, seed=options.seed, seeds=options.seeds, bootstrap=options.bootstrap, **given
     )
-    found = evaluate(trained, images, judges, settings, folder, voice)
+    found = evaluate(trained, images, judges, settings, folder, voice, codes)
+    found.facts |= prior.facts
     found.write(folder)
     if (trained.path.parent / REPORT).is_file():
         write_report(trained.path.parent)

@@ -13,6 +13,7 @@ from gentool.cli.app import CHECKPOINT_HELP, MODEL_HELP
 from gentool.cli.command import command
 from gentool.cli.dataset import DataOptions, training_data
 from gentool.cli.place import PlaceOptions
+from gentool.cli.prior import PriorOptions
 from gentool.engine.randomness import indexed_noise
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
@@ -21,12 +22,11 @@ from gentool.latent.codes import decode, encode, require_encoder
 from gentool.latent.embedding import principal_directions
 from gentool.latent.manifold import plane, traversals
 from gentool.latent.pictures import parse_indices
-from gentool.latent.prior import MixturePrior, prior_key
-from gentool.latent.sample import commonest_colours, parse_labels, sample, snap
+from gentool.latent.sample import Prior, commonest_colours, parse_labels, sample, snap
 from gentool.latent.trained import Trained, load_trained
 from gentool.options import Validated, option
 
-COUNT, SIDE, ALONG, MOST_ROWS, COMPONENTS = 25, 20, 11, 64, 10
+COUNT, SIDE, ALONG, MOST_ROWS = 25, 20, 11, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +51,6 @@ class SampleOptions(Validated):
     palette: int | None = option(
         None, "Snap every pixel to one of the N commonest colours of --data.", min=2, max=65536, metavar="N"
     )
-    prior: Literal["normal", "gmm"] = option(
-        "normal", "Draw codes from N(0, I), or from a Gaussian mixture fitted to the codes of --data (autoencoders)."
-    )
-    components: int | None = option(None, f"Components of that mixture. (default: {COMPONENTS})", min=1, max=10_000)
     manifold: bool = option(
         False, "Draw no samples but a grid over two directions of the latent space, at Gaussian quantiles."
     )
@@ -81,35 +77,34 @@ class SampleOptions(Validated):
         for name in ("count", "rows", "each") if charted else ("dims", "along"):
             if getattr(self, name):
                 raise OptionError(f"--{name}: {'not for' if charted else 'only for'} --manifold and --traverse")
-        if self.components is not None and self.prior != "gmm":
-            raise OptionError("--components: only for --prior gmm")
-        if charted and self.prior == "gmm":
-            raise OptionError("--prior gmm: not for --manifold and --traverse")
-        if self.data is not None and self.palette is None and self.prior == "normal" and not self.manifold:
-            raise OptionError("--data: only --palette, --prior gmm and --manifold have a use for it")
 
 
 def draw(
     model: Annotated[str, typer.Argument(help=MODEL_HELP)],
     checkpoint: Annotated[Path, typer.Argument(help=CHECKPOINT_HELP)],
     options: SampleOptions,
+    prior: PriorOptions,
     place: PlaceOptions,
     terminal: TerminalOptions,
 ) -> None:
     """Draw samples from a trained model: a PNG grid, and with --each a PNG for each; or chart its latent space."""
     voice = Terminal(terminal)
+    if prior.fitted and (options.manifold or options.traverse):
+        raise OptionError("--prior gmm: not for --manifold and --traverse")
+    if options.data is not None and options.palette is None and not prior.fitted and not options.manifold:
+        raise OptionError("--data: only --palette, --prior gmm and --manifold have a use for it")
     trained = load_trained(model, checkpoint, options.device)
     classes = trained.header.classes if getattr(trained.network, "classes", 0) else ()
     if options.labels is not None and not classes:
         raise OptionError(f"--labels: a {model} is not conditional; cgan is")
     chosen = parse_labels(options.labels or "all", classes) if classes else []
     what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
-    from_mixture = "-gmm" if options.prior == "gmm" else ""
-    path = place.file(trained.path.parent / f"{trained.path.stem}-{what}{from_mixture}-{options.seed}.png")
+    path = place.file(trained.path.parent / f"{trained.path.stem}-{what}{prior.suffix}-{options.seed}.png")
     if options.manifold or options.traverse:
         images, names = chart(trained, options, chosen, voice)
     else:
-        images, names = random_samples(trained, options, chosen, voice)
+        codes = prior.of(trained, lambda: DataOptions(data=options.data).load_for(trained.header, voice), voice)
+        images, names = random_samples(trained, options, chosen, codes)
     if options.palette is not None:
         source = DataOptions(data=options.data or training_data(trained.header)).load(voice)
         images = snap(images, commonest_colours(source.train.images, options.palette))
@@ -130,33 +125,15 @@ def draw(
 
 
 def random_samples(
-    trained: Trained, options: SampleOptions, chosen: list[int], voice: Terminal
+    trained: Trained, options: SampleOptions, chosen: list[int], prior: Prior | None
 ) -> tuple[Tensor, list[str]]:
     """Samples, of each chosen class where there are any, and the names of the rows."""
     if options.rows is not None and chosen:
         raise OptionError(f"--rows: a {trained.header.model} has a row for each class; choose them with --labels")
     count = options.count or COUNT
     labels = torch.tensor(chosen).repeat_interleave(count) if chosen else None
-    prior = fitted_prior(trained, options, voice).draw if options.prior == "gmm" else None
     images = sample(trained, count * max(len(chosen), 1), options.seed, labels, prior=prior)
     return images, [trained.header.classes[label] for label in chosen]
-
-
-def fitted_prior(trained: Trained, options: SampleOptions, voice: Terminal) -> MixturePrior:
-    """The mixture of --prior gmm, from beside the checkpoint when it was fitted to the same before."""
-    require_encoder(trained, "have a prior fitted to its codes")
-    images = DataOptions(data=options.data).load_for(trained.header, voice)
-    components = options.components or COMPONENTS
-    key = prior_key(trained.path, images.fingerprint, components)
-    path = trained.path.with_name(f"{trained.path.stem}-gmm-{components}.npz")
-    prior = MixturePrior.load(path, key)
-    if prior is None:
-        with voice.progress("encoding", len(images.train)) as update:
-            z = encode(trained, images.train.images, update)
-        prior = MixturePrior.fit(z, components)
-        prior.save(path, key)
-        voice.say(f"{path}: a mixture of {components} components fitted to {len(z):,} codes of {images.name}")
-    return prior
 
 
 def chart(trained: Trained, options: SampleOptions, chosen: list[int], voice: Terminal) -> tuple[Tensor, list[str]]:

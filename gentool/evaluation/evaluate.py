@@ -22,6 +22,7 @@ from gentool.evaluation.table import FLOOR, interval_rows, over_seeds
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.outlines import outlines
 from gentool.files import write_csv, write_json
+from gentool.latent.sample import Prior
 from gentool.latent.trained import Trained
 from gentool.metrics.classes import class_entropy
 
@@ -62,11 +63,17 @@ def judges_of(names: tuple[str, ...], data: ImageData, device: torch.device, see
 
 
 def evaluate(
-    trained: Trained, data: ImageData, judges: list[Judge], settings: Settings, folder: Path, voice: Terminal
+    trained: Trained,
+    data: ImageData,
+    judges: list[Judge],
+    settings: Settings,
+    folder: Path,
+    voice: Terminal,
+    prior: Prior | None = None,
 ) -> Evaluation:
     """Judge a model's samples and, where it encodes, its reconstructions, against the test images of a set.
 
-    Pictures go to `folder`.
+    `prior` draws the codes, N(0, I) when None. Pictures go to `folder`.
     """
     count = min(settings.samples, len(data.train))
     if count < settings.samples:
@@ -74,7 +81,7 @@ def evaluate(
     result = Evaluation([], facts(trained, data, judges, settings, count))
     for seed in range(settings.seed, settings.seed + settings.seeds):
         with voice.progress("drawing samples", count) as update:
-            drawn = draw(trained, data, count, seed, update)
+            drawn = draw(trained, data, count, seed, update, prior)
         first = seed == settings.seed
         result.rows.append({"what": "samples", "seed": seed, "images": count, "reference": len(data.test)})
         result.rows[-1] |= score(drawn, data, judges, settings, result if first else None, folder, voice)

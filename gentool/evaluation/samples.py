@@ -10,7 +10,7 @@ from gentool.data.images import ImageData
 from gentool.engine.randomness import generator
 from gentool.errors import DataError
 from gentool.latent.codes import CHUNK
-from gentool.latent.sample import sample
+from gentool.latent.sample import Prior, sample
 from gentool.latent.trained import Trained
 
 PART = 16 * CHUNK
@@ -25,7 +25,12 @@ class Drawn:
 
 
 def draw(
-    trained: Trained, data: ImageData, count: int, seed: int, on_progress: Callable[[int], None] | None = None
+    trained: Trained,
+    data: ImageData,
+    count: int,
+    seed: int,
+    on_progress: Callable[[int], None] | None = None,
+    prior: Prior | None = None,
 ) -> Drawn:
     """Samples of a model, rounded to bytes as a picture file has them.
 
@@ -41,7 +46,7 @@ def draw(
     for start in range(0, count, PART):
         number = min(PART, count - start)
         asked = None if labels is None else labels[start : start + number]
-        parts.append((sample(trained, number, seed, asked, start) * 255).round().to(torch.uint8))
+        parts.append((sample(trained, number, seed, asked, start, prior) * 255).round().to(torch.uint8))
         if on_progress is not None:
             on_progress(start + number)
     return Drawn(torch.cat(parts), labels)

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,25 @@ def test_per_class_agreement_is_beside_that_of_real_images(cli: Callable, runs: 
     assert float(sampled["agreement_classifier_200"]) == pytest.approx(together)
 
 
+def test_samples_of_a_fitted_mixture_are_those_that_sample_draws(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    fitted = ("--prior", "gmm", "--components", 4)
+    out = runs / "cae" / "model-evaluation-digits-gmm"
+    done = cli("evaluate", "cae", runs / "cae", *SMALL, *fitted, "--features", "random")
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(out)
+    assert "a mixture of 4 components fitted to 1,527 codes" in done.err
+    facts = json.loads((out / "evaluation.json").read_text())
+    assert (facts["prior"], facts["components"]) == ("gmm", 4)
+    assert cli("sample", "cae", runs / "cae", *fitted, "-n", 25, "--out", "drawn.png").code == 0
+    assert (out / "samples.png").read_bytes() == Path("drawn.png").read_bytes()
+    plain = tmp_path / "plain"
+    assert cli("evaluate", "cae", runs / "cae", *SMALL, "--features", "random", "--out", plain).code == 0
+    assert json.loads((plain / "evaluation.json").read_text())["prior"] == "normal"
+    assert (plain / "samples.png").read_bytes() != (out / "samples.png").read_bytes()
+    shutil.rmtree(out)
+    (runs / "cae" / "model-gmm-4.npz").unlink()
+
+
 def test_seeds_give_a_mean_and_a_spread(cli: Callable, runs: Path, tmp_path: Path) -> None:
     out = tmp_path / "judged"
     done = cli("evaluate", "gan", runs / "gan", "--samples", 150, "--bootstrap", 0, "--seeds", 3, "--out", out)
@@ -114,6 +134,8 @@ def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_
         (["gan", "gan", "--features", "vgg"], 2, "there are classifier, random, inception"),
         (["gan", "gan", "--weights", "w.pth"], 2, "only for --features inception"),
         (["gan", "gan", "--bootstrap", 1], 2, "at least 2"),
+        (["gan", "gan", "--prior", "gmm"], 2, "a gan has no encoder and cannot have a prior fitted to its codes"),
+        (["cae", "cae", "--components", 5], 2, "--components: only for --prior gmm"),
         (["gan", "vae"], 4, "holds a vae"),
         (["gan", "nowhere"], 4, "no such checkpoint"),
     ],
