@@ -45,7 +45,10 @@ class PriorOptions(Validated):
     @property
     def facts(self) -> dict[str, str | int]:
         """What samples were drawn from, for a file that tells of them."""
-        return {"prior": self.prior} | ({"components": self.components or COMPONENTS} if self.fitted else {})
+        facts: dict[str, str | int] = {"prior": self.prior}
+        if self.fitted:
+            facts["components"] = self.components or COMPONENTS
+        return facts
 
     def of(self, trained: Trained, images: Callable[[], ImageData], voice: Terminal) -> Prior | None:
         """What draws a model's codes, None for N(0, I): the mixture from beside the checkpoint when it was fitted to

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from gentool.errors import OptionError
 
+FUNCTIONS = ("cos", "exp", "log", "sin", "sqrt", "tanh")
+"""What gentool computes of every number of large tensors."""
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # malloc.h
 
 
@@ -19,7 +21,20 @@ def choose_device(name: str) -> torch.device:
         name = next(kind for kind, there in available.items() if there)
     if not available[name]:
         raise OptionError(f"--device {name}: there is none here; `gentool doctor` lists what there is")
+    if name == "cpu":
+        _choose_kernels()
     return torch.device(name)
+
+
+def _choose_kernels() -> None:
+    """Call each function once on one thread before several do.
+
+    MKL chooses a function's kernel in its first call. Where that comes from several threads at once, one of them may
+    compute its part of this call less exactly, and two equal runs part at their first update (pytorch issue 188792).
+    """
+    for dtype in (torch.float32, torch.float64):
+        for name in FUNCTIONS:
+            getattr(torch, name)(torch.ones(1, dtype=dtype))
 
 
 def prepare_backend(device: torch.device, deterministic: bool, reduced: bool) -> None:
