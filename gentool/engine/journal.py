@@ -1,6 +1,7 @@
 """What a run tells: the terminal and log.txt, metrics.csv, losses.png, pictures and films, result.json."""
 
 import json
+import math
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -93,8 +94,8 @@ class Journal:
                 film(frames, self.folder / f"{name}.gif")
 
     def result(self, test: Mapping[str, float]) -> None:
-        """result.json: the last row, and the losses on the test images."""
-        last = {name: values[-1] for name, values in self.table.numbers().items()}
+        """result.json: what the last row has, and the losses on the test images."""
+        last = {name: values[-1] for name, values in self.table.numbers().items() if not math.isnan(values[-1])}
         test = {f"test_{name}": value for name, value in test.items()}
         write_json(self.folder / RESULT, {**last, **test})
         if test:
