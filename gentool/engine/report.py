@@ -108,8 +108,9 @@ def _evaluation(path: Path) -> dict[str, Any]:
     rows: list[dict[str, Any]] = judged["rows"]
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in ("what", "seed")]
     networks = (f"{name} {known['hash']}" for name, known in judged["networks"].items())
+    mixture = f", codes from a mixture of {judged['components']}" if "components" in judged else ""
     return {
-        "data": judged["data"],
+        "data": judged["data"] + mixture,
         "networks": f"Feature networks and their hashes: {', '.join(networks)}. Compare only numbers of equal hashes.",
         "columns": [row["what"] for row in rows],
         "rows": [[name, *(_finite(row.get(name)) for row in rows)] for name in names],

@@ -55,6 +55,10 @@ def test_evaluations_come_into_it(cli: Callable) -> None:
     assert "fid_random_40" in [row[0] for row in judged["rows"]]
     again = cli("report", folder)
     assert again.out.strip() == str(folder / "report.html")
+    fitted = ("--prior", "gmm", "--components", 2)
+    assert cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--bootstrap", 0, *fitted).code == 0
+    evaluations = content(folder / "report.html")["evaluations"]
+    assert [judged["data"] for judged in evaluations] == ["digits", "digits, codes from a mixture of 2"]
     assert cli("train", "cae", *TINY, "--epochs", 1, "--overwrite").code == 0
 
 
