@@ -15,6 +15,9 @@ FASTER, TRIALS = 1.5, 25
 """How many times faster than f32 a bf16 matrix product must be on the CPU for `--amp auto` to choose it, and how often
 each is tried."""
 
+SIDE = 512
+"""Rows and columns of the matrices that are tried."""
+
 
 class Precision:
     """The precision of --amp on a device: `dtype`, and the gradient scaler of fp16. `kept` is a dtype's name."""
@@ -83,7 +86,7 @@ def _bf16_pays() -> bool:
 
     Both in turn and the fastest of many, so that a busy machine says the same as an idle one.
     """
-    factors = [torch.ones(512, 512, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    factors = [torch.ones(SIDE, SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     seconds = [math.inf, math.inf]
     for _ in range(TRIALS):
         for kind, a in enumerate(factors):
@@ -99,11 +102,15 @@ def products_are_all(network: nn.Module) -> bool:
                if any(weight.ndim > 1 for weight in layer.parameters(recurse=False)))  # fmt: skip
 
 
+@functools.cache
 def bf16_products_known(device: torch.device) -> bool:
-    """Whether `bf16_products` does anything."""
+    """Whether `bf16_products` does anything: oneDNN ignores the setting on CPUs without AMX, so a product is tried."""
     onednn = torch.backends.mkldnn
-    there = device.type == "cpu" and onednn.is_available() and hasattr(onednn, "matmul")
-    return there and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if device.type != "cpu" or not onednn.is_available() or not hasattr(onednn, "matmul"):
+        return False
+    ones, above = torch.ones(SIDE, SIDE), torch.full((SIDE, SIDE), 1 + 2**-10)  # in bf16, 1 + 2^-10 is 1
+    with bf16_products():
+        return bool((ones @ above == SIDE).all())
 
 
 @contextmanager
