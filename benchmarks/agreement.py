@@ -1,10 +1,10 @@
-"""Does a conditional model draw what it is asked for? An independent classifier says.
+"""Does a conditional model draw the class that it is asked for? An independent classifier decides.
 
     python benchmarks/agreement.py cgan runs/cgan-mnist --data mnist
 
-Prints the accuracy of gentool's classifier of the data on the real test images, and the share of samples of each label,
-equally many of all, that it reads as that label. `gentool evaluate` has this among its numbers, of labels as often as
-the data have them.
+Prints the accuracy of gentool's classifier of the data on the real test images, and for each label the share of samples
+that it assigns to that label, with equal numbers of all labels. `gentool evaluate` has this among its numbers, with
+labels as frequent as in the data.
 """
 
 import argparse
@@ -14,11 +14,8 @@ from pathlib import Path
 
 import torch
 
-from gentool.data.load import load
-from gentool.engine.terminal import Terminal
-from gentool.evaluation.classifier import known_classifier, read
-from gentool.latent.sample import sample
-from gentool.latent.trained import load_trained
+import gentool
+from gentool.evaluation.classifier import classifier_of, predict
 
 
 def main() -> None:
@@ -29,15 +26,16 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    data = load(arguments.data)
-    trained = load_trained(arguments.model, arguments.checkpoint)
-    known = known_classifier(data, trained.device, Terminal())
+    with gentool.Terminal() as terminal:
+        data = gentool.load_data(arguments.data, reporter=terminal)
+        model = gentool.Model.load(arguments.checkpoint, name=arguments.model)
+        classifier = classifier_of(data, model.device, reporter=terminal)
     labels = torch.arange(arguments.samples) % len(data.classes)
-    drawn = (sample(trained, arguments.samples, arguments.seed, labels) * 255).round().to(torch.uint8)
-    agrees = read(known.network, drawn) == labels
+    samples = model.sample(arguments.samples, seed=arguments.seed, labels=labels)
+    agrees = predict(classifier.network, (samples * 255).round().to(torch.uint8)) == labels
     writer = csv.writer(sys.stdout)
     writer.writerow(["what", "images", "share"])
-    writer.writerow(["classifier on real test images", len(data.test), f"{known.accuracy:.4f}"])
+    writer.writerow(["classifier on real test images", len(data.test), f"{classifier.accuracy:.4f}"])
     writer.writerow(["agreement with the requested label", arguments.samples, f"{agrees.float().mean().item():.4f}"])
     for label, name in enumerate(data.classes):
         share = agrees[labels == label].float().mean().item()

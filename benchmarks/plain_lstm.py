@@ -2,7 +2,8 @@
 
     python benchmarks/plain_lstm.py FOLDER      FOLDER: a prepared set
 
-The network is that of `gentool train lstm-ae`. Prints how many images it has seen, every 50 updates.
+The network is that of `gentool train lstm-ae`. Prints the number of training images so far, every 50
+updates.
 """
 
 import sys

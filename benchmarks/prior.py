@@ -1,4 +1,4 @@
-"""What a density fitted to the codes is worth: FID of samples from N(0, I) against samples from a fitted mixture.
+"""What a density fitted to the codes gains: FID of samples from N(0, I) against samples from a fitted mixture.
 
     python benchmarks/prior.py --data mnist vae runs/vae-mnist cae runs/cae-mnist
 
@@ -11,24 +11,17 @@ import argparse
 import csv
 import sys
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from gentool.data.load import load
-from gentool.engine.terminal import Terminal
+import gentool
 from gentool.evaluation.features import feature_networks
-from gentool.latent.codes import encode
-from gentool.latent.prior import MixturePrior
-from gentool.latent.reconstruct import reconstruct
-from gentool.latent.sample import sample
-from gentool.latent.trained import load_trained
 from gentool.metrics.distances import fid
 
 
 def logits(classifier: nn.Module, images: Tensor) -> Tensor:
-    """What the classifier reads in uint8 images (N, C, H, W): (N, classes)."""
+    """The logits (N, classes) of uint8 images (N, C, H, W)."""
     return torch.cat([classifier(part.float() / 255) for part in images.split(128)])
 
 
@@ -44,8 +37,9 @@ def main() -> None:
     parser.add_argument("--components", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    data = load(arguments.data)
-    networks = feature_networks(("classifier", "random"), data, torch.device("cpu"), Terminal())
+    with gentool.Terminal() as terminal:
+        data = gentool.load_data(arguments.data, reporter=terminal)
+        networks = feature_networks(("classifier", "random"), data, torch.device("cpu"), reporter=terminal)
     classifier = next(network.classifier for network in networks if network.classifier is not None)
     views = {network.name: network for network in networks} | {"logits": partial(logits, classifier)}
     writer = csv.writer(sys.stdout)
@@ -61,14 +55,13 @@ def main() -> None:
     with torch.no_grad():
         reference = {name: view(data.test.images) for name, view in views.items()}
         row("real", "training images", data.train.images[: len(data.test)])
-        for model, checkpoint in zip(arguments.models[::2], arguments.models[1::2], strict=True):
-            trained = load_trained(model, Path(checkpoint))
-            normal = row(checkpoint, "N(0, I)", to_uint8(sample(trained, arguments.samples, arguments.seed)))
-            prior = MixturePrior.fit(encode(trained, data.train.images), arguments.components)
-            drawn = sample(trained, arguments.samples, arguments.seed, prior=prior.draw)
-            row(checkpoint, f"mixture of {arguments.components}", to_uint8(drawn), normal)
-            rebuilt = reconstruct(trained, data.test.images.float() / 255)
-            row(checkpoint, "test reconstructions", to_uint8(rebuilt), normal)
+        for name, checkpoint in zip(arguments.models[::2], arguments.models[1::2], strict=True):
+            model = gentool.Model.load(checkpoint, name=name)
+            draw = partial(model.sample, arguments.samples, seed=arguments.seed)
+            normal = row(checkpoint, "N(0, I)", to_uint8(draw()))
+            mixture = model.fit_prior(data, components=arguments.components)
+            row(checkpoint, f"mixture of {arguments.components}", to_uint8(draw(prior=mixture)), normal)
+            row(checkpoint, "test reconstructions", to_uint8(model.reconstruct(data.test.images)), normal)
 
 
 if __name__ == "__main__":

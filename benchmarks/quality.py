@@ -14,11 +14,9 @@ from pathlib import Path
 
 import torch
 
-from gentool.data.load import load
-from gentool.engine.terminal import Terminal
+import gentool
 from gentool.evaluation.features import feature_networks
-from gentool.latent.sample import commonest_colours, sample, snap
-from gentool.latent.trained import load_trained
+from gentool.latent.sampling import commonest_colours, snap
 from gentool.metrics.distances import fid
 from gentool.metrics.fidelity import distinct_share, manifold_scores, palette_score
 
@@ -34,13 +32,13 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=5000)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    data = load(arguments.data)
+    with gentool.Terminal() as terminal:
+        data = gentool.load_data(arguments.data, reporter=terminal)
+        model = gentool.Model.load(arguments.checkpoint, name=arguments.model)
+        (features,) = feature_networks(("random",), data, model.device, reporter=terminal)
     real = data.whole().images
     real = real[torch.randperm(len(real), generator=torch.Generator().manual_seed(0))]
-    trained = load_trained(arguments.model, arguments.checkpoint)
-    classes = len(trained.header.classes) if getattr(trained.network, "classes", 0) else 0
-    labels = torch.arange(arguments.samples) % classes if classes else None
-    fake = sample(trained, arguments.samples, arguments.seed, labels)
+    fake = model.sample(arguments.samples, seed=arguments.seed)
     half = len(real) // 2
     count = min(half, arguments.samples)
     palette = commonest_colours(real, PALETTE)
@@ -50,7 +48,6 @@ def main() -> None:
         f"samples --palette {PALETTE}": (snap(fake, palette) * 255).round().to(torch.uint8),
     }
     colours = commonest_colours(real, 2**24)
-    (features,) = feature_networks(("random",), data, trained.device, Terminal())
     reference = features(real[:half])
     originals = {image.numpy().tobytes() for image in real}
     writer = csv.writer(sys.stdout)
@@ -58,12 +55,12 @@ def main() -> None:
         ["what", "images", "fid_random", "precision", "recall", "palette", "palette_foreground", "distinct", "in_data"]
     )
     for name, images in sets.items():
-        seen = features(images)
-        scores = manifold_scores(reference[:POINTS], seen[:POINTS])
+        found = features(images)
+        scores = manifold_scores(reference[:POINTS], found[:POINTS])
         everywhere, foreground = palette_score(images, colours, colours[0])
         copies = sum(image.numpy().tobytes() in originals for image in images) / len(images)
         numbers = [
-            fid(reference, seen),
+            fid(reference, found),
             scores["precision"],
             scores["recall"],
             everywhere,

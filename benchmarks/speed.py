@@ -26,28 +26,16 @@ from pathlib import Path
 
 VAE = ["--arch", "mlp", "--hidden", "400", "--ema", "0", "--latent-dim", "20", "--batch-size", "128"]
 DCGAN = [
-    "--width",
-    "512",
-    "--latent-dim",
-    "100",
-    "--batch-size",
-    "64",
-    "--norm",
-    "batch",
-    "--ema",
-    "0",
-    "--augment",
-    "none",
-    "--lr",
-    "2e-4",
-]
+    "--width", "512", "--latent-dim", "100", "--batch-size", "64", "--norm", "batch", "--ema", "0",
+    "--augment", "none", "--lr", "2e-4",
+]  # fmt: skip
 LSTM = ["--schedule", "constant", "--lr", "1e-3", "--ema", "0", "--clip", "0"]
 IMAGES = 512
-"""The DCGAN's folder holds so many of the images, in one class."""
+"""The DCGAN is trained on this many of the images, in one class."""
 
 
 def gentool_images(images: int) -> Callable[[str], int | None]:
-    """Reads `--json` lines: an epoch of so many images has ended."""
+    """A reader of `--json` lines, for epochs of this many images."""
 
     def read(line: str) -> int | None:
         record = json.loads(line) if line.startswith("{") else {}

@@ -1,26 +1,33 @@
-"""Options: one dataclass field is one flag, one JSON key and one TOML key.
+"""Options: one dataclass field is one flag, one JSON key, one TOML key and one keyword argument.
 
     @dataclass(frozen=True, kw_only=True)
-    class Options(TrainOptions):
+    class Options(Validated):
         latent_dim: int = option(32, "Size of the latent vector.", min=1)
+        perplexity: float = option(30.0, "...", only_with={"method": ("tsne", "opentsne")})
 
-A subclass of `Validated` checks every field's type, range and choices when it is made, so a value is refused
-the same way from the command line, a TOML file, a checkpoint and Python.
+A subclass of `Validated` checks the type, range and choices of every field when an object of it is made. A value is
+refused in the same way from the command line, a TOML file, a checkpoint and Python.
 """
 
 import dataclasses
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 from gentool.errors import OptionError
 
 Resume = Literal["same", "grow", "free"]
-Schedule = Literal["constant", "linear", "cosine", "onecycle", "warmup"]
+Conditions = Mapping[str, Any]
+"""Another option to the values that are meant: one value, a tuple of values, or True for any but its default."""
+
+
+def comma_separated(value: Any) -> str:
+    """`(16, 32)` as `16,32`; any other value as text."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def option(
@@ -33,12 +40,25 @@ def option(
     short: str | None = None,
     resume: Resume = "same",
     parse: Callable[[str], Any] | None = None,
+    write: Callable[[Any], str] = comma_separated,
+    only_with: Conditions | None = None,
+    not_with: Conditions | None = None,
+    default_text: str | None = None,
+    alias: str | None = None,
 ) -> Any:
-    """A field with all that a flag needs.
+    """A field of a `Validated` class, with everything that its flag needs.
 
-    `min` and `max` are inclusive. `resume` says what a resumed run may do with it: keep the same value, let it
-    `grow`, or change it at will (`free`: it does not touch the numbers). `short` is a one-letter flag. `parse` reads
-    and checks a text (it raises ValueError saying what was expected); the field itself keeps the text.
+    Args:
+        min, max: The range of a number, both ends included.
+        short: A one-letter flag.
+        resume: What a resumed run may do with the option: keep the `same` value, let it `grow`, or change it at will
+            (`free`: it does not touch the numbers).
+        parse: Turns a text into the value that the field holds. It raises ValueError with what was expected.
+        write: Turns that value into text again, for JSON and `--help`.
+        only_with: The option has an effect only together with these values of other options.
+        not_with: The option has no effect together with these values of other options.
+        default_text: What `--help` says the default is, where the default itself does not say it.
+        alias: An earlier name of the option. It is still accepted, and not shown.
     """
     settings = {
         "help": help,
@@ -48,18 +68,23 @@ def option(
         "short": short,
         "resume": resume,
         "parse": parse,
+        "write": write,
+        "only_with": only_with or {},
+        "not_with": not_with or {},
+        "default_text": default_text,
+        "alias": alias,
     }
     return dataclasses.field(default=default, metadata=settings)
 
 
-def redefault(cls: type, name: str, default: Any) -> Any:
-    """The field `name` of `cls` again, with another default: for a subclass."""
+def redefault(cls: type, name: str, default: Any, **changes: Any) -> Any:
+    """The field `name` of `cls` with another default, for a subclass; `changes` are other arguments of `option`."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
-    return dataclasses.field(default=default, metadata=field.metadata)
+    return dataclasses.field(default=default, metadata={**field.metadata, **changes})
 
 
 def flag(name: str) -> str:
-    """The flag of a field: `latent_dim` is `--latent-dim`, `from_` (a word of Python) is `--from`."""
+    """The flag of a field: `latent_dim` is `--latent-dim`, and `from_` is `--from`, a reserved word in Python."""
     return "--" + name.rstrip("_").replace("_", "-")
 
 
@@ -77,20 +102,157 @@ def unwrap_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Positive whole numbers from a comma-separated text: `16,32` is (16, 32).
-
-    Raises ValueError for anything else.
-    """
+    """Positive integers from a comma-separated text: `16,32` is (16, 32). Raises ValueError."""
     parts = text.split(",")
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise ValueError("expected positive whole numbers with commas, such as 16,32")
     return tuple(int(part) for part in parts)
 
 
-def suggestion(word: str, known: typing.Iterable[str]) -> str:
-    """` Did you mean 'gan'?`, or nothing when no known word is near."""
+def indices(text: str) -> tuple[int, ...]:
+    """Integers from 0 from a comma-separated text: `3,17` is (3, 17). Raises ValueError."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ValueError("expected whole numbers with commas, such as 3,17")
+    return tuple(map(int, parts))
+
+
+def one_of(names: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
+    """A parser of comma-separated names, each of `names` and each taken once. It raises ValueError."""
+    known = tuple(names)
+
+    def parse(text: str) -> tuple[str, ...]:
+        words = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
+        for word in words:
+            if word not in known:
+                raise ValueError(f"choose from {', '.join(known)}.{suggestion(word, known)}")
+        return words
+
+    return parse
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'gan'?`, or nothing where no known word is near."""
     near = get_close_matches(word, list(known), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def required(field: "Field[Any]") -> bool:
+    """Whether a field has no default."""
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validated:
+    """A frozen set of options, checked when it is made. Raises OptionError."""
+
+    @classmethod
+    def resolve(cls, options: Self | None, settings: Mapping[str, Any]) -> Self:
+        """`options`, or those of keyword arguments. Raises OptionError for both, and for a name that is no option."""
+        if options is None:
+            return cls(**cls._known(settings))
+        if settings:
+            raise OptionError(f"give either options or keywords ({', '.join(settings)}), not both")
+        if not isinstance(options, cls):
+            raise OptionError(f"expected {cls.__module__}.{cls.__name__}, got {type(options).__name__}")
+        return options
+
+    def __post_init__(self) -> None:
+        self._check_fields()
+        self.check_effect(self.changed())
+        self.cross_check()
+
+    def _check_fields(self) -> None:
+        annotations = field_types(type(self))
+        for field in dataclasses.fields(self):
+            checked = _checked(field, annotations[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, checked)
+
+    def cross_check(self) -> None:
+        """What fields by themselves and `only_with` cannot say. Raises OptionError."""
+
+    def changed(self) -> list[str]:
+        """The names of the options that differ from their defaults."""
+        return [field.name for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
+
+    def check_effect(self, names: Iterable[str]) -> None:
+        """Raises OptionError for the first of these options that has no effect beside the others."""
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        for name in names:
+            wanted, unwanted = fields[name].metadata["only_with"], fields[name].metadata["not_with"]
+            met = [
+                f"{flag(other)}{_listed(values)}" for other, values in unwanted.items() if self._meets(other, values)
+            ]
+            if met:
+                raise OptionError(f"{flag(name)}: has no effect with {met[0]}")
+            if wanted and not any(self._meets(other, values) for other, values in wanted.items()):
+                listed = " or ".join(f"{flag(other)}{_listed(values)}" for other, values in wanted.items())
+                raise OptionError(f"{flag(name)}: only with {listed}")
+
+    def _meets(self, name: str, values: Any) -> bool:
+        value = getattr(self, name)
+        if values is True:
+            return name in self.changed()
+        return value in (values if isinstance(values, tuple) else (values,))
+
+    @classmethod
+    def help_values(cls) -> dict[str, Any]:
+        """Values for the names in braces in help texts, such as `{updates}`; none by default."""
+        return {}
+
+    @classmethod
+    def help_of(cls, field: "Field[Any]") -> str:
+        """The help text of a field, with its default where the default itself does not say it."""
+        text, default = field.metadata["help"], field.metadata["default_text"]
+        text += f" (default: {default})" if default else ""
+        return str(text.format(**values) if (values := cls.help_values()) else text)
+
+    def to_json(self) -> dict[str, Any]:
+        """Name to plain value; paths and parsed values as text."""
+        return {field.name: _plain(field, getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The options that `to_json` wrote, also those without an effect, which earlier versions accepted.
+
+        Raises OptionError for a key that is no option, with a suggestion, and for a value that is refused.
+        """
+        values = cls._known(values)
+        made = object.__new__(cls)
+        for field in dataclasses.fields(cls):
+            if required(field):
+                raise OptionError(f"{field.name!r} has no default")
+            object.__setattr__(made, field.name, values.get(field.name, field.default))
+        made._check_fields()
+        made.cross_check()
+        return made
+
+    @classmethod
+    def _known(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values by the names of today. Raises OptionError for a name that is no option, with a suggestion."""
+        fields = dataclasses.fields(cls)
+        known = {field.name: field.name for field in fields}
+        known |= {field.metadata["alias"]: field.name for field in fields if field.metadata["alias"]}
+        for name in values:
+            if name not in known:
+                raise OptionError(f"{name!r} is not an option here.{suggestion(name, known)}")
+        return {known[name]: value for name, value in values.items()}
+
+
+def written(field: "Field[Any]", value: Any) -> Any:
+    """A value as it is typed on the command line."""
+    return field.metadata["write"](value) if field.metadata["parse"] is not None and value is not None else value
+
+
+def _plain(field: "Field[Any]", value: Any) -> Any:
+    value = written(field, value)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _listed(values: Any) -> str:
+    if values is True:
+        return ""
+    return " " + " or ".join(map(str, values if isinstance(values, tuple) else (values,)))
 
 
 def _range(settings: Mapping[str, Any]) -> str:
@@ -100,14 +262,17 @@ def _range(settings: Mapping[str, Any]) -> str:
     return f"at least {low:g}" if low is not None else f"at most {high:g}"
 
 
-def _check(field: "Field[Any]", annotation: Any, value: Any) -> Any:
-    """The value in its field's type, or OptionError naming the flag and what is allowed."""
+def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
+    """The value in its field's type. Raises OptionError with the flag and what is allowed."""
     kind, optional = unwrap_optional(annotation)
     name = flag(field.name)
     if value is None:
         if optional:
             return None
-        raise OptionError(f"{name}: a value is needed")
+        raise OptionError(f"{name}: needs a value")
+    settings = field.metadata
+    if settings["parse"] is not None:
+        return _parsed(name, settings, value)
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
@@ -120,7 +285,6 @@ def _check(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise OptionError(f"{name}: {value!r} is not of type {kind.__name__}")
-    settings = field.metadata
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]
@@ -128,114 +292,15 @@ def _check(field: "Field[Any]", annotation: Any, value: Any) -> Any:
             raise OptionError(f"{name}: {value} is out of range; it must be {_range(settings)}")
     if kind is float and value != value:
         raise OptionError(f"{name}: not a number")
-    if settings["parse"] is not None:
-        try:
-            settings["parse"](value)
-        except ValueError as error:
-            raise OptionError(f"{name}: {value!r}: {error}") from None
     return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class Validated:
-    """A frozen set of options whose values are checked when it is made. Raises OptionError."""
-
-    def __post_init__(self) -> None:
-        annotations = field_types(type(self))
-        for field in dataclasses.fields(self):
-            checked = _check(field, annotations[field.name], getattr(self, field.name))
-            object.__setattr__(self, field.name, checked)
-        self.cross_check()
-
-    def cross_check(self) -> None:
-        """What single fields cannot say, such as two options that exclude each other. Raises OptionError."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Name to value, with paths as text."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The options written by `to_json`. Raises OptionError for a key that is no option, with a suggestion."""
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            if name not in known:
-                raise OptionError(f"{name!r} is not an option here.{suggestion(name, known)}")
-        return cls(**values)
-
-
-def required(field: "Field[Any]") -> bool:
-    """Whether a field has no default."""
-    return field.default is MISSING and field.default_factory is MISSING
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions(Validated):
-    """The options that every training has. A model's own options extend them and may change a default."""
-
-    panel: ClassVar[str] = "Training"
-    next_command: ClassVar[str] = "gentool sample {model}"
-    """What to try with a trained model."""
-
-    @property
-    def updates(self) -> int:
-        """About so many updates are made when neither --epochs nor --steps is given: small sets need more passes."""
-        return 5_000
-
-    epochs: int | None = option(
-        None,
-        "Passes over the training images; may grow when a run is resumed. "
-        "(default: about 5,000 updates for cae and vae, 10,000 for lstm-ae, 20,000 for GANs)",
-        min=1,
-        resume="grow",
-    )
-    steps: int | None = option(
-        None,
-        "Stop after this many updates instead of --epochs; may grow. (default: --epochs decides)",
-        min=1,
-        resume="grow",
-    )
-    batch_size: int = option(128, "Images per update.", min=1)
-    lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
-    schedule: Schedule = option(
-        "constant",
-        "Learning rate over the whole run: constant; linear or cosine decay to zero; onecycle or warmup: a rise in its "
-        "first 30 % or 10 %, then cosine decay. A function of the share of the run that is done: when --epochs grows, "
-        "the longer curve is followed.",
-    )
-    ema: float = option(
-        0.0, "Decay of the exponential moving average of the weights that are kept; 0: none.", min=0, max=0.99999
-    )
-    seed: int = option(0, "Seed of every random choice.", min=0, max=2**31 - 1)
-    device: Literal["auto", "cpu", "cuda", "mps"] = option(
-        "auto", "Where to compute; auto: the first accelerator found.", resume="free"
-    )
-    amp: Literal["auto", "off", "bf16", "fp16"] = option(
-        "auto", "Mixed precision; auto: bf16 on GPUs that have it and on CPUs with bf16 instructions, else off."
-    )
-    compile: bool = option(False, "Compile the training step with torch.compile.")
-    deterministic: bool = option(
-        False, "Only deterministic algorithms (CPU runs at a fixed thread count are so anyway)."
-    )
-    sample_every: int | None = option(
-        None,
-        "Write pictures every this many epochs (and after the first and last); 0: never. "
-        "(default: each epoch to the 200th, each 10th to the 2,000th, then each 100th)",
-        min=0,
-        resume="free",
-    )
-    gif: bool = option(False, "When the training ends, make one film of the pictures.", resume="free")
-    log: Literal["none", "tensorboard", "wandb"] = option(
-        "none",
-        "Tell another program's log as well, in the run folder and without an account: each an extra to install.",
-        resume="free",
-    )
-    stop_on_collapse: bool = option(
-        False, "End with exit code 5 when an alarm says that the training has collapsed.", resume="free"
-    )
-
-    def cross_check(self) -> None:
-        """Raises OptionError when both lengths of a run are given."""
-        if self.epochs is not None and self.steps is not None:
-            raise OptionError("--epochs, --steps: give one of the two; each says how long the run is")
+def _parsed(name: str, settings: Mapping[str, Any], value: Any) -> Any:
+    """The parsed value of a text, or of a value that is written in the same way, such as 64 for `64`."""
+    try:
+        text = (
+            value if isinstance(value, str) else settings["write"](tuple(value) if isinstance(value, list) else value)
+        )
+        return settings["parse"](text)
+    except (ValueError, TypeError) as error:
+        raise OptionError(f"{name}: {value!r}: {error}") from None

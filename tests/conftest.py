@@ -1,4 +1,4 @@
-"""One thread, a cache of its own, the command line as a function, tiny trained models: what tests stand on."""
+"""One thread, a cache of its own, the command line as a function, and tiny trained models, for all tests."""
 
 import os
 import signal
@@ -64,13 +64,13 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContext
 
     @contextmanager
     def stopping_at(update: int) -> Iterator[None]:
-        def record_and_wish(run: Run, terms: Mapping[str, Any]) -> None:
+        def record_and_stop(run: Run, terms: Mapping[str, Any]) -> None:
             record(run, terms)
             if run.step + 1 == update:
                 signal.raise_signal(signal.SIGTERM)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Run, "record", record_and_wish)
+            patch.setattr(Run, "record", record_and_stop)
             yield
 
     return stopping_at

@@ -22,12 +22,14 @@ PACKAGE = ROOT / "gentool"
 FLOORS = (
     ("errors",),
     ("files",),
-    ("options", "figures", "metrics", "networks"),
+    ("progress", "tables", "options"),
+    ("figures", "metrics", "networks"),
     ("data",),
     ("engine",),
-    ("models", "seq2seq"),
+    ("models",),
     ("latent",),
     ("evaluation",),
+    ("seq2seq",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
@@ -44,10 +46,18 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in FILES}
 
 
-def imported(path: Path) -> set[str]:
-    """The modules of gentool that a file imports, wherever in the file."""
+class WithoutTypeChecking(ast.NodeTransformer):
+    """A file as Python runs it, without what is imported for type checkers only."""
+
+    def visit_If(self, node: ast.If) -> Any:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+
+def imported(path: Path, *, types: bool = True) -> set[str]:
+    """The modules of gentool that a file imports, wherever in the file; without `types`, those that Python imports."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree if types else WithoutTypeChecking().visit(tree)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "gentool"}
         elif isinstance(node, ast.ImportFrom):
@@ -81,8 +91,31 @@ def test_models_do_not_import_one_another(model: str) -> None:
     assert not imported(PACKAGE / "models" / f"{model.replace('-', '_')}.py") & others
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_commands_and_the_engine_know_the_terminal(path: Path) -> None:
+    here = room(module_name(path))
+    if here in ("cli", "engine", ""):
+        return
+    assert "gentool.engine.terminal" not in imported(path)
+    assert not re.search(r"\bprint\(|\brich\b", path.read_text(encoding="utf-8")), "report through a Reporter"
+
+
+def test_no_code_asks_a_model_what_it_is_by_its_attributes() -> None:
+    """`contract.py` says what a model offers. `getattr` of options, by an option's name, asks no model."""
+    for path in FILES:
+        if room(module_name(path)) not in ("latent", "evaluation", "seq2seq", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                where = f"{path}:{node.lineno}"
+                assert node.func.id != "hasattr", where
+                if node.func.id == "getattr":
+                    of = ast.unparse(node.args[0])
+                    assert not re.search(r"model|network|decoder|encoder", of), f"{where}: getattr({of}, ...)"
+
+
 def test_there_are_no_circles() -> None:
-    edges = {name: imported(path) & MODULES.keys() - {name} for name, path in MODULES.items()}
+    edges = {name: imported(path, types=False) & MODULES.keys() - {name} for name, path in MODULES.items()}
     open_: list[str] = []
     done: set[str] = set()
 

@@ -1,4 +1,4 @@
-"""The command line: the commands, each imported when it is run, and the exit codes of the terminal contract."""
+"""The program: its table of commands, each imported when it is run, and its exit codes."""
 
 import importlib
 import os
@@ -10,39 +10,38 @@ import typer
 import gentool
 from gentool.cli.lazy import lazy_group
 from gentool.errors import GentoolError
-from gentool.models import MODELS
 
 COMMANDS = {
-    "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared set of images.",
-    "train": "Train a model; the same command again resumes.",
+    "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared data set.",
+    "train": "Train a model. The same command again resumes.",
     "sample": "Draw samples from a trained model.",
-    "reconstruct": "Show what an autoencoder makes of images, and its errors.",
-    "interpolate": "Walk through the latent space: between random codes, pictures, or classes.",
-    "project": "Find the z whose picture is nearest to a given one, also for models without an encoder.",
-    "embed": "Encode a data set: codes, a picture of them, what they hold, Gaussian mixtures on them.",
+    "reconstruct": "Reconstruct images with an autoencoder, and measure its errors.",
+    "interpolate": "Walk through the latent space between random codes, pictures, or classes.",
+    "project": "Find the code whose image is nearest to a given picture, also for models without an encoder.",
+    "embed": "Encode a data set: codes, a 2-D picture of them, what they hold, Gaussian mixtures.",
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
-    "evaluate": "Judge a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
+    "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
-    "report": "Write a run's report.html: curves, pictures, evaluations and options on one page.",
-    "doctor": "Check the installation, and say what mends it.",
+    "report": "Write the report.html of a run: curves, pictures, scores and options on one page.",
+    "doctor": "Check the installation, and say how to repair it.",
 }
 
 
 def load(name: str) -> typer.Typer:
-    """The command's own app."""
-    module = importlib.import_module(f"gentool.cli.{name}")
+    """The app of a command."""
+    module = importlib.import_module(f"gentool.cli.commands.{name}")
     app: typer.Typer = module.app
     return app
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and end."""
+    """Print the version and exit."""
     if wanted:
         print(f"gentool {gentool.__version__}")
         raise typer.Exit
 
 
-def frame(
+def root(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=show_version, is_eager=True)
     ] = False,
@@ -50,28 +49,26 @@ def frame(
     """Train, sample, explore and honestly judge small generative models."""
 
 
-app = lazy_group(COMMANDS, load, callback=frame, completion=True)
+app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with the code of the terminal contract."""
+    """Run the command line and exit with its exit code."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
 def run(arguments: list[str]) -> int:
-    """Run the command line; the exit code. A user's mistake is one line on stderr, never a traceback."""
+    """Run the command line and return its exit code. A user's mistake is one line on stderr, never a traceback."""
     try:
         code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
     except GentoolError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         return _usage(error, arguments)
-    except typer.Abort:
-        return 130
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: nothing more to say to it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has left
         return 1
     return code if isinstance(code, int) else 0
 
@@ -91,7 +88,3 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> int:
     print(f"gentool: {message}", file=sys.stderr)
     return code
-
-
-MODEL_HELP = f"The model: {', '.join(MODELS)}."
-CHECKPOINT_HELP = "Its checkpoint: a model.pt, or the folder of a run."

@@ -1,32 +1,34 @@
-"""A command from a function: every parameter that is a set of options becomes its flags.
+"""A command from a function: each parameter that is a set of options becomes its flags.
 
-    def sample(model: Annotated[str, Argument(help=...)], options: SampleOptions, terminal: TerminalOptions): ...
+    def sample(model: ModelName, checkpoint: Checkpoint, options: SampleOptions, terminal: Terminal) -> None: ...
 
     app = command(sample)
 
-The flags of a set are its dataclass fields (`gentool.options.option`); a `--config FILE.toml` is added to each
-command. The command line beats the file, the file beats the default.
+The flags of a set are its dataclass fields (`gentool.options.option`). Every command also has `--config FILE.toml`: the
+command line overrides the file, the file overrides the defaults. A `Terminal` parameter becomes the flags --quiet and
+--json, and is closed when the command ends.
 """
 
 import dataclasses
 import inspect
 import tomllib
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
-from gentool.options import Validated, field_types, flag, required, suggestion, unwrap_optional
+from gentool.options import Validated, field_types, flag, required, suggestion, unwrap_optional, written
 
 CONFIG = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="A TOML file with options by their names; the command line beats it.",
+        help="A TOML file with options by their names. The command line overrides it.",
         rich_help_panel="Terminal",
     ),
 ]
@@ -38,22 +40,24 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
     groups: dict[str, type[Validated]] = {}
     parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in inspect.signature(function).parameters.items():
-        kind = hints[name]
+        kind = TerminalOptions if hints[name] is Terminal else hints[name]
         if inspect.isclass(kind) and issubclass(kind, Validated):
             groups[name] = kind
-            parameters += _flags(kind)
+            parameters += _parameters(kind)
         else:
             parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
     parameters.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, annotation=CONFIG, default=None))
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        settings = _read_config(config, {field.name for kind in groups.values() for field in dataclasses.fields(kind)})
+        settings = _read_config(config, [field for kind in groups.values() for field in dataclasses.fields(kind)])
         for name, kind in groups.items():
-            names = [field.name for field in dataclasses.fields(kind)]
-            options = {key: values.pop(key) for key in names}
-            options |= {key: value for key, value in settings.items() if key in names and key not in typed}
-            values[name] = kind(**options)
+            values[name] = _options(kind, values, settings, typed)
+        terminals = {name: Terminal(values[name]) for name, kind in groups.items() if kind is TerminalOptions}
+        for terminal in terminals.values():
+            with terminal:
+                function(**values | terminals)
+            return
         function(**values)
 
     call.__doc__ = help or function.__doc__
@@ -64,18 +68,39 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
     return app
 
 
-def _flags(kind: type[Validated]) -> list[inspect.Parameter]:
-    """One keyword parameter per field; a class's own fields before those it inherits."""
+def _options(kind: type[Validated], values: dict[str, Any], settings: Mapping[str, Any], typed: set[str]) -> Validated:
+    """The options of one set, taken out of the values of a command line and of a configuration file."""
+    given: dict[str, Any] = {}
+    chosen = []
+    for field in dataclasses.fields(kind):
+        given[field.name] = values.pop(field.name)
+        alias = field.metadata["alias"]
+        old = None if alias is None else values.pop(alias)
+        if old is not None and field.name not in typed:
+            given[field.name] = old
+        if field.name in typed or (alias in typed):
+            chosen.append(field.name)
+        elif field.name in settings:
+            given[field.name] = settings[field.name]
+            chosen.append(field.name)
+    options = kind(**given)
+    options.check_effect(chosen)
+    return options
+
+
+def _parameters(kind: type[Validated]) -> list[inspect.Parameter]:
+    """One keyword parameter per field; the fields of the class itself before those that it inherits."""
     home = {name: getattr(base, "panel", None) for base in kind.__mro__ for name in inspect.get_annotations(base)}
     own = set(inspect.get_annotations(kind))
     fields = dataclasses.fields(kind)
     inherited = {name for base in kind.__mro__[1:] for name in inspect.get_annotations(base)}
     ordered = [f for f in fields if f.name in own - inherited] + [f for f in fields if f.name not in own - inherited]
-    annotations = field_types(kind)
-    return [_flag(field, annotations[field.name], home[field.name]) for field in ordered]
+    types = field_types(kind)
+    parameters = [_parameter(kind, field, types[field.name], home[field.name]) for field in ordered]
+    return parameters + [_alias(field, types[field.name]) for field in ordered if field.metadata["alias"]]
 
 
-def _flag(field: "Field[Any]", annotation: Any, panel: str | None) -> inspect.Parameter:
+def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, panel: str | None) -> inspect.Parameter:
     settings = field.metadata
     kind, _ = unwrap_optional(annotation)
     numeric = kind in (int, float)
@@ -85,20 +110,38 @@ def _flag(field: "Field[Any]", annotation: Any, panel: str | None) -> inspect.Pa
     info = typer.Option(
         *([settings["short"]] if settings["short"] else []),
         declaration,
-        help=settings["help"],
+        help=owner.help_of(field),
         min=settings["min"] if numeric else None,
         max=settings["max"] if numeric else None,
         metavar=settings["metavar"],
         rich_help_panel=panel,
     )
-    default = inspect.Parameter.empty if required(field) else field.default
+    default = inspect.Parameter.empty if required(field) else written(field, field.default)
+    typed_as = _typed_as(settings, annotation)
     return inspect.Parameter(
-        field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[annotation, info], default=default
+        field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[typed_as, info], default=default
     )
 
 
-def _read_config(path: Path | None, known: set[str]) -> Mapping[str, Any]:
-    """The options of a TOML file; `batch-size` and `batch_size` are the same name."""
+def _alias(field: "Field[Any]", annotation: Any) -> inspect.Parameter:
+    """An earlier name of an option: accepted, and not shown."""
+    alias = field.metadata["alias"]
+    info = typer.Option(flag(alias), help=f"An earlier name of {flag(field.name)}.", hidden=True)
+    typed_as = _typed_as(field.metadata, annotation)
+    return inspect.Parameter(
+        alias, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[typed_as | None, info], default=None
+    )
+
+
+def _typed_as(settings: Mapping[str, Any], annotation: Any) -> Any:
+    """The type of a flag: a value that the option parses itself is text."""
+    if settings["parse"] is None:
+        return annotation
+    return str | None if unwrap_optional(annotation)[1] else str
+
+
+def _read_config(path: Path | None, fields: Iterable["Field[Any]"]) -> Mapping[str, Any]:
+    """The options of a TOML file by field name; `batch-size` and `batch_size` are the same name."""
     if path is None:
         return {}
     try:
@@ -107,10 +150,14 @@ def _read_config(path: Path | None, known: set[str]) -> Mapping[str, Any]:
         raise OptionError(f"--config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"--config {path}: not a TOML file: {error}") from error
-    spelled = {name.rstrip("_"): name for name in known}
-    settings = {name.replace("-", "_"): value for name, value in settings.items()}
-    settings = {spelled.get(name, name): value for name, value in settings.items()}
-    for name in settings:
-        if name not in known:
-            raise OptionError(f"--config {path}: {name!r} is not an option of this command.{suggestion(name, known)}")
-    return settings
+    known: dict[str, str] = {}
+    for field in fields:
+        names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
+        known |= {name: field.name for name in names if name}
+    found = {}
+    for name, value in settings.items():
+        plain = name.replace("-", "_")
+        if plain not in known:
+            raise OptionError(f"--config {path}: {plain!r} is not an option of this command.{suggestion(plain, known)}")
+        found[known[plain]] = value
+    return found

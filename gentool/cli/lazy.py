@@ -1,6 +1,6 @@
 """A command group that knows its commands' names and help, and imports a command only when it is run.
 
-`gentool --help` and `gentool train --help` so answer without importing torch.
+This way `gentool --help` and `gentool train --help` answer without importing torch.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,13 +16,13 @@ def lazy_group(
     callback: Callable[..., None],
     completion: bool = False,
 ) -> typer.Typer:
-    """A Typer group of `commands` (name to one line of help) whose bodies `load(name)` brings when they are needed.
+    """A Typer group of `commands` (name to one line of help), which `load(name)` imports when they are needed.
 
     `callback` holds the group's own help and options.
     """
 
     class LazyGroup(TyperGroup):
-        def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]  # the types are Typer's private ones
+        def resolve_command(self, ctx, args):  # type: ignore[no-untyped-def]  # Typer's types are private
             name, command, rest = super().resolve_command(ctx, args)
             if name is not None:
                 command = typer.main.get_command(load(name))
@@ -37,4 +37,4 @@ def lazy_group(
 
 
 def _not_loaded() -> None:
-    raise AssertionError("resolve_command replaces this stub")
+    raise AssertionError("resolve_command replaces this function")

@@ -60,8 +60,10 @@ def conform(
     if crop == "center":
         part = min(width / size[0], height / size[1])
         across, down = size[0] * part, size[1] * part
-        left, top = (width - across) / 2, (height - down) / 2
-        return resize(pixels, size, (left, top, left + across, top + down), resample, pixel_art)
+        # Rounding may take an edge of the box a hair outside the image.
+        left, top = max(0.0, (width - across) / 2), max(0.0, (height - down) / 2)
+        box = (left, top, min(width, left + across), min(height, top + down))
+        return resize(pixels, size, box, resample, pixel_art)
     factor = min(size[0] / width, size[1] / height)
     inner = max(1, round(width * factor)), max(1, round(height * factor))
     canvas = np.empty((size[1], size[0], channels), np.uint8)

@@ -27,8 +27,8 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a file says of itself before its pixels are read; width and height as seen after EXIF orientation."""
+class PictureInfo:
+    """What is known of an image file before its pixels are read. Width and height are those after EXIF rotation."""
 
     width: int
     height: int
@@ -86,15 +86,15 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def header(content: bytes) -> Header:
-    """The header of an image file. Raises Unreadable."""
+def picture_info(content: bytes) -> PictureInfo:
+    """The description of an image file, from its header. Raises Unreadable."""
     with _reasons(), _open(content) as image:
         width, height = image.size
         turned = _orientation(image)
         if turned in _SIDEWAYS:
             width, height = height, width
         animated = bool(getattr(image, "is_animated", False))
-        return Header(width, height, image.mode, image.mode in _GREY, animated, turned != 1)
+        return PictureInfo(width, height, image.mode, image.mode in _GREY, animated, turned != 1)
 
 
 def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enough: int | None = None) -> Pixels:

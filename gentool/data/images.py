@@ -85,9 +85,9 @@ class ImageData:
     unit: ClassVar[str] = "images"
 
     @property
-    def described(self) -> str:
-        """What is trained on, for people."""
-        return f"{len(self.train):,} images {by(self.shape)}"
+    def description(self) -> str:
+        """The training images in words."""
+        return f"{len(self.train):,} images {size_text(self.shape)}"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -144,7 +144,7 @@ class ImageData:
         return torch.from_numpy(np.load(self.folder / file, allow_pickle=False))
 
 
-def by(shape: tuple[int, int, int]) -> str:
-    """(C, H, W) as people say it."""
+def size_text(shape: tuple[int, int, int]) -> str:
+    """(C, H, W) in words: `24x24 colour`."""
     channels, height, width = shape
     return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"

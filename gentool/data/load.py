@@ -4,34 +4,33 @@ Named sets and raw sources are prepared into the cache, and found there again wh
 """
 
 import shutil
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from gentool import __version__
 from gentool.data import cache
+from gentool.data.arrays import as_pixels, classes_of
 from gentool.data.catalog import CATALOG, Entry
 from gentool.data.detect import read_path
 from gentool.data.images import ImageData
 from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
-from gentool.data.raw import Raw
-from gentool.data.store import open_prepared, scratch_in, write
-from gentool.data.survey import Progress, silent
+from gentool.data.raw import Raw, from_arrays
+from gentool.data.store import in_memory, open_prepared, scratch_in, write
 from gentool.data.target import building, is_prepared, replaceable
 from gentool.errors import DataError, OptionError
 from gentool.options import flag, suggestion
+from gentool.progress import SILENT, Reporter
 
-Notice = Callable[[str], None]
-_DEFAULTS = PrepareOptions()
-
-
-def to_stderr(text: str) -> None:
-    """The notice of callers that name none."""
-    print(text, file=sys.stderr)
+Array: TypeAlias = NDArray[Any] | Tensor | Sequence[Any]
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,33 @@ class Wanted:
     source: str
 
 
-def load(
-    data: str,
-    options: PrepareOptions = _DEFAULTS,
+def load_data(
+    data: str | Path | Array,
+    options: PrepareOptions | None = None,
     *,
-    on_progress: Progress | None = None,
-    notice: Notice = to_stderr,
+    labels: Array | None = None,
+    reporter: Reporter = SILENT,
+    **settings: Any,
 ) -> ImageData:
-    """The images of a named set, a prepared folder or a raw source. Raises DataError, or OptionError for `options`."""
+    """The images of a named data set, of a prepared folder, of a file or folder of images, or of an array.
+
+    Images are prepared as `gentool prepare` does: brought to one size, split into training, validation and test images.
+    Everything but an array is kept in the cache, where it is found again.
+
+    Args:
+        data: A name (see `gentool prepare --list`), a path, or an array (N, H, W), (N, H, W, C) or (N, C, H, W) of
+            uint8, or of floats in [0, 1].
+        options: How to prepare the images; or give the fields of `PrepareOptions` as `settings`, such as `size=32`.
+        labels: The classes (N,) of the images of an array: numbers or names.
+
+    Raises DataError for images that cannot be read, OptionError for options that do not fit them.
+    """
+    options = PrepareOptions.resolve(options, settings)
+    if not isinstance(data, str | Path):
+        return _from_array(data, labels, options, reporter)
+    if labels is not None:
+        raise OptionError("labels: only with an array of images; a file or folder has its own")
+    data = str(data)
     folder = Path(data).expanduser()
     if data not in CATALOG and is_prepared(folder):
         if options.changed():
@@ -61,15 +79,15 @@ def load(
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
     wanted = find(data, options)
-    found = _cached(wanted, notice)
+    found = _cached(wanted, reporter)
     if found is not None:
         return found
     target = cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
     if wanted.entry is not None and folder.exists():
-        notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
+        reporter.notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
     if wanted.options.source != options.source:
-        notice(f"{data}: from {wanted.options.source}, as given before")
-    prepared = prepare_into(target, wanted, on_progress=on_progress or silent, notice=notice)
+        reporter.notice(f"{data}: from {wanted.options.source}, as given before")
+    prepared = prepare_into(target, wanted, reporter=reporter)
     _remember(wanted, target)
     return prepared
 
@@ -80,8 +98,7 @@ def prepare_to(
     out: Path | None,
     *,
     overwrite: bool = False,
-    on_progress: Progress | None = None,
-    notice: Notice = to_stderr,
+    reporter: Reporter = SILENT,
 ) -> ImageData:
     """Prepare into the folder `out`, or anew into the cache. Raises DataError, OptionError.
 
@@ -91,7 +108,7 @@ def prepare_to(
     target = out or cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
     if out is not None and out.exists() and replaceable(out) and any(out.iterdir()) and not overwrite:
         raise OptionError(f"--out {out}: holds a prepared set; give --overwrite to replace it, or another folder")
-    prepared = prepare_into(target, wanted, overwrite=True, on_progress=on_progress or silent, notice=notice)
+    prepared = prepare_into(target, wanted, overwrite=True, reporter=reporter)
     if out is None:
         _remember(wanted, target)
     return prepared
@@ -131,14 +148,14 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
     return Wanted(name, options, lambda: read_path(path, options), cache.stamp(path), None, str(path.resolve()))
 
 
-def _cached(wanted: Wanted, notice: Notice) -> ImageData | None:
+def _cached(wanted: Wanted, reporter: Reporter) -> ImageData | None:
     """The set from the cache: of the same source and options, or, where the source is not at hand, of these options."""
-    found = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), notice)
+    found = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), reporter)
     if found is not None:
         _remember(wanted, found.folder)
     elif wanted.options.source is None and wanted.entry is not None:
         noted = cache.known_folder(wanted.name, wanted.options)
-        found = None if noted is None else _whole(noted, notice)
+        found = None if noted is None else _whole(noted, reporter)
     return found
 
 
@@ -149,47 +166,84 @@ def _remember(wanted: Wanted, folder: Path | None) -> None:
         cache.remember(wanted.name, wanted.options, folder)
 
 
-def _whole(folder: Path, notice: Notice) -> ImageData | None:
+def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
     """A prepared folder in the cache; None when it is not there, or was damaged and is now removed."""
     if not folder.is_dir():
         return None
     try:
         return open_prepared(folder)
     except DataError as error:
-        notice(f"{error}: doing so now")
+        reporter.notice(f"{error}: doing so now")
         shutil.rmtree(folder, ignore_errors=True)
         return None
 
 
-def prepare_into(
-    target: Path, wanted: Wanted, *, overwrite: bool = False, on_progress: Progress = silent, notice: Notice = to_stderr
-) -> ImageData:
+def prepare_into(target: Path, wanted: Wanted, *, overwrite: bool = False, reporter: Reporter = SILENT) -> ImageData:
     """Prepare a set into the folder `target`. Raises DataError, OptionError."""
     raw = wanted.read()
     try:
         with building(target, overwrite) as folder:
-            rows = prepare_rows(raw, wanted.options, scratch=scratch_in(folder), on_progress=on_progress)
-            write(folder, rows, raw, description(wanted))
+            rows = prepare_rows(
+                raw, wanted.options, scratch=scratch_in(folder), on_progress=_on_progress(wanted, reporter)
+            )
+            write(folder, rows, raw, provenance(wanted))
             summary = rows.info
             del rows  # a scratch file must be closed before Windows lets it be removed
     finally:
         raw.close()
     for line in remarks(summary):
-        notice(line)
+        reporter.notice(line)
     return open_prepared(target)
 
 
-def examine(wanted: Wanted, on_progress: Progress = silent) -> dict[str, Any]:
+def _from_array(data: Array, labels: Array | None, options: PrepareOptions, reporter: Reporter) -> ImageData:
+    """The images of an array, prepared in memory."""
+    for name in ("source", "tile", "count"):
+        if name in options.changed():
+            raise OptionError(f"{flag(name)}: has no effect with an array of images")
+    pixels = as_pixels(_numpy(data, "the array of images"), "the array of images", options.background_colour)
+    numbers = None
+    classes: list[str] = []
+    if labels is not None:
+        given = _numpy(labels, "labels")
+        if given.size != len(pixels) or given.shape[:1] != pixels.shape[:1]:
+            raise DataError(f"labels: shape {given.shape}; expected one class for each of the {len(pixels)} images")
+        numbers, classes = classes_of(given.ravel())
+    raw = from_arrays("array", pixels, numbers, classes=classes)
+    wanted = Wanted("array", options, lambda: raw, "", None, "memory")
+    on_progress = _on_progress(wanted, reporter)
+    rows = prepare_rows(raw, options, scratch=lambda shape: np.empty(shape, np.uint8), on_progress=on_progress)
+    for line in remarks(rows.info):
+        reporter.notice(line)
+    return in_memory(rows, provenance(wanted))
+
+
+def _numpy(values: Array, what: str) -> NDArray[Any]:
+    """Raises DataError for lists that are no array, such as rows of different lengths."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        return (values.float() if values.dtype is torch.bfloat16 else values).numpy()
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{what}: not an array ({error})") from None
+
+
+def examine(wanted: Wanted, reporter: Reporter = SILENT) -> dict[str, Any]:
     """What preparing would give, as in dataset.json, with nothing written but what a named set needs to fetch."""
     raw = wanted.read()
     try:
-        rows = prepare_rows(raw, wanted.options, scratch=None, on_progress=on_progress)
+        rows = prepare_rows(raw, wanted.options, scratch=None, on_progress=_on_progress(wanted, reporter))
     finally:
         raw.close()
-    return {**description(wanted), **rows.facts(), **rows.info}
+    return {**provenance(wanted), **rows.facts(), **rows.info}
 
 
-def description(wanted: Wanted) -> dict[str, Any]:
+def _on_progress(wanted: Wanted, reporter: Reporter) -> Callable[[int, int], None]:
+    return lambda done, total: reporter.progress(f"reading {wanted.name}", done, total)
+
+
+def provenance(wanted: Wanted) -> dict[str, Any]:
     """The part of dataset.json that is known before anything is read."""
     return {
         "name": wanted.name,
@@ -206,9 +260,9 @@ def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[st
     lines = list(info["notes"])
     reasons = Counter(skipped["reason"] for skipped in info["skipped"])
     if reasons:
-        told = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
+        listing = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
         more = "" if len(reasons) <= 5 else "; …"
-        lines.append(f"skipped {len(info['skipped'])} files ({told}{more}); each is listed {listed}")
+        lines.append(f"skipped {len(info['skipped'])} files ({listing}{more}); each is listed {listed}")
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

@@ -15,6 +15,7 @@ from gentool.options import Validated, option
 
 SMALLEST, LARGEST = 8, 256
 DEFAULT_SIDE = 64
+WHITE = (255, 255, 255)
 
 Resample = Literal["auto", "nearest", "area", "bilinear", "lanczos"]
 Crop = Literal["center", "pad", "stretch"]
@@ -29,6 +30,12 @@ def width_and_height(text: str) -> tuple[int, int]:
     if min(width, height) < 1:
         raise ValueError("expected sides of at least 1")
     return width, height
+
+
+def size_as_text(size: Any) -> str:
+    """(48, 72) as `48x72`, (64, 64) and 64 as `64`: the reverse of `width_and_height`."""
+    sides = tuple(size) if isinstance(size, tuple | list) else (size,)
+    return "x".join(map(str, sides if len(set(sides)) > 1 else sides[:1]))
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -61,28 +68,43 @@ class PrepareOptions(Validated):
     source: Path | None = option(
         None, "Read the files of a named data set from here instead of fetching them.", metavar="PATH"
     )
-    tile: str | None = option(
-        None, "The source is one sheet of tiles of this size: N or WxH.", parse=width_and_height, metavar="N|WxH"
-    )
-    size: str | None = option(
+    tile: tuple[int, int] | None = option(
         None,
-        f"Size of the prepared images: N or WxH, {SMALLEST} to {LARGEST} a side. "
-        f"(default: as they are; {DEFAULT_SIDE} where they differ)",
-        parse=image_size,
+        "The source is one sheet of tiles of this size: N or WxH.",
+        parse=width_and_height,
+        write=size_as_text,
         metavar="N|WxH",
+    )
+    size: tuple[int, int] | None = option(
+        None,
+        f"Size of the prepared images: N or WxH, sides of {SMALLEST} to {LARGEST} pixels.",
+        parse=image_size,
+        write=size_as_text,
+        metavar="N|WxH",
+        default_text=f"as they are; {DEFAULT_SIDE}x{DEFAULT_SIDE} where they differ",
     )
     count: int | None = option(None, "Images to generate (data sets that are generated).", min=10, max=10_000_000)
     crop: Crop = option("center", "Where proportions differ: cut the middle out, pad with --background, or stretch.")
     resample: Resample = option(
         "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
     )
-    channels: Literal[1, 3] | None = option(None, "1: grey, 3: colour. (default: 1 where all are grey, else 3)")
-    background: str | None = option(
-        None, "Colour behind transparent pixels and padding. (default: white, or the data set's own)", parse=colour
+    channels: Literal[1, 3] | None = option(
+        None, "1: grey, 3: colour.", default_text="1 where all images are grey, else 3"
     )
-    validation: float = option(0.05, "Share of images kept for validation.", min=0, max=0.9)
+    background: tuple[int, int, int] | None = option(
+        None,
+        "Colour behind transparent pixels and padding, such as white or #638596.",
+        parse=colour,
+        write="#{0[0]:02x}{0[1]:02x}{0[2]:02x}".format,
+        default_text="white, or the data set's own",
+    )
+    validation: float = option(0.05, "Share of images held out for validation.", min=0, max=0.9)
     test: float | None = option(
-        None, "Share of images kept for testing.  (default: the data set's own test images, else 0.1)", min=0, max=0.9
+        None,
+        "Share of images held out for testing.",
+        min=0,
+        max=0.9,
+        default_text="the data set's own test images, else 0.1",
     )
     split_seed: int = option(0, "Seed of the split, and of the images of a generated data set.", min=0, max=2**31 - 1)
     dedupe: bool = option(False, "Keep only one of several identical images.")
@@ -97,11 +119,7 @@ class PrepareOptions(Validated):
         open_ones = {name: value for name, value in defaults.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **open_ones)
 
-    def changed(self) -> list[str]:
-        """The names of the options that differ from their defaults."""
-        return [f.name for f in dataclasses.fields(self) if getattr(self, f.name) != f.default]
-
     @property
     def background_colour(self) -> tuple[int, int, int]:
         """The background as red, green, blue."""
-        return colour(self.background or "white")
+        return self.background or WHITE

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.decode import Unreadable, decode, header, pillow_warnings, transparent
-from gentool.data.prepare import PrepareOptions, width_and_height
+from gentool.data.decode import Unreadable, decode, picture_info, pillow_warnings, transparent
+from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, Skipped, from_arrays
 from gentool.errors import DataError
 
@@ -18,12 +18,12 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     Raises DataError when the file is no image or does not divide into tiles of `options.tile`.
     """
     assert options.tile is not None
-    across, down = width_and_height(options.tile)
+    across, down = options.tile
     try:
         content = path.read_bytes()
         with pillow_warnings():
-            facts = header(content)
-            pixels = decode(content, options.background_colour, grey=facts.grey)
+            info = picture_info(content)
+            pixels = decode(content, options.background_colour, grey=info.grey)
             clear = transparent(content)
     except (Unreadable, OSError) as error:
         raise DataError(f"{path}: {error}; --tile needs one readable image") from None

@@ -15,6 +15,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,22 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
         json.dump(content, file, indent=1, ensure_ascii=False, default=str)
         file.flush()
         os.fsync(file.fileno())
+
+
+def in_memory(rows: Rows, description: Mapping[str, Any]) -> ImageData:
+    """Prepared rows as a data set that is nowhere on disk."""
+    images = rows.images
+    assert images is not None
+
+    def split_of(number: int) -> Split:
+        block = np.flatnonzero(rows.splits == number)
+        labels = None if rows.labels is None else torch.from_numpy(rows.labels[block])
+        return Split(torch.from_numpy(images[rows.kept[block]]), labels)
+
+    train, validation, test = (split_of(number) for number in range(len(SPLITS)))
+    info = {**description, **rows.facts(), "factors": [], **rows.info}
+    data = ImageData(info["name"], rows.classes, "", None, train, validation, test, info)
+    return replace(data, fingerprint=content_fingerprint(data))
 
 
 def _content_digest(

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from gentool.data.decode import Header, Unreadable, header
-from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions, image_size
+from gentool.data.decode import PictureInfo, Unreadable, picture_info
+from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
 from gentool.data.raw import Raw, Skipped
 
 Progress = Callable[[int, int], None]
+"""(done, total) of the passes over a source."""
 _CHUNK = 64
 
 
@@ -57,7 +58,7 @@ class Survey:
     def target_size(self, options: PrepareOptions, notes: list[str]) -> tuple[int, int]:
         """Width and height of the prepared images, with a note when they were not given and had to be chosen."""
         if options.size is not None:
-            return image_size(options.size)
+            return options.size
         if len(self.sizes) == 1:
             (size,) = self.sizes
             if min(size) >= SMALLEST and max(size) <= LARGEST:
@@ -78,14 +79,14 @@ def survey(raw: Raw, on_progress: Progress) -> Survey:
         found.modes["L" if channels == 1 else "RGB"] = raw.count
         found.grey = channels == 1
         return found
-    headers: list[Header | str] = [""] * raw.count
+    headers: list[PictureInfo | str] = [""] * raw.count
 
     def work(chunk: range) -> None:
         for i in chunk:
             try:
                 content = raw.get(i)
                 assert isinstance(content, bytes)
-                headers[i] = header(content)
+                headers[i] = picture_info(content)
             except OSError as error:
                 headers[i] = f"cannot be read: {error.strerror or error}"
             except Unreadable as error:

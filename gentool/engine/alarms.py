@@ -1,123 +1,99 @@
-"""What goes wrong in a training although every number is finite, seen in the rows of metrics.csv.
+"""Alarms: signs of a failed training while every number is still finite, seen in the rows of metrics.csv.
 
-An alarm is a function of the rows alone, so a resumed run raises the same ones. The limits were chosen on runs spoilt
-on purpose (a learning rate 50 times too high for one network) and on healthy ones; docs/measurements.md has both.
+A check is a function of the rows alone, so a resumed run raises the same alarms. The checks here hold for every model;
+a model's file has those of its own. The limits were chosen on runs that were spoilt on purpose (a learning rate 50
+times too high for one network) and on healthy ones; docs/measurements.md has both.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 Row = Mapping[str, float]
 
 PREFIX = "alarm_"
-EVIDENCE = 300
-"""So many updates are given to a beginning: what is like a collapse then is one after them."""
-FALLEN, LOW = 0.25, 0.1
-"""Diversity has collapsed at this share of its best, or where it never rose above this."""
-DEAD = 1e-6
-"""So little diversity is no beginning: whatever goes in, the same comes out."""
-FEW_CLASSES = 0.35
-"""Classes have vanished at this ratio of the entropies of samples and real images; two classes of ten have .34."""
-CERTAIN, LOST = 0.995, 4.0
-"""The discriminator is right so often, and the generator's loss so high, that nothing is left to learn from it."""
-LOST_KL = 0.1
-"""A KL that was above a nat has collapsed at this share of its largest."""
-LEARNT, WORSE = 3.0, 1.15
-"""By heart: the held-out loss is so many times the training loss, and so much above its best."""
-EXPLODED = 5.0
-"""A loss this many times as large as it was after the first epoch, or as its best since."""
-GUESSING = 4.0
-"""A discriminator's loss so high is that of one far worse than guessing, which has log 4 (bce) or 2 (hinge)."""
-LOSSES = ("loss", "discriminator")
-DIVERSITIES = ("diversity", "validation_diversity")
+"""An alarm NAME is a column alarm_NAME of metrics.csv, 1 where it is raised."""
+WARM_UP_STEPS = 300
+"""Updates before signs that are normal at the beginning of a training count."""
+DIVERSITY_DROP, MIN_DIVERSITY = 0.25, 0.1
+"""Diversity has collapsed below this share of its best value, or where it stays below the minimum after the warm-up."""
+CONSTANT_DIVERSITY = 1e-6
+"""Below this the output is the same for every input, which is a collapse from the first epoch on."""
+OVERFIT_RATIO, OVERFIT_RISE = 3.0, 1.15
+"""Memorising: the held-out loss is this many times the training loss, and this many times its own best value."""
+EXPLOSION_RATIO = 5.0
+"""A loss has exploded at this many times its value after the first epoch, or its best value since."""
+MEMORISING = "memorising"
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """`name` is the column alarm_NAME; `text` what was seen and what to try."""
+    """`name` is the column alarm_NAME; `text` says what was seen and what to try."""
 
     name: str
     text: str
 
     @property
     def collapse(self) -> bool:
-        """Whether the training is lost: all but memorising, which a stop earlier would have mended."""
-        return self.name != "memorising"
+        """Whether the training is lost: every alarm but memorising, which stopping earlier would have avoided."""
+        return self.name != MEMORISING
 
 
-def alarms(rows: Sequence[Row]) -> list[Alarm]:
-    """The alarms of the last of these rows."""
-    looks = (exploding, collapsing, vanishing, overpowering, inactive, memorising)
-    return [alarm for look in looks for alarm in look(rows)]
+Check = Callable[[Sequence[Row]], Iterable[Alarm]]
+"""From the rows so far to the alarms of the last one."""
 
 
-def exploding(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """A loss far above what it was, or a discriminator's far above that of guessing."""
-    for name in LOSSES:
-        before = [abs(row[name]) for row in rows[:-1] if name in row]
-        now = rows[-1].get(name, 0.0)
-        was = None
-        if before and now > EXPLODED * max(before[0], min(before)) and now > 1:
-            was = f"was {before[0]:.3g} after the first epoch"
-        elif "discriminator_accuracy" in rows[-1] and name == "discriminator" and now > GUESSING:
-            was = "is at most 2 for guessing"
-        if was:
-            yield Alarm("exploding_loss", f"exploding: {name} is {now:.3g}, and {was}; try a lower --lr")
-            return
+def alarms(rows: Sequence[Row], checks: Sequence[Check]) -> list[Alarm]:
+    """The alarms of the last of these rows, each name once."""
+    raised: dict[str, Alarm] = {}
+    for check in checks:
+        for alarm in check(rows):
+            raised.setdefault(alarm.name, alarm)
+    return list(raised.values())
 
 
-def collapsing(rows: Sequence[Row]) -> Iterator[Alarm]:
+def exploding(column: str) -> Check:
+    """A check for a loss far above its value after the first epoch."""
+
+    def check(rows: Sequence[Row]) -> Iterator[Alarm]:
+        before = [abs(row[column]) for row in rows[:-1] if column in row]
+        now = rows[-1].get(column, 0.0)
+        if before and now > EXPLOSION_RATIO * max(before[0], min(before)) and now > 1:
+            yield Alarm(
+                "exploding_loss",
+                f"exploding loss: {column} is {now:.3g}, and was {before[0]:.3g} after the first epoch; "
+                "try a lower --lr",
+            )
+
+    return check
+
+
+def mode_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
     """Samples, or reconstructions, that are all alike."""
-    for name in DIVERSITIES:
-        if name not in rows[-1]:
+    for column, what in (("diversity", "samples"), ("validation_diversity", "reconstructions")):
+        if column not in rows[-1]:
             continue
-        now, best = rows[-1][name], max(row[name] for row in rows if name in row)
-        late = rows[-1]["step"] >= EVIDENCE
-        if now < DEAD or (best > 2 * LOW and now < FALLEN * best) or (late and now < LOW):
-            what = "samples" if name == "diversity" else "reconstructions"
-            yield Alarm("mode_collapse", f"collapse: {what} vary {now:.0%} as much as real images; try a lower --lr")
-
-
-def vanishing(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """Samples of few of the classes."""
-    name = "class_entropy_ratio"
-    if name not in rows[-1]:
-        return
-    now, best = rows[-1][name], max(row[name] for row in rows if name in row)
-    if now < FEW_CLASSES and (best > 2 * FEW_CLASSES or rows[-1]["step"] >= EVIDENCE):
-        yield Alarm("class_collapse", f"collapse: the classes of the samples have {now:.0%} of the entropy of the real "
-                                      "ones', so most classes are gone; try a lower --lr")  # fmt: skip
-
-
-def overpowering(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """A discriminator from which a generator learns nothing."""
-    accuracy, loss = rows[-1].get("discriminator_accuracy", 0.0), rows[-1].get("generator", 0.0)
-    if accuracy > CERTAIN and loss > LOST:
-        seen = f"right on {accuracy:.1%}, the generator's loss {loss:.3g}"
-        text = f"the discriminator overpowers the generator: {seen}; try --r1 1, --norm spectral or a lower --lr"
-        yield Alarm("overpowering", text)
-
-
-def inactive(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """A posterior that does not depend on the image."""
-    if rows[-1].get("validation_active_units") != 0:
-        return
-    kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
-    was_active = any(row.get("validation_active_units") for row in rows)
-    fell = was_active and max(kl) > 1 and kl[-1] < LOST_KL * max(kl)
-    if fell or rows[-1]["step"] >= EVIDENCE:
-        yield Alarm("posterior_collapse", "posterior collapse: no latent dimension depends on the image; try a longer "
-                                          "--kl-warmup, a lower --beta or a lower --lr")  # fmt: skip
+        now, best = rows[-1][column], max(row[column] for row in rows if column in row)
+        late = rows[-1]["step"] >= WARM_UP_STEPS
+        dropped = best > 2 * MIN_DIVERSITY and now < DIVERSITY_DROP * best
+        if now < CONSTANT_DIVERSITY or dropped or (late and now < MIN_DIVERSITY):
+            yield Alarm(
+                "mode_collapse", f"mode collapse: {what} vary {now:.0%} as much as real images; try a lower --lr"
+            )
 
 
 def memorising(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """Training images known by heart, at the cost of others."""
+    """Training images that the model has memorised at the cost of others."""
     for name in ("loss", "negative_elbo"):
         held_out = [row[f"validation_{name}"] for row in rows if f"validation_{name}" in row]
         if not held_out or rows[-1].get(name, 0.0) <= 0 or f"validation_{name}" not in rows[-1]:
             continue
-        if held_out[-1] > LEARNT * rows[-1][name] and held_out[-1] > WORSE * min(held_out):
-            yield Alarm("memorising", f"memorising: {name} is {rows[-1][name]:.3g} on the training images and "
-                                      f"{held_out[-1]:.3g} on held-out ones, where it was {min(held_out):.3g}; "
-                                      "stop earlier, or take more images")  # fmt: skip
+        if held_out[-1] > OVERFIT_RATIO * rows[-1][name] and held_out[-1] > OVERFIT_RISE * min(held_out):
+            yield Alarm(
+                MEMORISING,
+                f"memorising: {name} is {rows[-1][name]:.3g} on the training images and {held_out[-1]:.3g} on held-out "
+                f"images, where it was {min(held_out):.3g}; stop earlier, or use more images",
+            )
             return
+
+
+EVERY_MODEL: tuple[Check, ...] = (exploding("loss"), mode_collapse, memorising)

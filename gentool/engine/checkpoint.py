@@ -1,28 +1,34 @@
-"""Checkpoints that say what they are: written whole, checked by digest, loaded without executing anything.
+"""Checkpoints that describe themselves: written whole, checked by digest, loaded without executing anything.
 
-A checkpoint is one `torch.save` file: a dictionary of plain values and tensors with a format number, what it holds
-(`model` or `state`), the model, its options, the image shape, classes and data fingerprint, versions, and the
-SHA-256 of all of it. It is read with `weights_only=True`, never otherwise.
+A checkpoint is one `torch.save` file: a dictionary of plain values and tensors with a format number, its kind (`model`
+or `state`), the model, its options, the image shape, classes and data fingerprint, versions, and the SHA-256 of all of
+it. It is read with `weights_only=True` only.
 """
 
 import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from torch import nn
 
 import gentool
+from gentool.engine.data import TrainingData
 from gentool.errors import CheckpointError
 from gentool.files import replacing
+from gentool.options import Validated
 
 FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a checkpoint says of itself. `shape` is (C, H, W); `folder` is where the prepared images were."""
+    """The description in a checkpoint.
+
+    `shape` is (C, H, W); `folder` is where the prepared images were, empty for images that were only in memory.
+    """
 
     model: str
     options: dict[str, Any]
@@ -32,13 +38,20 @@ class Header:
     folder: str
     fingerprint: str
 
+    @classmethod
+    def of(cls, model: str, options: Validated | None, data: TrainingData) -> Self:
+        """The header of a model that is trained on these data."""
+        settings = {} if options is None else options.to_json()
+        folder = "" if data.folder is None else str(data.folder)
+        return cls(model, settings, data.shape, data.classes, data.name, folder, data.fingerprint)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a file."""
         return {**dataclasses.asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
 
 
 def digest(value: Any) -> str:
-    """SHA-256 over nested dictionaries, lists, numbers, texts and tensors, whatever device the tensors are on."""
+    """SHA-256 of nested dictionaries, lists, numbers, texts and tensors, whatever device the tensors are on."""
     hasher = hashlib.sha256()
     _feed(hasher, value)
     return hasher.hexdigest()
@@ -63,7 +76,7 @@ def _feed(hasher: Any, value: Any) -> None:
 
 
 def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None:
-    """Write a checkpoint: complete and on the disk, or not at all. Raises GentoolError when it cannot be written."""
+    """Write a checkpoint completely or not at all. Raises GentoolError when it cannot be written."""
     document = {
         "format": FORMAT,
         "kind": kind,
@@ -77,17 +90,15 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
 
 
 def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
-    """Read and verify a checkpoint; its tensors are on the CPU.
+    """Read and verify a checkpoint of one kind. Its tensors are on the CPU.
 
-    Raises CheckpointError, in one line, for a file that is missing, damaged, not gentool's, or from a newer format.
+    Raises CheckpointError for a file that is missing, damaged, not gentool's, of another kind, or of a newer format.
     """
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         document = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # the unpickler's and the archive reader's errors share no base; every one means the same
+    except Exception as error:  # the errors of the unpickler and of the archive reader have no common base
         raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
         raise CheckpointError(f"{path}: not a gentool checkpoint")
@@ -108,3 +119,13 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: lacks what a checkpoint of format {FORMAT} has ({error})") from error
+
+
+def restore(network: nn.Module, content: dict[str, Any], path: Path) -> None:
+    """Load the weights of a checkpoint's content. Raises CheckpointError where they do not fit the network."""
+    try:
+        network.load_state_dict(content["weights"])
+    except (RuntimeError, KeyError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: its weights do not fit its options; the file is damaged, or was made by hand"
+        ) from error

@@ -1,4 +1,4 @@
-"""What a run asks of its data: examples that can be counted, placed on a device, and gathered by index."""
+"""What a run asks of its data: examples that can be counted, put on a device, and gathered by index."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 
-class Batches(Protocol):
+class ExampleBatches(Protocol):
     """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU)."""
 
     def __len__(self) -> int: ...
@@ -16,15 +16,15 @@ class Batches(Protocol):
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]: ...
 
 
-class Split(Protocol):
+class ExampleSplit(Protocol):
     """Some of the examples, such as those to train on."""
 
     def __len__(self) -> int: ...
-    def on(self, device: torch.device) -> Batches: ...
+    def on(self, device: torch.device) -> ExampleBatches: ...
 
 
-class Data(Protocol):
-    """What a run is about: `ImageData`, or anything else with splits. `unit` is what its examples are called."""
+class TrainingData(Protocol):
+    """The data of a run: `ImageData`, or anything else with splits. `unit` is what its examples are called."""
 
     unit: ClassVar[str]
 
@@ -39,8 +39,8 @@ class Data(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]: ...
     @property
-    def described(self) -> str: ...
+    def description(self) -> str: ...
     @property
-    def train(self) -> Split: ...
+    def train(self) -> ExampleSplit: ...
     @property
-    def splits(self) -> Mapping[str, Split]: ...
+    def splits(self) -> Mapping[str, ExampleSplit]: ...

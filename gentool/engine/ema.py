@@ -14,57 +14,71 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class EMA(Generic[Network]):
-    """`network` holds the average: after each update, average = decay * average + (1 - decay) * weights.
+    """`average()` is a network in eval mode with averaged weights, apart from the network that is trained.
 
-    The decay is warmed up as min(decay, (1 + n) / (10 + n)) after n updates, so that the initialisation is forgotten
-    in short runs. Buffers (batch norm's statistics) are copied. With decay 0 the average is the network itself.
+    After each update, average = decay * average + (1 - decay) * weights. The decay is warmed up as
+    min(decay, (1 + n) / (10 + n)) after n updates, so that short runs forget the initialisation. Buffers, such as batch
+    norm's statistics, are copied. With decay 0 the average is a copy of the weights at the last call of `average()`.
     """
 
     def __init__(self, network: Network, decay: float) -> None:
         self.source = network
         self.decay = decay
-        self.network: Network = copy.deepcopy(network).requires_grad_(False) if decay else network
+        self.network: Network = copy.deepcopy(network).requires_grad_(False).eval()
         self.updates = 0
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take one more step of the weights into the average."""
+        """Average the weights of one more update."""
         if not self.decay:
             return
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         torch._foreach_lerp_(list(self.network.parameters()), list(self.source.parameters()), 1 - decay)
+        self._copy_buffers()
+
+    @torch.no_grad()
+    def average(self) -> Network:
+        """The network with the averaged weights. Call it at the end of an epoch."""
+        if not self.decay:
+            for copied, weight in zip(self.network.parameters(), self.source.parameters(), strict=True):
+                copied.copy_(weight)
+            self._copy_buffers()
+        return self.network
+
+    def _copy_buffers(self) -> None:
         for average, value in zip(self.network.buffers(), self.source.buffers(), strict=True):
             average.copy_(value)
 
     def state_dict(self) -> dict[str, object]:
-        """The average and the count; with decay 0 the network saves itself."""
+        """The average and the number of updates; with decay 0 there is nothing to keep."""
         return {"updates": self.updates, "network": self.network.state_dict() if self.decay else {}}
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on from `state_dict`."""
+        """Continue from `state_dict`, once the trained network has its own state back."""
         self.updates = int(state["updates"])  # type: ignore[call-overload]
         if self.decay:
             self.network.load_state_dict(state["network"])  # type: ignore[arg-type]
+        else:
+            self.average()
 
 
 @torch.no_grad()
 def recompute_batch_norm(network: nn.Module, forward: Callable[[Any], object], inputs: Iterable[Any]) -> None:
-    """Set batch norm's running statistics to the mean over the given batches.
+    """Set the running statistics of batch norm of a network in eval mode to their mean over the given batches.
 
-    Averaged weights need statistics of their own: those of the source network do not fit them.
+    Averaged weights need statistics of their own: those of the trained network do not fit them.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]
-    training = network.training
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # a plain mean over the batches that follow
-    network.train()
+        norm.momentum = None  # a plain mean over the batches
+        norm.train()
     for batch in inputs:
         forward(batch)
-    network.train(training)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        norm.eval()

@@ -1,10 +1,11 @@
-"""environment.json: what a run ran on, and the command that repeats it."""
+"""environment.json: versions, device and threads of a run, and the command that repeats it."""
 
 import os
 import platform
 import shlex
 import sys
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,5 +26,12 @@ def environment(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
         "precision": str(precision).removeprefix("torch."),
-        "command": shlex.join(["gentool", *sys.argv[1:]]),
+        "command": command(sys.argv),
     }
+
+
+def command(arguments: list[str]) -> str:
+    """The command line of this process: `gentool train vae …`, or the Python program that calls gentool."""
+    program = Path(arguments[0])
+    started = program.stem == "gentool" or program.parts[-2:] == ("gentool", "__main__.py")
+    return shlex.join(["gentool", *arguments[1:]] if started else ["python", *arguments])

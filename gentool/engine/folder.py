@@ -1,4 +1,4 @@
-"""A run's folder: what makes two commands the same run, and where its newest valid state is."""
+"""A run's folder: its file names, what makes two commands the same run, and where the newest valid state is."""
 
 import json
 import shutil
@@ -9,37 +9,50 @@ from typing import Any
 
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
+from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
 from gentool.files import write_json
-from gentool.options import TrainOptions, flag
+from gentool.options import flag
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
-OURS = (
-    OPTIONS, MODEL, STATES, "environment.json", "metrics.csv", "losses.png", "log.txt", "result.json", "report.html",
-    "samples", "reconstructions", "*.gif", "tensorboard", "wandb",
+METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
+ENVIRONMENT, REPORT = "environment.json", "report.html"
+PICTURES = ("samples", "reconstructions")
+OWN_FILES = (
+    OPTIONS, MODEL, STATES, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *PICTURES, "*.gif", "tensorboard",
+    "wandb",
 )  # fmt: skip
 """What a run writes, and all that --overwrite removes."""
 
 
-def resumable(folder: Path, header: Header, options: TrainOptions, overwrite: bool) -> bool:
+def model_path(path: Path) -> Path:
+    """The model.pt of a run folder; a file is returned as it is. Raises CheckpointError where the folder has none."""
+    if not path.is_dir():
+        return path
+    if not (path / MODEL).is_file():
+        raise CheckpointError(f"{path}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?")
+    return path / MODEL
+
+
+def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite: bool) -> bool:
     """Whether the folder holds this very run. Nothing is written.
 
     Raises OptionError when it holds another run, listing the differences, or something that is no run.
     """
-    written = folder / OPTIONS
+    options_file = folder / OPTIONS
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder}: is a file")
-    if not written.is_file():
+    if not options_file.is_file():
         if folder.is_dir() and any(folder.iterdir()):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
         return False
     if overwrite:
         return False
     try:
-        before = json.loads(written.read_text(encoding="utf-8"))
+        before = json.loads(options_file.read_text(encoding="utf-8"))
         differences = _differences(before, header, options)
     except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{written}: damaged; give --overwrite to start again, or another --out") from error
+        raise CheckpointError(f"{options_file}: damaged; give --overwrite to start again, or another --out") from error
     if differences:
         listed = "; ".join(differences)
         raise OptionError(
@@ -48,18 +61,8 @@ def resumable(folder: Path, header: Header, options: TrainOptions, overwrite: bo
     return True
 
 
-def begin(folder: Path, header: Header, resuming: bool) -> None:
-    """Make the folder and options.json; unless resuming, remove what an earlier run wrote there, and nothing else."""
-    if not resuming:
-        for path in [path for pattern in OURS for path in folder.glob(pattern)]:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    write_json(folder / OPTIONS, header.to_dict())
-
-
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
+    """How the run that a folder holds differs from the one that is asked for, one text each."""
     found = []
     for name in ("model", "fingerprint"):
         old, new = before[name], getattr(now, name)
@@ -67,13 +70,28 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
             found.append(f"{name} was {old[:16]}, is {new[:16]}")
     if found:
         return found
+    try:
+        old_options = type(options).from_json(before["options"]).to_json()
+    except OptionError as error:
+        return [f"it was made with other options ({error})"]
     for field in fields(options):
         rule = field.metadata["resume"]
-        old, new = before["options"].get(field.name), now.options[field.name]
+        old, new = old_options[field.name], now.options[field.name]
         grown = rule == "grow" and (old is None or (new is not None and new >= old))
         if old != new and rule != "free" and not grown:
             found.append(f"{flag(field.name)} was {old}, is {new}")
     return found
+
+
+def begin(folder: Path, header: Header, resuming: bool) -> None:
+    """Make the folder and options.json. Unless resuming, remove what an earlier run wrote there, and nothing else."""
+    if not resuming:
+        for path in [path for pattern in OWN_FILES for path in folder.glob(pattern)]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    write_json(folder / OPTIONS, header.to_dict())
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any]) -> None:
@@ -84,7 +102,8 @@ def save_state(folder: Path, step: int, header: Header, content: dict[str, Any])
 
 
 def newest_state(folder: Path, notice: Callable[[str], None]) -> dict[str, Any] | None:
-    """The newest state that is whole, or None when there is none. A damaged one is announced and passed over.
+    """The content of the newest state that can be read, or None when there is none. A damaged one is skipped with a
+    notice.
 
     Raises CheckpointError when every state is damaged.
     """

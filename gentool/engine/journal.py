@@ -1,114 +1,128 @@
-"""What a run tells: the terminal and log.txt, metrics.csv, losses.png, pictures and films, result.json."""
+"""The record of a run: notices and log.txt, metrics.csv and its alarms, losses.png, pictures and films, result.json.
+
+Without a folder the rows are kept in memory, and nothing is written.
+"""
 
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gentool.engine.alarms import PREFIX, Alarm, alarms
-from gentool.engine.loggers import check_logger, open_logger
-from gentool.engine.table import Table
-from gentool.engine.terminal import Terminal
+from gentool.engine.alarms import PREFIX, Alarm, Check, alarms
+from gentool.engine.folder import CURVES, LOG, METRICS, PICTURES, RESULT
+from gentool.engine.loggers import Logger, check_logger, open_logger
+from gentool.engine.metrics_file import MetricsFile
+from gentool.engine.options import TrainOptions
 from gentool.figures.curves import curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
 from gentool.files import write_json
-from gentool.options import TrainOptions
+from gentool.progress import Reporter
 
 DRAW_SECONDS = 60.0
-"""Between two drawings of the curves there are at least so many seconds, but for the first and the last."""
-PICTURES = ("samples", "reconstructions")
-NOT_DRAWN = ("step", "lr", "images_per_second", "queries_per_second", "seconds")
-RESULT = "result.json"
+"""Seconds between two drawings of the curves, except for the first and the last."""
+NOT_DRAWN = ("epoch", "step", "lr", "seconds")
+PER_SECOND = "_per_second"
+
+
+def is_drawn(column: str) -> bool:
+    """Whether a column of metrics.csv is a curve of its own."""
+    return column not in NOT_DRAWN and not column.startswith(PREFIX) and not column.endswith(PER_SECOND)
 
 
 class Journal:
-    """The telling of one run into its folder. Raises OptionError where --log names what is not installed."""
+    """The record of one run. Raises OptionError where --log names a package that is not installed."""
 
-    def __init__(self, folder: Path, options: TrainOptions, terminal: Terminal) -> None:
-        self.folder, self.options, self.terminal = folder, options, terminal
+    def __init__(self, folder: Path | None, options: TrainOptions, reporter: Reporter) -> None:
+        self.folder, self.options, self.reporter = folder, options, reporter
+        self.metrics = MetricsFile(None)
+        self.rows: list[dict[str, float]] = []
+        self.checks: list[Check] = []
+        self.logger: Logger | None = None
         self.drawn_at = float("-inf")
         check_logger(options.log)
 
     def begin(self, rows: int) -> None:
-        """Go on from so many rows of metrics.csv; 0 for a new run."""
-        self.table = Table(self.folder / "metrics.csv")
-        self.table.keep(rows)
-        self.rows = [{name: float(value) for name, value in row.items() if value} for row in self.table.rows]
+        """Continue after this many rows of metrics.csv; 0 for a new run."""
+        if self.folder is None:
+            return
+        self.metrics = MetricsFile(self.folder / METRICS)
+        self.metrics.truncate(rows)
+        self.rows = self.metrics.numbers()
         self.logger = open_logger(self.options.log, self.folder, self.options.to_json(), self.rows, PICTURES)
 
     def close(self) -> None:
-        """The end of the run, however it comes."""
-        logger, self.logger = getattr(self, "logger", None), None
-        if logger:
-            logger.close()
+        """End the record, however the run ends."""
+        if self.logger:
+            self.logger.close()
+        self.logger = None
 
-    def say(self, text: str) -> None:
-        """A line on the terminal and in log.txt."""
-        self.terminal.say(text)
-        with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
-            log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+    def notice(self, text: str) -> None:
+        """A line for the user, and in log.txt."""
+        self.reporter.notice(text)
+        if self.folder is not None:
+            with (self.folder / LOG).open("a", encoding="utf-8") as log:
+                log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
-    def row(self, row: Mapping[str, int | float]) -> list[Alarm]:
-        """A row of metrics.csv, and with --json an object on stdout; alarms are said when they are new."""
+    def add_row(self, row: Mapping[str, int | float]) -> Sequence[Alarm]:
+        """Add the row of an epoch to metrics.csv. Returns its alarms; those that are new are announced."""
         before = self.rows[-1] if self.rows else {}
-        self.rows.append(dict(row))
-        raised = alarms(self.rows)
+        raised = alarms([*self.rows, row], self.checks)
         row = {**row, **{PREFIX + alarm.name: 1 for alarm in raised}}
-        self.rows[-1] = dict(row)
-        self.table.append(row)
-        self.terminal.emit({"event": "epoch", **row})
+        self.rows.append(dict(row))
+        self.metrics.append(row)
+        self.reporter.epoch(row)
         if self.logger:
             self.logger.row(row)
         for alarm in raised:
             if PREFIX + alarm.name not in before:
-                self.say(f"alarm in epoch {row['epoch']}: {alarm.text}")
+                self.notice(f"alarm in epoch {row['epoch']}: {alarm.text}")
         return raised
 
     def picture(self, name: str, epoch: int, picture: Picture) -> None:
-        """NAME/epoch-0001.png."""
+        """Write NAME/epoch-0001.png."""
+        if self.folder is None:
+            return
         path = self.folder / name / f"epoch-{epoch:04d}.png"
         save_png(picture, path)
         if self.logger:
             self.logger.picture(name, epoch, path)
 
-    def draw(self, now: bool) -> None:
-        """The curves of metrics.csv: when `now`, or when the last drawing is old."""
-        columns = self.table.numbers()
-        if not columns or not (now or time.monotonic() - self.drawn_at >= DRAW_SECONDS):
+    def draw_curves(self, *, now: bool) -> None:
+        """Draw the curves of metrics.csv: always when `now` is true, else when the last drawing is old."""
+        due = now or time.monotonic() - self.drawn_at >= DRAW_SECONDS
+        if self.folder is None or not self.rows or not due:
             return
         self.drawn_at = time.monotonic()
-        columns = {
-            name: values for name, values in columns.items() if name not in NOT_DRAWN and not name.startswith(PREFIX)
-        }
-        curves(columns, self.folder / "losses.png", epochs=columns.pop("epoch"))
+        columns = self.metrics.series()
+        drawn = {name: values for name, values in columns.items() if is_drawn(name)}
+        curves(drawn, self.folder / CURVES, epochs=columns["epoch"])
 
-    def films(self) -> None:
-        """One film of each kind of picture."""
-        for name in PICTURES:
+    def make_films(self) -> None:
+        """Write one film of each kind of picture."""
+        for name in PICTURES if self.folder is not None else ():
+            assert self.folder is not None
             frames = sorted((self.folder / name).glob("epoch-*.png"))
             if frames:
                 film(frames, self.folder / f"{name}.gif")
 
-    def result(self, test: Mapping[str, float]) -> None:
-        """result.json: what the last row has, and the losses on the test images."""
-        last = {name: values[-1] for name, values in self.table.numbers().items() if not math.isnan(values[-1])}
-        test = {f"test_{name}": value for name, value in test.items()}
-        write_json(self.folder / RESULT, {**last, **test})
+    def finish(self, test: Mapping[str, float]) -> dict[str, Any]:
+        """result.json: the last row and the losses on the test images, which are announced. Returns its content."""
+        last = {name: values[-1] for name, values in self.metrics.series().items() if not math.isnan(values[-1])}
+        result = {**last, **{f"test_{name}": value for name, value in test.items()}}
+        if self.folder is not None:
+            write_json(self.folder / RESULT, result)
         if test:
-            self.say("on the test set: " + " ".join(f"{name[5:]} {value:.5g}" for name, value in test.items()))
-        self.tell({**last, **test})
+            self.notice("on the test set: " + " ".join(f"{name} {value:.5g}" for name, value in test.items()))
+        return result
 
-    def tell(self, result: Mapping[str, Any]) -> None:
-        """The folder on stdout, or with --json the result."""
-        self.terminal.result(self.folder, {"event": "done", "run": str(self.folder), **result})
 
-    def earlier_result(self) -> dict[str, Any] | None:
-        """What is in result.json; None where there is none that can be read, and the run is to end again."""
-        try:
-            return dict(json.loads((self.folder / RESULT).read_text(encoding="utf-8")))
-        except (FileNotFoundError, ValueError):
-            return None
+def earlier_result(folder: Path) -> dict[str, Any] | None:
+    """The content of result.json; None where it is missing or damaged, and the run has to end again."""
+    try:
+        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return None

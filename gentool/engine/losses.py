@@ -1,4 +1,4 @@
-"""The losses of an epoch, gathered without waiting for the device."""
+"""The mean losses of an epoch, collected without waiting for the device."""
 
 import math
 from collections.abc import Mapping
@@ -9,8 +9,11 @@ from torch import Tensor
 
 
 class Losses:
-    """Sums of named scalars. On the CPU each is read at once; an accelerator's are read one update later, when they
-    have been computed anyway, so that no update waits for the one before it."""
+    """Sums of named scalars over the updates of an epoch.
+
+    On the CPU each scalar is read at once. Those of a CUDA device are read one update later, when they have been
+    computed anyway, so that no update waits for the one before it.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -19,9 +22,9 @@ class Losses:
         self.pending: tuple[list[str], Tensor, torch.cuda.Event] | None = None
 
     def add(self, terms: Mapping[str, Tensor]) -> list[str]:
-        """Take the terms of one update; the names of those found to be NaN or infinite."""
+        """Add the terms of one update. Returns the names of those found to be NaN or infinite."""
         if self.device.type != "cuda":
-            return self._take({name: value.item() for name, value in terms.items()})
+            return self._add_values({name: value.item() for name, value in terms.items()})
         broken = self.settle()
         values = torch.stack([value.detach().float() for value in terms.values()])
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
@@ -32,13 +35,13 @@ class Losses:
         return broken
 
     def settle(self) -> list[str]:
-        """Read what is still on its way; the names of those found to be NaN or infinite."""
+        """Read what is still on its way. Returns the names of the terms found to be NaN or infinite."""
         if self.pending is None:
             return []
         names, host, event = self.pending
         self.pending = None
         event.synchronize()
-        return self._take(dict(zip(names, host.tolist(), strict=True)))
+        return self._add_values(dict(zip(names, host.tolist(), strict=True)))
 
     def means(self) -> dict[str, float]:
         """The mean of each term over the updates that had it."""
@@ -49,12 +52,14 @@ class Losses:
         self.sums, self.counts = {}, {}
 
     def state_dict(self) -> dict[str, Any]:
+        """The sums and counts so far."""
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state_dict`."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
 
-    def _take(self, values: Mapping[str, float]) -> list[str]:
+    def _add_values(self, values: Mapping[str, float]) -> list[str]:
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1

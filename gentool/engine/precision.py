@@ -1,4 +1,4 @@
-"""At which precision a run computes: autocast, bf16 inside matrix products, scaled gradients in fp16."""
+"""The precision of a training: autocast, bf16 inside matrix products, scaled gradients in fp16."""
 
 import functools
 import math
@@ -9,24 +9,30 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from gentool.engine.optim import clip_gradients
 from gentool.errors import OptionError
 
-FASTER, TRIALS = 1.5, 25
-"""How many times faster than f32 a bf16 matrix product must be on the CPU for `--amp auto` to choose it, and how often
-each is tried."""
-
+MIN_SPEEDUP, TRIALS = 1.5, 25
+"""`--amp auto` chooses bf16 on a CPU where its matrix product is this many times as fast as that of f32, in the best of
+this many trials."""
 SIDE = 512
 """Rows and columns of the matrices that are tried."""
 
 
 class Precision:
-    """The precision of --amp on a device: `dtype`, and the gradient scaler of fp16. `kept` is a dtype's name."""
+    """The precision of --amp on a device: `dtype`, and the gradient scaler of fp16.
 
-    def __init__(self, amp: str, device: torch.device, kept: str | None = None) -> None:
+    `dtype_name` is the dtype of a run that is resumed, where --amp auto might choose another one now.
+    """
+
+    def __init__(
+        self, amp: str, device: torch.device, *, dtype_name: str | None = None, compiled: bool = False
+    ) -> None:
         self.device = device
-        self.dtype: torch.dtype = getattr(torch, kept) if kept else choose_precision(amp, device)
+        self.dtype: torch.dtype = getattr(torch, dtype_name) if dtype_name else choose_precision(amp, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
-        self.products = self.dtype is torch.bfloat16 and bf16_products_known(device)
+        # A compiled step cannot change the setting on the way.
+        self.products = self.dtype is torch.bfloat16 and not compiled and bf16_products_work(device)
 
     @property
     def reduced(self) -> bool:
@@ -41,27 +47,24 @@ class Precision:
     def __str__(self) -> str:
         return {"float32": "f32", "bfloat16": "bf16", "float16": "fp16"}[self.name]
 
-    def suit(self, network: nn.Module) -> None:
-        """Take notice of a network that is trained: one with more than matrix products needs autocast."""
-        self.products = self.products and products_are_all(network)
+    def prepare_for(self, network: nn.Module) -> None:
+        """Use autocast from now on when a network that is trained has more than matrix products."""
+        self.products = self.products and has_only_products(network)
 
     def autocast(self) -> AbstractContextManager[None]:
-        """What a forward pass is computed in."""
+        """The context of a forward pass."""
         if self.products:
             return bf16_products()
         return torch.autocast(self.device.type, self.dtype, enabled=self.reduced)
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
-        """Gradients (scaled in fp16), clipping of their norm unless `clip` is 0, and the optimizer's step."""
+        """Backward pass (scaled in fp16), clipping of the gradients' norm to `clip` unless it is 0, optimizer step."""
         optimizer.zero_grad(set_to_none=True)
-        with bf16_products() if self.products else nullcontext():  # of autocast, the graph remembers it
+        with bf16_products() if self.products else nullcontext():  # autograd itself remembers autocast
             self.scaler.scale(loss).backward()
         if clip:
             self.scaler.unscale_(optimizer)
-            weights = [weight for group in optimizer.param_groups for weight in group["params"]]
-            norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
-            if self.device.type != "cpu" or norm > clip:  # elsewhere a look at the norm would wait for the device
-                nn.utils.clip_grads_with_norm_(weights, clip, norm)
+            clip_gradients(optimizer, clip)
         self.scaler.step(optimizer)
         self.scaler.update()
 
@@ -69,22 +72,24 @@ class Precision:
 def choose_precision(amp: str, device: torch.device) -> torch.dtype:
     """The dtype of autocast; float32 means none.
 
-    `auto` is bf16 on GPUs that have it and on CPUs whose bf16 matrix product is measured to be faster; else off.
+    `auto` is bf16 on GPUs that support it and on CPUs whose bf16 matrix product is measured to be faster, else off.
+    Raises OptionError for fp16 on mps.
     """
     if amp == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.bfloat16 if device.type == "cpu" and _bf16_pays() else torch.float32
+        return torch.bfloat16 if device.type == "cpu" and _bf16_is_faster() else torch.float32
     if amp == "fp16" and device.type == "mps":
-        raise OptionError("--amp fp16: not offered on mps, whose gradients cannot be scaled; use bf16 or off")
+        raise OptionError("--amp fp16: not supported on mps, where gradients cannot be scaled; use bf16 or off")
     return {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[amp]
 
 
 @functools.cache
-def _bf16_pays() -> bool:
-    """Time one matrix product both ways: instructions alone do not tell (a CPU without them emulates, slowly).
+def _bf16_is_faster() -> bool:
+    """Time one matrix product in both precisions: a CPU without bf16 instructions emulates them slowly.
 
-    Both in turn and the fastest of many, so that a busy machine says the same as an idle one.
+    The two take turns and the fastest of many trials counts, so that a busy machine gives the same answer as an idle
+    one.
     """
     factors = [torch.ones(SIDE, SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     seconds = [math.inf, math.inf]
@@ -93,18 +98,18 @@ def _bf16_pays() -> bool:
             start = time.perf_counter()
             a @ a
             seconds[kind] = min(seconds[kind], time.perf_counter() - start)
-    return seconds[0] > FASTER * seconds[1]
+    return seconds[0] > MIN_SPEEDUP * seconds[1]
 
 
-def products_are_all(network: nn.Module) -> bool:
-    """Whether all that a network computes with its weights are matrix products: no convolutions, no LSTM."""
+def has_only_products(network: nn.Module) -> bool:
+    """Whether a network computes only matrix products with its weights: no convolutions and no LSTM."""
     return all(isinstance(layer, nn.Linear) for layer in network.modules()
                if any(weight.ndim > 1 for weight in layer.parameters(recurse=False)))  # fmt: skip
 
 
 @functools.cache
-def bf16_products_known(device: torch.device) -> bool:
-    """Whether `bf16_products` does anything: oneDNN ignores the setting on CPUs without AMX, so a product is tried."""
+def bf16_products_work(device: torch.device) -> bool:
+    """Whether `bf16_products` has an effect. oneDNN ignores the setting on CPUs without AMX, so a product is tried."""
     onednn = torch.backends.mkldnn
     if device.type != "cpu" or not onednn.is_available() or not hasattr(onednn, "matmul"):
         return False
@@ -115,10 +120,10 @@ def bf16_products_known(device: torch.device) -> bool:
 
 @contextmanager
 def bf16_products() -> Iterator[None]:
-    """Matrix products of f32 tensors on the CPU read them as bf16 inside, and add up in f32.
+    """Matrix products of f32 tensors on the CPU round their factors to bf16 and add up in f32.
 
-    The same arithmetic as autocast's, without its casts of weights, activations and gradients, which cost a small
-    network what bf16 gains.
+    This is the arithmetic of autocast without its casts of weights, activations and gradients, which cost a small
+    network as much as bf16 gains.
     """
     products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = products.fp32_precision

@@ -1,6 +1,6 @@
-"""report.html: a run on one page that needs nothing but a browser.
+"""report.html: a run on one page that needs only a browser.
 
-The page is report.html beside this file; here its content is gathered from the files of the run's folder.
+The page itself is report.html beside this file; here its content is collected from the files of the run's folder.
 """
 
 import base64
@@ -13,46 +13,44 @@ from typing import Any
 from PIL import Image
 
 from gentool.engine.alarms import PREFIX
-from gentool.engine.folder import OPTIONS
-from gentool.engine.table import Table
+from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, OPTIONS, PICTURES, REPORT, RESULT
+from gentool.engine.journal import is_drawn
+from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
-from gentool.figures.curves import HELD_OUT, panels
+from gentool.figures.curves import HELD_OUT, curve_panels
 from gentool.files import write_text
+from gentool.progress import counted
 
-REPORT = "report.html"
-PICTURES = ("samples", "reconstructions")
-BYTES = 900_000
-"""At most so many bytes of pictures of each kind; epochs are left out at equal distances until they fit."""
-FRAMES = 60
-LOSSLESS = 25_000
-"""Pictures that are larger without loss are kept with some."""
-NO_CURVES = ("epoch", "step", "lr", "images_per_second", "queries_per_second", "seconds")
+MAX_BYTES, MIN_FRAMES = 900_000, 60
+"""Bytes of pictures of each kind; epochs are left out at equal distances until they fit, down to this many."""
+MAX_LOSSLESS = 25_000
+"""Pictures that would be larger than this many bytes without loss are compressed with loss."""
 
 
 def write_report(folder: Path) -> Path:
     """Write the report of a run and return its path. Raises CheckpointError when the folder is no run's."""
     try:
         run = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-        content = gathered(folder, run)
+        content = collect(folder, run)
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder}: not the folder of a run: there is no {error.filename}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: its files are damaged ({error})") from error
     page = (Path(__file__).parent / REPORT).read_text(encoding="utf-8")
     # "<" cannot end the script that holds the content.
-    told = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
-    write_text(folder / REPORT, page.replace(">RUN<", f">{told}<", 1))
+    data = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    write_text(folder / REPORT, page.replace(">RUN<", f">{data}<", 1))
     return folder / REPORT
 
 
-def gathered(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
-    """All that the page shows, as plain values; what is not finite is None."""
-    environment = _read(folder / "environment.json")
-    columns = Table(folder / "metrics.csv").numbers()
-    result = _read(folder / "result.json")
+def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
+    """Everything that the page shows, as plain values; numbers that are not finite are None."""
+    environment = _read(folder / ENVIRONMENT)
+    columns = MetricsFile(folder / METRICS).series()
+    result = _read(folder / RESULT)
     epochs = columns.get("epoch", [])
     seconds = columns["seconds"][-1] if epochs else 0.0
-    summary = f"{len(epochs)} epochs in {seconds:,.0f} s"
+    summary = f"{counted(len(epochs), 'epoch')} in {seconds:,.0f} s"
     return {
         "model": run["model"],
         "data": run["data"],
@@ -78,15 +76,15 @@ def _finite(value: Any) -> Any:
 
 
 def _alarms(folder: Path) -> list[str]:
-    """What was said of alarms, from the log."""
-    log = folder / "log.txt"
+    """The alarms in the log."""
+    log = folder / LOG
     lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     return [line.split(" ", 1)[1] for line in lines if " alarm in epoch " in line]
 
 
 def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
     """The curves, grouped as in losses.png."""
-    drawn = {name: values for name, values in columns.items() if name not in NO_CURVES and not name.startswith(PREFIX)}
+    drawn = {name: values for name, values in columns.items() if is_drawn(name)}
     return [
         [
             {
@@ -98,7 +96,7 @@ def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
             for number, lines in enumerate(panel.terms.values())
             for name, line in lines.items()
         ]
-        for panel in panels(drawn)
+        for panel in curve_panels(drawn)
     ]
 
 
@@ -118,16 +116,16 @@ def _evaluation(path: Path) -> dict[str, Any]:
 
 
 def frames(folder: Path) -> list[dict[str, Any]]:
-    """The pictures of a folder by epoch: first and last, and so many between, at equal distances, as there is room."""
+    """The pictures of a folder by epoch: the first, the last, and as many in between, at equal distances, as fit."""
     paths = sorted(folder.glob("epoch-*.png"))
     if not paths:
         return []
     settings: dict[str, Any] = {"lossless": True}
     largest = len(_webp(paths[-1], settings))
-    if largest > LOSSLESS:
+    if largest > MAX_LOSSLESS:
         settings = {"quality": 75}
         largest = len(_webp(paths[-1], settings))
-    count = max(min(len(paths), FRAMES, BYTES // largest), min(len(paths), 2))
+    count = max(min(len(paths), MIN_FRAMES, MAX_BYTES // largest), min(len(paths), 2))
     chosen = [paths[round((i + 1) * len(paths) / count) - 1] for i in range(count)]
     chosen[0] = paths[0] if count > 1 else paths[-1]
     pictures = (base64.b64encode(_webp(path, settings)).decode() for path in chosen)

@@ -1,13 +1,13 @@
 """Run: the toolbox that a training loop calls. It never calls the loop.
 
-It owns the folder, the device, autocast and the gradient scaler, the order of the data, randomness, the table, the
-pictures, the checkpoints and the display. Everything random is a function of (seed, purpose, step), so a resumed run
-equals an uninterrupted one bit for bit on the CPU at the same thread count.
+It owns the device, precision, the order of the data, randomness, the record of the run and its checkpoints. Everything
+random is a function of (seed, purpose, step), so a resumed run equals an uninterrupted one bit for bit on the CPU at
+the same number of threads.
 """
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -15,135 +15,145 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from gentool.engine import checkpoint
+from gentool.engine import checkpoint, optim
+from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.checkpoint import Header
-from gentool.engine.data import Data, Split
-from gentool.engine.device import choose_device, finite, prepare_backend
+from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
+from gentool.engine.context import StopSignal, training_context
+from gentool.engine.data import ExampleSplit, TrainingData
+from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
-from gentool.engine.folder import MODEL, begin, newest_state, resumable, save_state
-from gentool.engine.interrupt import StopSignal
-from gentool.engine.journal import Journal
+from gentool.engine.folder import ENVIRONMENT, MODEL, begin, is_resumable, newest_state, save_state
+from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
+from gentool.engine.options import TrainOptions
+from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
-from gentool.engine.progress import TrainingProgress
 from gentool.engine.randomness import derived_seed, generator, seed_layers
 from gentool.engine.report import write_report
-from gentool.engine.schedule import factor
-from gentool.engine.terminal import Terminal
-from gentool.errors import Diverged, Stopped
+from gentool.errors import Diverged, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
-from gentool.options import TrainOptions
+from gentool.options import flag
+from gentool.progress import SILENT, Reporter
 
 SAVE_SECONDS = 15.0
-"""Between two saved states there are at least so many seconds, but for the first, the last and a wish to stop."""
+"""Seconds between two saved states, except for the first, the last, and a stop."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
+def check_in_memory(options: TrainOptions) -> None:
+    """Raises OptionError for options of a run without a folder that would write into it."""
+    for name, given in (("gif", options.gif), ("log", options.log != "none")):
+        if given:
+            raise OptionError(f"{flag(name)}: writes into the run's folder, and this run has none")
+
+
 class Run:
-    """One training in one folder. Use it as a context: signals are caught while it is entered."""
+    """One training, in a folder or in memory only. Enter it as a context around the loop.
+
+    Attributes:
+        plan: The length of the run and of its epochs.
+        step: The number of updates made so far.
+        network: The trained network, once an epoch has ended.
+        result: The content of result.json, once the run is finished; also where the folder holds a finished run.
+    """
 
     def __init__(
         self,
-        folder: Path,
         model: str,
         options: TrainOptions,
-        data: Data,
-        terminal: Terminal,
+        data: TrainingData,
         *,
+        folder: Path | None = None,
         overwrite: bool = False,
+        reporter: Reporter = SILENT,
     ) -> None:
-        self.folder, self.options, self.terminal = folder, options, terminal
-        self.journal = Journal(folder, options, terminal)
+        """Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged."""
+        self.options, self.data, self.folder, self.reporter = options, data, folder, reporter
+        self.journal = Journal(folder, options, reporter)
+        self.journal.checks += EVERY_MODEL
         self.device = choose_device(options.device)
-        self.header = Header(
-            model, options.to_json(), data.shape, data.classes, data.name, str(data.folder), data.fingerprint
-        )
-        self.batch_size = min(options.batch_size, len(data.train))
-        self.steps_per_epoch = len(data.train) // self.batch_size
-        epochs = options.epochs or max(1, round(options.updates / self.steps_per_epoch))
-        self.total_steps = options.steps or epochs * self.steps_per_epoch
-        self.total_epochs = -(-self.total_steps // self.steps_per_epoch)
-        self.step = 0
-        self.seconds = 0.0
+        self.header = Header.of(model, options, data)
+        self.plan = Plan.of(options, len(data.train))
+        self.step, self.seconds = 0, 0.0
         self.losses = Losses(self.device)
+        self.losses_text = ""  # those of the last epoch, for the display
         self.validation: dict[str, float] = {}
-        self.stop = StopSignal()
-        self.data = data
-        self.resuming = resumable(folder, self.header, options, overwrite)
-        self.state = newest_state(folder, terminal.say) if self.resuming else None
+        self.network: nn.Module | None = None
+        self.result: dict[str, Any] | None = None
+        self.resuming, self.state = False, None
+        if folder is None:
+            check_in_memory(options)
+            return
+        self.resuming = is_resumable(folder, self.header, options, overwrite)
+        self.state = newest_state(folder, reporter.notice) if self.resuming else None
         if self.state is not None:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
-        films = not options.gif or any(folder.glob("*.gif"))
-        self.result = self.journal.earlier_result() if self.step >= self.total_steps and films else None
+        films_made = not options.gif or any(folder.glob("*.gif"))
+        if self.step >= self.plan.total_steps and films_made:
+            self.result = earlier_result(folder)
 
     def __enter__(self) -> Self:
+        """Raises OptionError for --compile where there is no compiler."""
+        if self.options.compile:
+            check_compiler(self.device)
         kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
-        self.precision = Precision(self.options.amp, self.device, kept)
-        prepare_backend(self.device, self.options.deterministic, self.precision.reduced)
-        torch.manual_seed(derived_seed(self.options.seed, "weights"))
-        self.batches_of = {id(split): split.on(self.device) for split in self.data.splits.values()}
+        self.precision = Precision(self.options.amp, self.device, dtype_name=kept, compiled=self.options.compile)
         self.parts: dict[str, Any] = {}
+        self.optimizers: list[torch.optim.Optimizer] = []
         self.saved_at = float("-inf")
         self.save_due = False
-        self.started_at = time.monotonic() - self.seconds
         self.trained = self.trained_seconds = 0.0
-        self.stop.__enter__()
-        self.progress = TrainingProgress(self.terminal, self.data.unit, self.total_steps, self.step)
+        self.stack = ExitStack()
+        self.stop: StopSignal = self.stack.enter_context(
+            training_context(
+                self.device,
+                derived_seed(self.options.seed, "weights"),
+                deterministic=self.options.deterministic,
+                reduced=self.precision.reduced,
+            )
+        )
+        self.batches_of = {id(split): split.on(self.device) for split in self.data.splits.values()}
+        self.started_at = time.monotonic() - self.seconds
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.progress.close()
-        self.stop.__exit__(kind, error, trace)
+        self.stack.close()
         self.journal.close()
 
     # Networks, optimizers, precision.
 
     def place(self, network: Network) -> Network:
-        """The network on the run's device, channels last; compiled when --compile asks for it."""
-        self.precision.suit(network)
+        """Move a network that is trained to the run's device, channels last."""
+        self.precision.prepare_for(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if self.options.compile:
-            network.compile()
         return network
 
-    def adam(
-        self,
-        network: nn.Module,
-        lr: float,
-        *,
-        betas: tuple[float, float] = (0.9, 0.999),
-        weight_decay: float = 0.0,
-        apart: Mapping[nn.Module, float] | None = None,
-    ) -> torch.optim.Optimizer:
-        """Adam, or AdamW with a weight decay of all but vectors, in one fused kernel where the device has it.
+    def adam(self, network: nn.Module, lr: float, **settings: Any) -> torch.optim.Optimizer:
+        """Adam for a network, with the settings of `gentool.engine.optim.adam`. `batches` sets its learning rate."""
+        optimizer = optim.adam(network, lr, device=self.device, tensor_lr=self.options.compile, **settings)
+        self.optimizers.append(optimizer)
+        return optimizer
 
-        `apart` names parts of the network that do not decay, with their share of the learning rate.
-        """
-        groups: list[dict[str, Any]] = []
-        for part, share in (apart or {}).items():
-            groups.append({"params": list(part.parameters()), "lr": lr * share})
-        own = {id(weight) for group in groups for weight in group["params"]}
-        rest = [weight for weight in network.parameters() if id(weight) not in own]
-        vectors = [weight for weight in rest if weight.ndim < 2 and weight_decay]
-        groups.append({"params": [weight for weight in rest if weight.ndim > 1 or not weight_decay],
-                       "weight_decay": weight_decay})  # fmt: skip
-        if vectors:
-            groups.append({"params": vectors})
-        return torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=self.device.type in ("cpu", "cuda"))
+    def compiled(self, step: Step) -> Step:
+        """A step function, compiled when --compile asks for it."""
+        return compile_step(step, self.device) if self.options.compile else step
+
+    def scalar(self, value: float) -> Tensor:
+        """A number that changes from update to update, as a tensor (): a compiled step would be compiled anew for
+        every float."""
+        return torch.full((), value, device=self.device)
 
     def autocast(self) -> AbstractContextManager[None]:
-        """The precision of --amp for what is computed inside."""
+        """The context of a forward pass, in the precision of --amp."""
         return self.precision.autocast()
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
-        """One update: the schedule's learning rate, gradients (scaled in fp16), clipping of their norm, the step."""
-        share = factor(self.options.schedule, self.step, self.total_steps)
-        for group in optimizer.param_groups:
-            group["lr"] = group.setdefault("initial_lr", group["lr"]) * share
+        """One update: gradients (scaled in fp16), clipping of their norm to `clip` unless it is 0, the step."""
         self.precision.descend(optimizer, loss, clip)
 
     # Randomness.
@@ -157,85 +167,99 @@ class Run:
         return torch.randn(shape, generator=self.generator(purpose), device=self.device)
 
     def fixed_noise(self, purpose: str, *shape: int) -> Tensor:
-        """Standard normal numbers that stay the same through the run and on every device."""
+        """Standard normal numbers that stay the same throughout the run and on every device."""
         return torch.randn(shape, generator=generator(self.options.seed, purpose)).to(self.device)
 
     # The loop.
 
+    def watch(self, *checks: Check) -> None:
+        """Check the rows of metrics.csv for more alarms than those of every model."""
+        self.journal.checks += checks
+
     def resume(self, **parts: Any) -> None:
-        """Name all that changes in training (networks, optimizers, averages); a resumed run gets it back here."""
+        """Name everything that changes in training: networks, optimizers, averages. A resumed run restores it here."""
         self.parts = parts
-        begin(self.folder, self.header, self.resuming)
-        write_json(self.folder / "environment.json", environment(self.device, self.precision.dtype))
-        what = f"{self.header.model} on {self.header.data}, {self.data.described}"
+        what = f"{self.header.model} on {self.header.data}, {self.data.description}"
+        place = "" if self.folder is None else f"{self.folder}: "
+        if self.folder is not None:
+            begin(self.folder, self.header, self.resuming)
+            write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
         if self.state is None:
             self.journal.begin(rows=0)
-            length = f"{self.total_epochs} epochs of {self.steps_per_epoch} updates"
-            self.journal.say(f"{self.folder}: training {what}, {length}, {self.device} {self.precision}")
+            self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
         for name, part in parts.items():
-            part.load_state_dict(state["parts"][name])
+            if isinstance(part, torch.optim.Optimizer):
+                optim.load_state(part, state["parts"][name])
+            else:
+                part.load_state_dict(state["parts"][name])
         self.precision.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
         self.journal.begin(state["rows"])
-        where = f"epoch {self.epoch} of {self.total_epochs}, update {self.step % self.steps_per_epoch}"
-        if self.step >= self.total_steps:
-            where = f"its end, {self.total_epochs} epochs"
-        self.journal.say(f"{self.folder}: resuming {what} at {where}, {self.device} {self.precision}")
-        if state["total_steps"] != self.total_steps and self.options.schedule != "constant":
-            share = factor(self.options.schedule, self.step, self.total_steps)
-            self.journal.say(f"the {self.options.schedule} schedule now spans {self.total_epochs} epochs: "
-                     f"the learning rate goes on at {share:.0%} of its peak")  # fmt: skip
+        where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
+        if self.step >= self.plan.total_steps:
+            where = "its end"
+        self.journal.notice(f"{place}resuming {what} at {where}, {self.device} {self.precision}")
+        if state["total_steps"] != self.plan.total_steps and self.options.schedule != "constant":
+            share = self.plan.lr_share(self.step)
+            self.journal.notice(
+                f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
+                f"the learning rate continues at {share:.0%} of its peak"
+            )
 
     @property
     def epoch(self) -> int:
-        """The epoch under way, from 1."""
-        return self.step // self.steps_per_epoch + 1
+        """The epoch of the next update, from 1."""
+        return self.plan.epoch_of(self.step)
 
     def epochs(self) -> Iterator[int]:
         """The epochs still to do, from 1."""
-        while self.step < self.total_steps:
+        while self.step < self.plan.total_steps:
             yield self.epoch
 
     def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """The batches of the epoch under way that are still to do: images (b, C, H, W) in [0, 1] and labels.
+        """The remaining batches of the epoch: images (b, C, H, W) in [0, 1] and labels.
 
-        Every epoch has an order of its own; the images that do not fill a last batch wait for the next epoch.
-        A wish to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a
-        weight is not finite after the last.
+        Every epoch has an order of its own; examples that do not fill a last batch wait for the next epoch. A request
+        to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a weight
+        is not finite after the last update.
         """
-        epoch = self.epoch
-        images = self.batches_of[id(self.data.train)]
-        order = torch.randperm(len(images), generator=generator(self.options.seed, "order", epoch))
+        epoch, steps_per_epoch, size = self.epoch, self.plan.steps_per_epoch, self.plan.batch_size
+        examples = self.batches_of[id(self.data.train)]
+        order = torch.randperm(len(examples), generator=generator(self.options.seed, "order", epoch))
         self.trained, began = 0.0, time.monotonic()
-        while self.step < min(epoch * self.steps_per_epoch, self.total_steps):
+        while self.step < self.plan.end_of(epoch):
             if self.stop.wanted:
-                self._leave()
+                self._stop()
             seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
-            start = self.step % self.steps_per_epoch * self.batch_size
-            yield images.take(order[start : start + self.batch_size])
+            for optimizer in self.optimizers:
+                optim.set_lr(optimizer, self.plan.lr_share(self.step))
+            if self.options.compile:
+                begin_step(self.device)
+            start = self.step % steps_per_epoch * size
+            yield examples.take(order[start : start + size])
             self.step += 1
-            self.trained += self.batch_size
+            self.trained += size
             self.trained_seconds = time.monotonic() - began
-            self.progress.step(self._where(epoch), self.step, self.speed)
+            self._report(epoch)
         self._check(self.losses.settle())
         if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
             self._check(["weights"])
         long_ago = time.monotonic() - self.saved_at >= SAVE_SECONDS
-        self.save_due = self.step >= self.total_steps or self.stop.wanted or long_ago
+        self.save_due = self.step >= self.plan.total_steps or self.stop.wanted or long_ago
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
-        """Take the losses of this update. Raises Diverged when one is NaN or infinite."""
+        """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
         self._check(self.losses.add(terms), self.step + 1)
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
         self.validation = {f"validation_{name}": value for name, value in terms.items()}
 
-    def in_order(self, split: Split) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """A split once through, in order, in batches."""
-        return self.batches_of[id(split)].in_order(max(self.batch_size, 256))
+    def in_order(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """A split once, in order, in batches."""
+        return self.batches_of[id(split)].in_order(max(self.plan.batch_size, 256))
 
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
@@ -243,99 +267,95 @@ class Run:
         return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
 
     @property
-    def speed(self) -> float:
-        """Training examples per second in this epoch."""
-        return self.trained / max(self.trained_seconds, 1e-9)
-
-    @property
     def pictures_due(self) -> bool:
-        """Whether the epoch that just ended is one to show: the first, the last, and each --sample-every-th."""
-        epoch, every = self._ended_epoch(), self.options.sample_every
-        if every is None:  # few images make short epochs, whose pictures would take longer than they do
-            every = 1 if epoch <= 200 else 10 if epoch <= 2000 else 100
-        return every > 0 and (epoch == 1 or epoch % every == 0 or self.step >= self.total_steps)
+        """Whether pictures are to be saved of the epoch that has just ended."""
+        return self.folder is not None and self.plan.pictures_due(self.step)
 
-    def save_picture(self, name: str, picture: Picture) -> None:
+    def show(self, name: str, picture: Picture) -> None:
         """Write NAME/epoch-0001.png."""
-        self.journal.picture(name, self._ended_epoch(), picture)
+        self.journal.picture(name, self.plan.epochs_begun(self.step), picture)
 
     def save(self, network: nn.Module) -> None:
-        """End the epoch: a row of metrics.csv, the display, and now and then the state and `network` as model.pt."""
-        epoch, last = self._ended_epoch(), self.step >= self.total_steps
+        """End the epoch: a row of metrics.csv, and now and then the state, and `network` as model.pt."""
+        epoch, last = self.plan.epochs_begun(self.step), self.step >= self.plan.total_steps
+        self.network = network
         self.seconds = time.monotonic() - self.started_at
         losses = self.losses.means() | self.validation
-        share = factor(self.options.schedule, self.step - 1, self.total_steps)
-        row = {"epoch": epoch, "step": self.step, **losses, "lr": self.options.lr * share,
-               f"{self.data.unit}_per_second": round(self.speed, 1), "seconds": round(self.seconds, 2)}  # fmt: skip
-        raised = self.journal.row(row)
-        self.progress.epoch(self._where(epoch), losses, self.speed, last)
+        row = {
+            "epoch": epoch,
+            "step": self.step,
+            **losses,
+            "lr": self.options.lr * self.plan.lr_share(self.step - 1),
+            f"{self.data.unit}_per_second": round(self._speed, 1),
+            "seconds": round(self.seconds, 2),
+        }
+        self.losses_text = "".join(f" {name} {value:.4g}" for name, value in losses.items())
+        self._report(epoch)
+        raised = self.journal.add_row(row)
         if self.options.stop_on_collapse and any(alarm.collapse for alarm in raised):
             text = next(alarm.text for alarm in raised if alarm.collapse)
             raise Diverged(
-                f"{self.folder}: {text}. The state before is kept; without --stop-on-collapse the run goes on"
+                f"{self._place}{text}. The state before is kept; without --stop-on-collapse the run continues"
             )
         self.losses.clear()
-        if self.save_due:
+        if self.save_due and self.folder is not None:
             self.saved_at = time.monotonic()
-            self._save_state()
+            self._save_state(self.folder)
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
-        self.journal.draw(now=last)
+        self.journal.draw_curves(now=last)
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
-        """End the training: the film, result.json, and the last line with the command to try next."""
-        self.progress.close()
+        """End the training: the films, result.json with the losses on the test images, report.html."""
         if self.options.gif:
-            self.journal.films()
-        self.journal.result(test or {})
-        write_report(self.folder)
-        self.journal.say(f"{self.folder}: done in {self.seconds:,.0f} s. {self._next()}")
+            self.journal.make_films()
+        self.result = self.journal.finish(test or {})
+        if self.folder is not None:
+            write_report(self.folder)
+        self.journal.notice(f"{self._place}done in {self.seconds:,.0f} s")
 
-    def done_before(self) -> bool:
-        """Whether the same command did all of it before, which is said, and told with --json as it was then."""
-        if self.result is not None:
-            self.terminal.say(f"{self.folder}: finished already, {self.total_epochs} epochs; more --epochs go on, "
-                              f"--overwrite starts again. {self._next()}")  # fmt: skip
-            self.journal.tell(self.result)
-        return self.result is not None
+    @property
+    def _place(self) -> str:
+        return "" if self.folder is None else f"{self.folder}: "
 
-    # Inside.
+    @property
+    def _speed(self) -> float:
+        """Training examples per second in this epoch."""
+        return self.trained / max(self.trained_seconds, 1e-9)
 
-    def _next(self) -> str:
-        return f"Next: {self.options.next_command.format(model=self.header.model)} {self.folder}"
-
-    def _ended_epoch(self) -> int:
-        return -(-self.step // self.steps_per_epoch)
-
-    def _where(self, epoch: int) -> str:
-        return f"epoch {epoch}/{self.total_epochs}"
+    def _report(self, epoch: int) -> None:
+        detail = f"epoch {epoch}/{self.plan.total_epochs}{self.losses_text} {self._speed:,.0f} {self.data.unit}/s"
+        self.reporter.progress("training", self.step, self.plan.total_steps, detail)
 
     def _check(self, broken: Iterable[str], update: int | None = None) -> None:
         update = self.step if update is None else update
         names = ", ".join(broken)
         if names:
+            kept, again = "", ""
+            if self.folder is not None:
+                kept, again = f"; the last good state is kept in {self.folder}", ", with --overwrite"
             raise Diverged(
-                f"{names} became NaN or infinite in epoch {-(-update // self.steps_per_epoch)}, update {update}; "
-                f"the last good state is kept in {self.folder}. Try a lower --lr, or --amp off, with --overwrite"
+                f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{kept}. "
+                f"Try a lower --lr, or --amp off{again}"
             )
 
-    def _save_state(self) -> None:
+    def _save_state(self, path: Path) -> None:
         content = {
             "step": self.step,
             "seconds": time.monotonic() - self.started_at,
-            "total_steps": self.total_steps,
+            "total_steps": self.plan.total_steps,
             "precision": self.precision.name,
-            "rows": len(self.journal.table.rows),
+            "rows": len(self.journal.rows),
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
-        save_state(self.folder, self.step, self.header, content)
+        save_state(path, self.step, self.header, content)
 
-    def _leave(self) -> None:
+    def _stop(self) -> None:
         self._check(self.losses.settle())
-        self._save_state()
-        self.journal.draw(now=True)
-        raise Stopped(
-            f"{self.folder}: stopped in epoch {self.epoch} of {self.total_epochs}, update "
-            f"{self.step % self.steps_per_epoch}; the same command goes on from here"
-        )
+        where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
+        if self.folder is None:
+            raise Stopped(f"stopped in {where}; nothing is saved, because the run has no folder")
+        self._save_state(self.folder)
+        self.journal.draw_curves(now=True)
+        raise Stopped(f"{self.folder}: stopped in {where}; the same command continues from here")

@@ -1,38 +1,45 @@
 """The terminal contract: data on stdout, everything else on stderr.
 
-In a terminal progress is a live Rich display; anywhere else it is one plain line every few seconds.
-`--quiet` keeps only errors and data; `--json` makes every datum one JSON object a line.
+In a terminal, progress is a live Rich display; anywhere else it is one plain line every few seconds. `--quiet` keeps
+only errors and data; `--json` prints all data as JSON, one object per line.
 """
 
-import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from gentool.options import Validated, option
+from gentool.progress import Reporter
 
 PLAIN_SECONDS = 5.0
-"""Seconds between two plain progress lines where there is no terminal."""
+"""Seconds between two plain lines of progress where stderr is no terminal."""
+REFRESH_SECONDS = 0.2
+"""Seconds between two updates of the live display."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TerminalOptions(Validated):
-    """What a command says, and how."""
+    """What a command prints."""
 
     panel: ClassVar[str] = "Terminal"
 
-    quiet: bool = option(False, "Say nothing but errors and data.", resume="free")
-    json: bool = option(False, "Print data as JSON, one object a line.", resume="free")
+    quiet: bool = option(False, "Print only errors and data.", resume="free")
+    json: bool = option(False, "Print data as JSON, one object per line.", resume="free")
 
 
-class Terminal:
-    """Where a command speaks. `live` is true when stderr is a terminal that can redraw a line."""
+class Terminal(Reporter):
+    """Shows progress and notices on stderr, and prints data on stdout. Use it as a context to remove the live display.
+
+    `live` is true when stderr is a terminal that can redraw a line.
+    """
 
     def __init__(self, options: TerminalOptions | None = None) -> None:
         options = options or TerminalOptions()
@@ -40,11 +47,63 @@ class Terminal:
         self.json = options.json
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not self.quiet
+        self.bar: Progress | None = None
+        self.current = ""  # the task that is shown
+        self.line = ""
+        self.began = self.shown = self.printed = float("-inf")
+        self.first_done = self.done = 0
+        self.finished = False
 
-    def say(self, text: str) -> None:
-        """A line for a person, on stderr."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the live display."""
+        if self.bar is not None:
+            self.bar.stop()
+        self.bar, self.current = None, ""
+
+    # What a reporter shows.
+
+    def notice(self, text: str) -> None:
+        """A line for the user, on stderr."""
         if not self.quiet:
             self.console.print(text, markup=False)
+
+    def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
+        """The live display, or now and then a plain line; one task at a time."""
+        now = time.monotonic()
+        if task != self.current or done < self.done:
+            self._begin(task, done, total, now)
+        self.done, self.finished = done, total is not None and done >= total
+        if self.bar is not None:
+            if now - self.shown >= REFRESH_SECONDS:
+                self.bar.update(self.bar.task_ids[0], completed=done, total=total, detail=detail)
+                self.bar.start()  # what takes no time is not shown
+                self.shown = now
+            if self.finished:
+                self.close()
+            return
+        self.line = f"{detail}, {done / total:.0%}, {self._remaining(done, total, now)} left" if detail and total else (
+            f"{detail or task} {done:,}/{'?' if total is None else f'{total:,}'}"
+        )  # fmt: skip
+        if now - self.shown >= PLAIN_SECONDS and not self.finished:
+            self._print_line(now)
+
+    def epoch(self, row: Mapping[str, int | float]) -> None:
+        """With --json the row as an object; where there is no live display, a line unless one was printed just now;
+        the last epoch always has one."""
+        self.emit({"event": "epoch", **row})
+        now = time.monotonic()
+        if not self.live and self.line and (self.finished or now - self.printed >= PLAIN_SECONDS):
+            self._print_line(now)
+
+    # Data.
 
     def data(self, text: str) -> None:
         """A line of data, on stdout."""
@@ -62,30 +121,33 @@ class Terminal:
         elif not sys.stdout.isatty():
             self.data(str(path))
 
-    @contextlib.contextmanager
-    def progress(self, description: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-        """A bar; the caller gives `update(done)` or `update(done, total)`."""
-        known = total
-        if not self.live:
-            said = time.monotonic()
+    def _begin(self, task: str, done: int, total: int | None, now: float) -> None:
+        self.close()
+        self.current, self.first_done, self.line = task, done, ""
+        self.began = self.shown = now
+        self.printed = float("-inf")  # so that the first epoch of a training is printed
+        if self.live:
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=16),
+                TextColumn("{task.percentage:>3.0f}%, left"),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[detail]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+                expand=True,
+                console=self.console,
+                transient=True,
+                refresh_per_second=4,
+            )
+            self.bar.add_task(task, total=total, completed=done, detail="")
 
-            def tell(done: int, total: int | None = None) -> None:
-                nonlocal said
-                if time.monotonic() - said >= PLAIN_SECONDS:
-                    said = time.monotonic()
-                    self.say(f"{description} {done:,}/{total or known or '?'}")
+    def _print_line(self, now: float) -> None:
+        self.shown = self.printed = now
+        self.notice(self.line)
 
-            yield tell
-            return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=self.console, transient=True)
-        task = bar.add_task(description, total=total)
-
-        def draw(done: int, total: int | None = None) -> None:
-            bar.start()  # what is already there needs no bar
-            bar.update(task, completed=done, total=total or known)
-
-        try:
-            yield draw
-        finally:
-            bar.stop()
+    def _remaining(self, done: int, total: int, now: float) -> str:
+        """The time left at the speed so far, as h:mm:ss."""
+        made = done - self.first_done
+        if made <= 0:
+            return "?"
+        seconds = int((now - self.began) / made * (total - done))
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"

@@ -1,1 +1,7 @@
-"""How good is a trained model: numbers beside their floor, with the feature network and the count in their names."""
+"""How good a trained model is, beside what real images score. Start reading in `evaluate.py`.
+
+`features` are the networks through which images are compared, `fidelity` the scores in their features, `memorisation`
+detects copies, `likelihood` bounds log p(x), `intervals` says how certain a number is. `compare` puts models side by
+side, `budget` trains them first. Functions return values; `Evaluation.save` and `Comparison.save` write them to a
+folder.
+"""

@@ -1,10 +1,9 @@
-"""A small convolutional classifier of a labelled data set: trained once, on this machine, and kept in the cache.
+"""A small convolutional classifier of a labelled data set, trained once on this machine and kept in the cache.
 
-It names what samples show, and its last maps are features that know what matters in these images.
+It says which class a sample shows, and its last feature maps describe what matters in these images.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,20 +17,21 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.precision import choose_precision
 from gentool.engine.randomness import derived_seed, generator
-from gentool.engine.terminal import Terminal
 from gentool.errors import CheckpointError
+from gentool.progress import SILENT, Reporter
 
-RECIPE = 1
-"""Counted up whenever the network or its training changes, so that older ones are left aside."""
-EPOCHS, UPDATES, BATCH, PEAK, REACH = 8, 1500, 256, 4e-3, 2
-"""At least so many epochs and updates, one-cycle; images are shifted by up to `REACH` pixels."""
+VERSION = 1
+"""Raised whenever the network or its training changes, so that older classifiers are no longer used."""
+EPOCHS, UPDATES, BATCH, PEAK_LR, MAX_SHIFT = 8, 1500, 256, 4e-3, 2
+"""At least this many epochs and updates, one-cycle; images are shifted by up to `MAX_SHIFT` pixels."""
 LARGEST_MAP = 40
-"""Images of a longer side begin with strided convolutions."""
-CHUNK = 128
+"""The first convolution of larger images is strided."""
+AT_ONCE = 128
+KIND = "classifier"
 
 
 class Classifier(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> logits (N, classes); `maps` gives what the last linear layer reads."""
+    """Images (N, C, H, W) in [0, 1] -> logits (N, classes). `maps` are the layers before the last linear one."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Classifier(nn.Module):
         self.read = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * size, classes))
 
     def forward(self, x: Tensor) -> Tensor:
-        """The logits."""
+        """Images (N, C, H, W) -> logits (N, classes)."""
         return self.read(self.maps(x))
 
 
@@ -57,40 +57,41 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 
 @dataclass(frozen=True)
-class KnownClassifier:
-    """`network` in eval mode; `accuracy` is its share of right answers on the real test images."""
+class TrainedClassifier:
+    """`network` is in eval mode; `accuracy` is its accuracy on the real test images."""
 
     network: Classifier
     accuracy: float
 
 
 def classifier_path(data: ImageData) -> Path:
-    """Where the classifier of these images is kept."""
-    return cache_folder() / "features" / f"classifier-{RECIPE}-{data.fingerprint[:16]}.pt"
+    """The file of the classifier of these images."""
+    return cache_folder() / "features" / f"classifier-{VERSION}-{data.fingerprint[:16]}.pt"
 
 
-def known_classifier(data: ImageData, device: torch.device, voice: Terminal) -> KnownClassifier:
-    """The classifier of a labelled set, from the cache or trained now, and its accuracy on the test images."""
+def classifier_of(data: ImageData, device: torch.device, *, reporter: Reporter = SILENT) -> TrainedClassifier:
+    """The classifier of a labelled data set, from the cache, or trained now and kept there."""
     path = classifier_path(data)
     network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
-        content = checkpoint.load(path, "classifier")[1]
-        network.load_state_dict(content["weights"])
-        known = KnownClassifier(network.eval(), content["accuracy"])
+        content = checkpoint.load(path, KIND)[1]
+        checkpoint.restore(network, content, path)
+        trained = TrainedClassifier(network.eval(), content["accuracy"])
     except CheckpointError as error:
         if path.exists():
-            voice.say(f"{error}; trained again")
-        with voice.progress("training a classifier") as update:
-            network = _train(data, device, update)
-        known = KnownClassifier(network, accuracy(network, data.test))
-        header = Header("classifier", {}, data.shape, data.classes, data.name, str(data.folder), data.fingerprint)
-        checkpoint.save(path, "classifier", header, {"weights": network.state_dict(), "accuracy": known.accuracy})
-    voice.say(f"classifier of {data.name}: reads {known.accuracy:.2%} of {len(data.test):,} test images right ({path})")
-    return known
+            reporter.notice(f"{error}; training it again")
+        network = _train(data, device, reporter)
+        trained = TrainedClassifier(network, accuracy(network, data.test))
+        content = {"weights": network.state_dict(), "accuracy": trained.accuracy}
+        checkpoint.save(path, KIND, Header.of(KIND, None, data), content)
+    reporter.notice(
+        f"classifier of {data.name}: {trained.accuracy:.2%} right on {len(data.test):,} test images ({path})"
+    )
+    return trained
 
 
-def _train(data: ImageData, device: torch.device, on_progress: Callable[..., None]) -> Classifier:
-    """Descend the cross-entropy on the training images."""
+def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classifier:
+    """Minimise the cross-entropy on the training images."""
     images = data.train.on(device)
     batch = min(BATCH, max(16, len(images) // 50), len(images))
     per_epoch = len(images) // batch
@@ -99,8 +100,8 @@ def _train(data: ImageData, device: torch.device, on_progress: Callable[..., Non
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(0, "classifier"))
         network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(network.parameters(), PEAK, weight_decay=0.01, fused=device.type != "mps")
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK, total_steps=epochs * per_epoch)
+        optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=0.01, fused=device.type != "mps")
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LR, total_steps=epochs * per_epoch)
         for epoch in range(epochs):
             order = torch.randperm(len(images), generator=generator(0, "classifier", epoch))
             for number, index in enumerate(order.split(batch)[:per_epoch]):
@@ -113,29 +114,29 @@ def _train(data: ImageData, device: torch.device, on_progress: Callable[..., Non
                 loss.backward()
                 optimizer.step()
                 schedule.step()
-                on_progress(epoch * per_epoch + number + 1, epochs * per_epoch)
+                reporter.progress("training a classifier", epoch * per_epoch + number + 1, epochs * per_epoch)
     return network.eval()
 
 
 def _shifted(x: Tensor) -> Tensor:
-    """The batch moved by one shift of up to `REACH` pixels."""
-    down, right = torch.randint(-REACH, REACH + 1, (2,)).tolist()
-    moved = F.pad(x, (REACH + right, REACH - right, REACH + down, REACH - down))
-    return moved[:, :, REACH:-REACH, REACH:-REACH]
+    """The batch, all of it shifted by the same random number of pixels."""
+    down, right = torch.randint(-MAX_SHIFT, MAX_SHIFT + 1, (2,)).tolist()
+    moved = F.pad(x, (MAX_SHIFT + right, MAX_SHIFT - right, MAX_SHIFT + down, MAX_SHIFT - down))
+    return moved[:, :, MAX_SHIFT:-MAX_SHIFT, MAX_SHIFT:-MAX_SHIFT]
 
 
 @torch.no_grad()
-def read(network: Classifier, images: Tensor) -> Tensor:
-    """The class (N,) that uint8 images (N, C, H, W) are taken for, on the CPU."""
+def predict(network: Classifier, images: Tensor) -> Tensor:
+    """The predicted class (N,) of uint8 images (N, C, H, W), on the CPU."""
     device = next(network.parameters()).device
     parts = []
-    for part in images.split(CHUNK):
+    for part in images.split(AT_ONCE):
         x = part.to(device).contiguous(memory_format=torch.channels_last).float() / 255
         parts.append(network(x).argmax(1).cpu())
     return torch.cat(parts)
 
 
 def accuracy(network: Classifier, split: Split) -> float:
-    """The share of a labelled split that is read right."""
+    """The share of a labelled split that is classified right."""
     assert split.labels is not None
-    return (read(network, split.images) == split.labels).double().mean().item()
+    return (predict(network, split.images) == split.labels).double().mean().item()

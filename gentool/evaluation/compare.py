@@ -1,146 +1,171 @@
-"""`gentool compare`: several trained models in one table and one picture, all measured in the same way."""
+"""Several trained models in one table and one picture, all scored in the same way."""
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
+
+from torch import Tensor
 
 from gentool.data.images import ImageData
 from gentool.engine.checkpoint import Header
-from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
-from gentool.evaluation.budget import training
-from gentool.evaluation.evaluate import SHOWN, Evaluation, evaluate
-from gentool.evaluation.fidelity import Judge
-from gentool.evaluation.samples import draw, shuffled
-from gentool.evaluation.settings import Settings
-from gentool.evaluation.table import FLOOR, NO_SCORES
-from gentool.figures.grids import save_png
-from gentool.figures.panels import panels
-from gentool.files import write_csv, write_text
-from gentool.latent.trained import Trained
-from gentool.models import model_module
+from gentool.evaluation.budget import training_cost
+from gentool.evaluation.evaluate import SHOWN, Evaluation, evaluate, references_for
+from gentool.evaluation.held_out import HELD_OUT
+from gentool.evaluation.options import EvaluateOptions, ScoreOptions
+from gentool.evaluation.samples import draw_samples, shuffled
+from gentool.evaluation.summary import FLOOR, NO_SCORES
+from gentool.figures.grids import save_png, side_by_side
+from gentool.files import write_text
+from gentool.latent.images import load_for
+from gentool.latent.model import Model
+from gentool.models import options_class
+from gentool.progress import SILENT, Reporter
+from gentool.tables import Table, cell, mean_and_sd
 
 NO_NUMBERS = ("model", "checkpoints")
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """Checkpoints that differ in their seed alone."""
+class Contender:
+    """Models that differ only in their seed, under one name."""
 
     name: str
-    checkpoints: list[Trained]
+    models: list[Model]
 
 
-def recipes(checkpoints: Sequence[Trained]) -> list[Recipe]:
-    """Checkpoints of the same model and options together, but for the seed and what does not touch the numbers.
+@dataclass(frozen=True)
+class Comparison:
+    """What the models scored.
 
-    They are in order of appearance, named by their model, or by their folder where two recipes have the same one.
+    `table` has a row per contender, with means and, in columns that end in _sd, standard deviations over its seeds, and
+    a row for the floor. `evaluations` has those of each contender's models, `samples` the images of its first one.
     """
-    groups: dict[str, list[Trained]] = {}
-    for trained in checkpoints:
-        groups.setdefault(_recipe_key(trained.header), []).append(trained)
-    models = [group[0].header.model for group in groups.values()]
+
+    table: Table
+    evaluations: dict[str, list[Evaluation]]
+    samples: dict[str, Tensor] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def to_markdown(self) -> str:
+        """The table turned on its side: a column per model, a row per score."""
+        rows = self.table.rows
+        names = [name for name in self.table.columns if name not in NO_NUMBERS]
+        names = [name for name in names if not (name.endswith("_sd") and name[:-3] in names)]
+        heads = [
+            row["model"] + (f" ({row['checkpoints']} seeds)" if row.get("checkpoints", 1) > 1 else "") for row in rows
+        ]
+        lines = [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(rows)}"]
+        lines += [f"| {name} | {' | '.join(cell(row, name) for row in rows)} |" for name in names]
+        return "\n".join([*lines, "", *self.notes]) + "\n"
+
+    def save(self, folder: Path | str) -> Path:
+        """Write comparison.csv, .md and .png, and a folder for each evaluation, into a folder, which is returned."""
+        folder = Path(folder)
+        self.table.to_csv(folder / "comparison.csv")
+        write_text(folder / "comparison.md", self.to_markdown())
+        save_png(side_by_side(self.samples), folder / "comparison.png")
+        for name, evaluations in self.evaluations.items():
+            for number, evaluation in enumerate(evaluations):
+                evaluation.save(folder / "evaluations" / f"{name}-{number}")
+        return folder
+
+
+def compare(
+    models: Sequence[Model],
+    data: ImageData | Path | str | None = None,
+    options: ScoreOptions | None = None,
+    *,
+    reporter: Reporter = SILENT,
+    **settings: Any,
+) -> Comparison:
+    """Score several models in the same way; models that differ only in their seed become one row.
+
+    `data` are the real images, by default those that the first model was trained on; `settings` are the fields of
+    `ScoreOptions`. Raises DataError for models of images of another shape.
+    """
+    options = ScoreOptions.resolve(options, settings)
+    data = load_for(models[0].header, data, reporter=reporter)
+    for model in models:
+        if model.shape != data.shape:
+            raise DataError(f"{model.path}: its images are not of the shape of {data.name}'s; compare it alone")
+    references = references_for(data, options, models[0].device, reporter=reporter)
+    shared = {field.name: getattr(options, field.name) for field in fields(ScoreOptions)}
+    rows, samples = [], {}
+    evaluations: dict[str, list[Evaluation]] = {}
+    floor: dict[str, Any] = {}
+    for contender in contenders(models):
+        samples[contender.name] = draw_samples(contender.models[0], data, SHOWN, options.seed).images
+        numbers = []
+        for model in contender.models:
+            reporter.notice(f"{contender.name}: {model.path or 'in memory'}")
+            own = EvaluateOptions(half_samples=0, **(shared if model.has_likelihood else without_likelihood(shared)))
+            evaluation = evaluate(model, data, own, references=references, reporter=reporter)
+            evaluations.setdefault(contender.name, []).append(evaluation)
+            numbers.append(numbers_of(evaluation, model))
+            floor |= scores_of(next(row for row in evaluation.table if row["what"] == FLOOR))
+        (summary,) = mean_and_sd(numbers)
+        summary.pop("parameters_sd", None)
+        rows.append({"model": contender.name, "checkpoints": len(numbers)} | summary)
+    rows.append({"model": FLOOR} | floor)
+    columns = [*NO_NUMBERS, *dict.fromkeys(name for row in rows for name in row if name not in NO_NUMBERS)]
+    samples["training images"] = data.train.images[shuffled(len(data.train), options.seed)[:SHOWN]]
+    hashes = ", ".join(f"{one.network.name} {one.network.hash}" for one in references)
+    notes = (
+        f"Data: {data.name}, {len(data.test):,} test images. ± is the standard deviation over training seeds.",
+        f"Feature networks and their hashes: {hashes}. Do not compare with scores from networks with other hashes.",
+    )
+    return Comparison(Table(rows, columns), evaluations, samples, notes)
+
+
+def without_likelihood(settings: dict[str, Any]) -> dict[str, Any]:
+    """The options of a model without a likelihood, among models that have one."""
+    return {name: value for name, value in settings.items() if name not in ("k", "bound_images", "binarise")}
+
+
+def contenders(models: Sequence[Model]) -> list[Contender]:
+    """Group models of equal options, except for the seed and for options that do not affect the weights.
+
+    They are in order of appearance, named by their model, or by their folder where two have the same model.
+    """
+    groups: dict[str, list[Model]] = {}
+    for model in models:
+        groups.setdefault(_key(model.header), []).append(model)
+    kinds = [group[0].name for group in groups.values()]
     made = []
     for group in groups.values():
-        model = group[0].header.model
-        folder = group[0].path.resolve().parent.name
-        made.append(Recipe(model if models.count(model) == 1 else folder, group))
-    names = [recipe.name for recipe in made]
+        first = group[0]
+        folder = first.name if first.path is None else first.path.resolve().parent.name
+        made.append(Contender(first.name if kinds.count(first.name) == 1 else folder, group))
+    names = [contender.name for contender in made]
     return [
-        recipe if names.count(recipe.name) == 1 else Recipe(f"{recipe.name} {number}", recipe.checkpoints)
-        for number, recipe in enumerate(made, 1)
+        contender
+        if names.count(contender.name) == 1
+        else Contender(f"{contender.name} {names[: place + 1].count(contender.name)}", contender.models)
+        for place, contender in enumerate(made)
     ]
 
 
-def _recipe_key(header: Header) -> str:
-    options = model_module(header.model).Options.from_json(header.options)
+def _key(header: Header) -> str:
+    options = options_class(header.model).from_json(header.options)
     free = {"seed"} | {field.name for field in fields(options) if field.metadata["resume"] == "free"}
     kept = {name: value for name, value in options.to_json().items() if name not in free}
     return json.dumps([header.model, header.fingerprint, kept], sort_keys=True)
 
 
-def compare(
-    checkpoints: Sequence[Trained], data: ImageData, judges: list[Judge], settings: Settings, folder: Path,
-    voice: Terminal,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """Evaluate all, and write comparison.csv, comparison.md and comparison.png; the rows of the first.
-
-    A recipe with several seeds has the means over them, and their standard deviations in columns that end with _sd.
-    Every checkpoint's evaluation is a folder beside them. Raises DataError for models of images of another shape.
-    """
-    for trained in checkpoints:
-        if trained.header.shape != data.shape:
-            raise DataError(f"{trained.path}: its images are not of the shape of {data.name}'s; compare it alone")
-    rows, shown = [], {}
-    floor: dict[str, Any] = {}
-    for recipe in recipes(checkpoints):
-        shown[recipe.name] = draw(recipe.checkpoints[0], data, SHOWN, settings.seed).images
-        found = []
-        for number, trained in enumerate(recipe.checkpoints):
-            voice.say(f"{recipe.name}: {trained.path}")
-            place = folder / "evaluations" / f"{recipe.name}-{number}"
-            judged = evaluate(trained, data, judges, settings, place, voice)
-            judged.write(place)
-            found.append(numbers(judged, trained))
-            floor |= scores(next(row for row in judged.rows if row["what"] == FLOOR))
-        rows.append({"model": recipe.name, "checkpoints": len(found)} | summed_up(found))
-    rows.append({"model": FLOOR} | floor)
-    columns = ["model", "checkpoints", *dict.fromkeys(name for row in rows for name in row if name not in NO_NUMBERS)]
-    write_csv(folder / "comparison.csv", rows, columns)
-    write_text(folder / "comparison.md", markdown(rows, data, judges))
-    shown["training images"] = data.train.images[shuffled(len(data.train), settings.seed)[:SHOWN]]
-    save_png(panels(shown), folder / "comparison.png")
-    return rows
-
-
-def scores(row: dict[str, Any]) -> dict[str, Any]:
+def scores_of(row: dict[str, Any]) -> dict[str, Any]:
     """The scores of a row of an evaluation."""
     return {name: value for name, value in row.items() if name not in NO_SCORES}
 
 
-def numbers(judged: Evaluation, trained: Trained) -> dict[str, float]:
-    """All of one checkpoint that has a number: its size, its training, what its samples and reconstructions score."""
-    found: dict[str, float] = {"parameters": judged.facts["parameters"]} | training(trained.path.parent)
-    for row in judged.rows:
-        if row["what"] == "test images" or (
-            row["what"] == "samples" and row["seed"] == judged.facts["settings"]["seed"]
-        ):
-            found |= scores(row)
-    return found
-
-
-def summed_up(found: Iterable[dict[str, float]]) -> dict[str, float]:
-    """Means over checkpoints, and where there are several the standard deviations."""
-    found = list(found)
-    row: dict[str, float] = {}
-    for name in dict.fromkeys(name for one in found for name in one):
-        values = [one[name] for one in found if name in one]
-        row[name] = mean(values) if len(set(values)) > 1 else values[0]
-        if len(values) > 1 and name != "parameters":
-            row[f"{name}_sd"] = stdev(values)
-    return row
-
-
-def markdown(rows: list[dict[str, Any]], data: ImageData, judges: list[Judge]) -> str:
-    """The table turned on its side: a column for each model, a row for each number, ± the deviation over seeds."""
-    names = [name for name in dict.fromkeys(n for row in rows for n in row) if name not in NO_NUMBERS]
-    names = [name for name in names if not (name.endswith("_sd") and name[:-3] in names)]
-    heads = [row["model"] + (f" ({row['checkpoints']} seeds)" if row.get("checkpoints", 1) > 1 else "") for row in rows]
-    lines = [f"| | {' | '.join(heads)} |", f"| --- |{' --- |' * len(rows)}"]
-    for name in names:
-        cells = [f"{row[name]:{_form(row[name])}}" if name in row else "" for row in rows]
-        spread = [f" ± {row[name + '_sd']:.2g}" if f"{name}_sd" in row else "" for row in rows]
-        lines.append(f"| {name} | {' | '.join(map(str.__add__, cells, spread))} |")
-    used = ", ".join(f"{judge.network.name} {judge.network.hash}" for judge in judges)
-    notes = (
-        f"Data: {data.name}, {len(data.test):,} test images. ± is the standard deviation over training seeds.",
-        f"Feature networks and their hashes: {used}; numbers of other hashes must not be compared with these.",
-    )
-    return "\n".join([*lines, "", *notes]) + "\n"
-
-
-def _form(value: float) -> str:
-    return ",.0f" if abs(value) >= 1000 or (isinstance(value, int) and not isinstance(value, bool)) else ".4g"
+def numbers_of(evaluation: Evaluation, model: Model) -> dict[str, float]:
+    """Everything about one model that is a number: its size, its training, its scores."""
+    numbers: dict[str, float] = {"parameters": evaluation.facts["parameters"]}
+    numbers |= training_cost(model)
+    numbers |= scores_of(evaluation.scores)
+    for row in evaluation.table:
+        if row["what"] == HELD_OUT:
+            numbers |= scores_of(row)
+    return numbers

@@ -1,172 +1,272 @@
-"""`gentool evaluate`: everything that can be said of one trained model, as one table with its floor, and pictures."""
+"""Evaluation of one trained model: a table of scores beside their floor, and pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gentool.data.images import ImageData
 from gentool.engine.environment import environment
-from gentool.engine.terminal import Terminal
-from gentool.errors import DataError
-from gentool.evaluation.agreement import seen
-from gentool.evaluation.classifier import read
-from gentool.evaluation.features import feature_networks
-from gentool.evaluation.fidelity import Judge, in_order
+from gentool.errors import DataError, OptionError
+from gentool.evaluation.agreement import class_scores
+from gentool.evaluation.classifier import predict
+from gentool.evaluation.features import default_names, feature_networks
+from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import held_out_scores
+from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import Distances, copied_share
-from gentool.evaluation.samples import Drawn, draw, shuffled
-from gentool.evaluation.settings import Settings
-from gentool.evaluation.table import FLOOR, interval_rows, over_seeds
+from gentool.evaluation.options import MIN_IMAGES, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
+from gentool.evaluation.samples import Samples, draw_samples, shuffled
+from gentool.evaluation.summary import FLOOR, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
-from gentool.figures.outlines import outlines
-from gentool.files import write_csv, write_json
-from gentool.latent.sample import Prior
-from gentool.latent.trained import Trained
+from gentool.figures.histograms import outlines
+from gentool.files import write_json
+from gentool.latent.images import load_for
+from gentool.latent.model import Model
+from gentool.latent.prior import MixturePrior, Prior
 from gentool.metrics.classes import class_entropy
+from gentool.options import flag
+from gentool.progress import SILENT, Reporter
+from gentool.tables import Table
 
-LEAST = 12
-"""So many test and training images are needed: density looks at the fifth neighbour, in half-samples too."""
 SHOWN, PAIRS = 25, 10
+"""Samples in the picture, and pairs of a sample and its nearest training image."""
 MEMORISING = 0.1
-"""So large a share of samples nearer to the training images than 99 of 100 held-out ones are is called copying."""
+"""A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
+held-out images are."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """How near samples lie to the training images in the features of one network.
+
+    `samples` and `train` are uint8 pairs (P, C, H, W), nearest first; `distances` (N,) are those of all samples and
+    `held_out` (R,) those of the test images.
+    """
+
+    samples: Tensor
+    train: Tensor
+    distances: Tensor
+    held_out: Tensor
 
 
 @dataclass
 class Evaluation:
-    """`rows` of evaluation.csv; `facts` is the rest of evaluation.json; `tables` are CSV files by their names."""
+    """What a model scored.
 
-    rows: list[dict[str, Any]]
+    Attributes:
+        table: A row for the samples, for the ends of their intervals, for the floor, and for the held-out images.
+        facts: The model, the data, the options, and the feature networks with their hashes.
+        tables: More tables: `agreement` per class, `dimensions` of a VAE.
+        samples: The first samples, uint8 (25, C, H, W).
+        neighbours: The nearest training images, by feature network.
+    """
+
+    table: Table
     facts: dict[str, Any]
-    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    samples: Tensor = field(default_factory=lambda: torch.empty(0))
+    neighbours: dict[str, Neighbours] = field(default_factory=dict)
 
-    def write(self, folder: Path) -> None:
-        """evaluation.csv, the other tables, and evaluation.json."""
-        write_csv(folder / "evaluation.csv", self.rows)
-        for name, rows in self.tables.items():
-            write_csv(folder / name, rows)
-        write_json(folder / "evaluation.json", self.facts | {"rows": self.rows} | self.tables)
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the samples of the first seed, by name."""
+        return dict(next(row for row in self.table if row["what"] == SAMPLES))
+
+    @property
+    def memorising(self) -> bool:
+        """Whether the samples are suspiciously near to the training images."""
+        return bool(self.facts["memorising"])
+
+    def __str__(self) -> str:
+        return "\n".join(summary_lines(self.table.rows))
+
+    def save(self, folder: Path | str) -> Path:
+        """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
+        folder = Path(folder)
+        self.table.to_csv(folder / "evaluation.csv")
+        for name, table in self.tables.items():
+            table.to_csv(folder / f"{name}.csv")
+        rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
+        write_json(folder / "evaluation.json", self.facts | {"rows": self.table.rows} | rows)
+        save_png(grid(self.samples), folder / "samples.png")
+        for name, near in self.neighbours.items():
+            pairs = labelled_rows(torch.cat([near.samples, near.train]), ["sample", "training image"])
+            save_png(pairs, folder / f"nearest_{name}.png")
+            outlines(
+                {"samples": near.distances.numpy(), "held-out real images": near.held_out.numpy()},
+                folder / f"distances_{name}.png",
+                x=f"distance to the nearest training image, {name} features",
+            )
+        return folder
 
 
-def judges_of(names: tuple[str, ...], data: ImageData, device: torch.device, seed: int, weights: Path | None,
-              voice: Terminal) -> list[Judge]:  # fmt: skip
-    """What samples are to be compared with, through each of the named networks.
+def evaluate(
+    model: Model,
+    data: ImageData | Path | str | None = None,
+    options: EvaluateOptions | None = None,
+    *,
+    prior: Prior | None = None,
+    references: Sequence[Reference] | None = None,
+    reporter: Reporter = SILENT,
+    **settings: Any,
+) -> Evaluation:
+    """Score a model's samples and, if it encodes, its reconstructions, against the test images of a data set.
+
+    Args:
+        data: The real images; those of the model's training by default.
+        options: What to measure; or give the fields of `EvaluateOptions` as `settings`.
+        prior: A density to draw the codes from, such as `model.fit_prior(data)`; N(0, I) by default.
+        references: The real images in the features of the networks, where several models are compared.
+
+    Raises OptionError for an option that the model does not support, DataError where there are too few images or no
+    labels.
+    """
+    options = EvaluateOptions.resolve(options, settings)
+    check_likelihood(model, options)
+    data = load_for(model.header, data, reporter=reporter)
+    if data.fingerprint != model.header.fingerprint:
+        reporter.notice(
+            "the model was trained on other images, or on another split of them: its scores for copying and for "
+            "held-out images may not hold"
+        )
+    if references is None:
+        references = references_for(data, options, model.device, reporter=reporter)
+    count = min(options.samples, len(data.train))
+    if count < options.samples:
+        reporter.notice(f"{count:,} samples: as many as there are training images, which are the floor")
+    evaluation = Evaluation(Table([]), facts_of(model, data, references, options, count, prior))
+    intervals: dict[str, Interval] = {}
+    rows: list[dict[str, Any]] = []
+    for seed in range(options.seed, options.seed + options.seeds):
+        samples = draw_samples(model, data, count, seed, prior=prior, reporter=reporter)
+        row = {"what": SAMPLES, "seed": seed, "images": count, "reference": len(data.test)}
+        first = evaluation if seed == options.seed else None
+        rows.append(row | score(samples, data, references, options, first, intervals, reporter))
+    floor = floor_row(data, references, count, options.seed)
+    known = rows[0].keys()
+    rows += seed_rows(rows)
+    rows += interval_rows(intervals, options.seed)
+    rows.append({name: value for name, value in floor.items() if name in known})
+    if model.encodes:
+        held_out, tables = held_out_scores(model, data.test, options, reporter=reporter)
+        rows += held_out
+        evaluation.tables |= tables
+    evaluation.table = Table(rows)
+    return evaluation
+
+
+def check_likelihood(model: Model, options: ScoreOptions) -> None:
+    """Raises OptionError for options of a likelihood that the model does not have."""
+    given = [name for name in OF_LIKELIHOODS if name in options.changed()]
+    if given and not model.has_likelihood:
+        try:
+            model.require("has_likelihood")
+        except OptionError as error:
+            raise OptionError(f"{', '.join(map(flag, given))}: {error}") from None
+
+
+def references_for(
+    data: ImageData, options: ScoreOptions, device: torch.device, *, reporter: Reporter = SILENT
+) -> list[Reference]:
+    """The real images in the features of each network that the options name.
 
     Raises DataError when there are too few real images, or no labels for a classifier; OptionError for the weights.
     """
     for name, split in (("test", data.test), ("training", data.train)):
-        if len(split) < LEAST:
-            raise DataError(f"{data.name}: {len(split)} {name} images; evaluating needs at least {LEAST}")
-    networks = feature_networks(names, data, device, voice, weights)
-    return [Judge.of(network, data, seed, voice) for network in networks]
+        if len(split) < MIN_IMAGES:
+            raise DataError(f"{data.name}: {len(split)} {name} images; evaluating needs at least {MIN_IMAGES}")
+    names = options.features or default_names(data)
+    networks = feature_networks(names, data, device, options.weights, reporter=reporter)
+    return [Reference.of(network, data, options.seed, reporter=reporter) for network in networks]
 
 
-def evaluate(
-    trained: Trained,
+def facts_of(
+    model: Model,
     data: ImageData,
-    judges: list[Judge],
-    settings: Settings,
-    folder: Path,
-    voice: Terminal,
-    prior: Prior | None = None,
-) -> Evaluation:
-    """Judge a model's samples and, where it encodes, its reconstructions, against the test images of a set.
-
-    `prior` draws the codes, N(0, I) when None. Pictures go to `folder`.
-    """
-    count = min(settings.samples, len(data.train))
-    if count < settings.samples:
-        voice.say(f"{count:,} samples: as many as there are training images, which are the floor")
-    result = Evaluation([], facts(trained, data, judges, settings, count))
-    for seed in range(settings.seed, settings.seed + settings.seeds):
-        with voice.progress("drawing samples", count) as update:
-            drawn = draw(trained, data, count, seed, update, prior)
-        first = seed == settings.seed
-        result.rows.append({"what": "samples", "seed": seed, "images": count, "reference": len(data.test)})
-        result.rows[-1] |= score(drawn, data, judges, settings, result if first else None, folder, voice)
-    result.rows += over_seeds(result.rows)
-    result.rows += interval_rows(result.facts.pop("intervals"), settings)
-    real = floor(data, judges, count, settings.seed)
-    result.rows.append({name: value for name, value in real.items() if name == "what" or name in result.rows[0]})
-    if hasattr(trained.network, "encode"):
-        with voice.progress("held-out images") as update:
-            rows, tables = held_out_scores(trained, data.test, settings, update)
-        result.rows += rows
-        result.tables |= tables
-    return result
-
-
-def facts(trained: Trained, data: ImageData, judges: list[Judge], settings: Settings, count: int) -> dict[str, Any]:
-    """What the numbers are of: the model, the data, the networks with their hashes."""
-    header = trained.header
-    return {
-        "model": header.model,
-        "checkpoint": str(trained.path),
-        "parameters": sum(parameter.numel() for parameter in trained.network.parameters()),
+    references: Sequence[Reference],
+    options: ScoreOptions,
+    count: int,
+    prior: Prior | None,
+) -> dict[str, Any]:
+    """What the scores are of: the model, the data, the networks with their hashes."""
+    facts = {
+        "model": model.name,
+        "checkpoint": None if model.path is None else str(model.path),
+        "parameters": model.parameters,
         "data": data.name,
         "fingerprint": data.fingerprint,
-        "trained_on": header.fingerprint,
+        "trained_on": model.header.fingerprint,
         "samples": count,
         "reference": len(data.test),
-        "settings": vars(settings),
-        "networks": {judge.network.name: {"hash": judge.network.hash, **judge.network.facts} for judge in judges},
-        "environment": environment(trained.device, torch.float32),
+        "settings": options.to_json(),
+        "networks": {one.network.name: {"hash": one.network.hash, **one.network.facts} for one in references},
+        "environment": environment(model.device, torch.float32),
+        "prior": "normal" if prior is None else "gmm",
     }
+    if isinstance(prior, MixturePrior):
+        facts["components"] = prior.components
+    if model.sampling is not None:
+        facts["sampling"] = model.sampling.to_json()
+    return facts
 
 
 def score(
-    drawn: Drawn, data: ImageData, judges: list[Judge], settings: Settings,
-    first: Evaluation | None, folder: Path, voice: Terminal,
-) -> dict[str, float]:  # fmt: skip
-    """The row of one seed's samples. Of the first, also the intervals, the table of classes, and the pictures."""
-    row = {"copied": copied_share(drawn.images, data.train.images)}
-    intervals: dict[str, tuple[float, float]] = {}
-    for judge in judges:
-        with voice.progress(f"{judge.network.name}: features of samples", len(drawn.images)) as update:
-            fake = judge.network(drawn.images, update)
-        distances = Distances.of(fake, judge.train)
-        scores = judge.samples(fake, distances)
-        row |= scores
-        if first is not None and settings.bootstrap:
-            with voice.progress(f"{judge.network.name}: intervals") as update:
-                intervals |= judge.intervals(fake, distances, scores, settings.bootstrap, settings.seed, update)
-        if first is not None:
-            pictures(drawn, data, judge, distances, folder)
-        if judge.network.classifier is not None:
-            found, sure, table = seen(judge.network.classifier, drawn, data, settings)
-            row, intervals = row | found, intervals | sure
-            if first is not None and table:
-                first.tables["agreement.csv"] = table
-    if first is not None:
-        first.facts["intervals"] = intervals
-        first.facts["memorising"] = any(row[name] > MEMORISING for name in row if name.startswith("near_train"))
-        save_png(grid(drawn.images[:SHOWN]), folder / "samples.png")
-    return row
+    samples: Samples,
+    data: ImageData,
+    references: Sequence[Reference],
+    options: EvaluateOptions,
+    evaluation: Evaluation | None,
+    intervals: dict[str, Interval],
+    reporter: Reporter,
+) -> dict[str, float]:
+    """The scores of one seed's samples. With an evaluation, also fill in its samples, neighbours and `intervals`."""
+    scores = {"copied": copied_share(samples.images, data.train.images)}
+    for reference in references:
+        network = reference.network
+        fake = network(samples.images, task="features of samples", reporter=reporter)
+        distances = Distances.of(fake, reference.train)
+        scores |= reference.scores(fake, distances)
+        if evaluation is not None:
+            chosen = distances.nearest_first(PAIRS)
+            evaluation.neighbours[network.name] = Neighbours(
+                samples.images[chosen],
+                data.train.images[distances.index[chosen]],
+                distances.distance,
+                reference.held_out.distance,
+            )
+            if options.half_samples:
+                intervals |= reference.intervals(
+                    fake, distances, scores, options.half_samples, options.seed, reporter=reporter
+                )
+        if network.classifier is not None:
+            classes = class_scores(
+                network.classifier, samples, data, half_samples=options.half_samples, seed=options.seed
+            )
+            scores |= classes.scores
+            if evaluation is not None:
+                intervals |= classes.intervals
+                if classes.per_class is not None:
+                    evaluation.tables["agreement"] = classes.per_class
+    if evaluation is not None:
+        evaluation.samples = samples.images[:SHOWN]
+        near = [value for name, value in scores.items() if name.startswith("near_train")]
+        evaluation.facts["memorising"] = any(value > MEMORISING for value in near)
+    return scores
 
 
-def floor(data: ImageData, judges: list[Judge], count: int, seed: int) -> dict[str, Any]:
-    """The row of real training images in place of samples; of copying, that of held-out images."""
+def floor_row(data: ImageData, references: Sequence[Reference], count: int, seed: int) -> dict[str, Any]:
+    """The row of real training images in place of samples; for copying, that of held-out images."""
     row: dict[str, Any] = {"what": FLOOR, "images": count, "reference": len(data.test)}
     row["copied"] = copied_share(data.test.images, data.train.images)
-    for judge in judges:
-        row |= judge.floor(count, seed)
-        if judge.network.classifier is not None:
+    for reference in references:
+        row |= reference.floor(count, seed)
+        if reference.network.classifier is not None:
             chosen = data.train.images[shuffled(len(data.train), seed)[:count]]
-            row[f"class_entropy_classifier_{count}"] = class_entropy(
-                read(judge.network.classifier, chosen), len(data.classes)
-            ).item()
-            row[f"agreement_classifier_{count}"] = judge.network.facts["accuracy"]
+            predicted = predict(reference.network.classifier, chosen)
+            row[f"class_entropy_classifier_{count}"] = class_entropy(predicted, len(data.classes)).item()
+            row[f"agreement_classifier_{count}"] = reference.network.facts["accuracy"]
     return row
-
-
-def pictures(drawn: Drawn, data: ImageData, judge: Judge, distances: Distances, folder: Path) -> None:
-    """The samples nearest to a training image above that image; and how near all are, beside held-out images."""
-    chosen = in_order(distances, PAIRS)
-    pair = torch.cat([drawn.images[chosen], data.train.images[distances.index[chosen]]])
-    save_png(labelled_rows(pair, ["sample", "training image"]), folder / f"nearest_{judge.network.name}.png")
-    outlines(
-        {"samples": distances.distance.numpy(), "held-out real images": judge.held_out.distance.numpy()},
-        folder / f"distances_{judge.network.name}.png",
-        x=f"distance to the nearest training image, {judge.network.name} features",
-    )

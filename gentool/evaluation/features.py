@@ -1,14 +1,13 @@
-"""Feature networks: what images are looked at through when two sets of them are compared.
+"""Feature networks: what two sets of images are compared through.
 
-- `classifier`: means over the last maps of a classifier of the data's own labels (64 features, of mean variance 1).
-- `random`: means over the last maps of a fixed, randomly initialised network (128 features); needs no labels.
-- `inception`: the pooled features of Inception v3 (2,048), whose weights must be brought.
+- `classifier`: means over the last maps of a classifier of the data's own labels (64 features of mean variance 1).
+- `random`: means over the last maps of a fixed, randomly initialised network (128 features). It needs no labels.
+- `inception`: the pooled features of Inception v3 (2,048), whose weights you bring.
 
-Each has a hash of its weights. Numbers from networks of different hashes must never be compared.
+Each has a hash of its weights. Compare only scores from networks with equal hashes.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,26 +17,24 @@ from torch import Tensor, nn
 
 from gentool.data.images import ImageData
 from gentool.engine.checkpoint import digest
-from gentool.engine.terminal import Terminal
-from gentool.errors import DataError, OptionError
-from gentool.evaluation.classifier import Classifier, known_classifier
+from gentool.errors import DataError
+from gentool.evaluation.classifier import Classifier, classifier_of
 from gentool.evaluation.inception import load_inception
-from gentool.options import suggestion
+from gentool.progress import SILENT, Reporter
 
-NETWORKS = ("classifier", "random", "inception")
 VERSION = 1
-"""Counted up whenever a network reads pixels in another way, so that its hash changes."""
-CHUNK = 128
-"""Small enough for the maps of a part to stay in a CPU's cache: twice the speed of 500."""
-GLANCE = 4096
-"""The scale of the classifier's features is measured on about so many training images, at equal distances."""
-SPREAD = 10
-"""Means of the random network's maps are small numbers."""
+"""Raised whenever a network reads pixels in another way, so that its hash changes."""
+AT_ONCE = 128
+"""Images in one pass: few enough for the maps to stay in a CPU's cache, which is twice as fast as 500."""
+SCALE_IMAGES = 4096
+"""Training images on which the scale of the classifier's features is measured."""
+RANDOM_SCALE = 10
+"""A factor on the features of the random network, which are small numbers."""
 
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """`network` maps uint8 images (N, C, H, W) to features (N, D); `facts` is what there is to know of it."""
+    """`network` maps uint8 images (N, C, H, W) to features (N, D); `facts` goes into evaluation.json."""
 
     name: str
     network: nn.Module
@@ -47,19 +44,18 @@ class FeatureNetwork:
     classifier: Classifier | None = None
 
     @torch.no_grad()
-    def __call__(self, images: Tensor, on_progress: Callable[[int], None] | None = None) -> Tensor:
+    def __call__(self, images: Tensor, *, task: str = "features", reporter: Reporter = SILENT) -> Tensor:
         """Features (N, D) of uint8 images (N, C, H, W), f32 on the CPU."""
         parts = []
-        for start in range(0, len(images), CHUNK):
-            part = images[start : start + CHUNK].to(self.device).contiguous(memory_format=torch.channels_last)
+        for start in range(0, len(images), AT_ONCE):
+            part = images[start : start + AT_ONCE].to(self.device).contiguous(memory_format=torch.channels_last)
             parts.append(self.network(part).float().cpu())
-            if on_progress is not None:
-                on_progress(min(start + CHUNK, len(images)))
+            reporter.progress(f"{self.name}: {task}", min(start + AT_ONCE, len(images)), len(images))
         return torch.cat(parts)
 
 
 class ClassifierFeatures(nn.Module):
-    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier, in units of `scale`."""
+    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier, divided by `scale`."""
 
     scale: Tensor
 
@@ -71,11 +67,11 @@ class ClassifierFeatures(nn.Module):
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
         """Make the mean variance of a feature 1 over uint8 images (N, C, H, W)."""
-        device = self.scale.device
-        found = torch.cat([self(part.to(device)) for part in images.split(CHUNK)])
-        self.scale.copy_(found.var(0, correction=0).mean().sqrt().clamp_min(1e-6))
+        features = torch.cat([self(part.to(self.scale.device)) for part in images.split(AT_ONCE)])
+        self.scale.copy_(features.var(0, correction=0).mean().sqrt().clamp_min(1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
+        """uint8 images (N, C, H, W) -> features (N, 64)."""
         return self.maps(x.float() / 255).mean((2, 3)) / self.scale
 
 
@@ -97,16 +93,8 @@ class RandomFeatures(nn.Module):
                 layer.bias.data.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x.expand(-1, 3, -1, -1).float() / 127.5 - 1).mean((2, 3)) * SPREAD
-
-
-def network_names(text: str) -> tuple[str, ...]:
-    """Names of feature networks from a text with commas. Raises ValueError for one that does not exist."""
-    names = tuple(dict.fromkeys(word.strip() for word in text.split(",")))
-    for name in names:
-        if name not in NETWORKS:
-            raise ValueError(f"there are {', '.join(NETWORKS)}.{suggestion(name, NETWORKS)}")
-    return names
+        """uint8 images (N, 1 or 3, H, W) -> features (N, 128)."""
+        return self.layers(x.expand(-1, 3, -1, -1).float() / 127.5 - 1).mean((2, 3)) * RANDOM_SCALE
 
 
 def default_names(data: ImageData) -> tuple[str, ...]:
@@ -115,29 +103,34 @@ def default_names(data: ImageData) -> tuple[str, ...]:
 
 
 def feature_networks(
-    names: tuple[str, ...], data: ImageData, device: torch.device, voice: Terminal, weights: Path | None = None
+    names: tuple[str, ...],
+    data: ImageData,
+    device: torch.device,
+    weights: Path | None = None,
+    *,
+    reporter: Reporter = SILENT,
 ) -> list[FeatureNetwork]:
-    """The networks of these names; a classifier is trained on `data` the first time. `weights`: those of inception.
+    """The networks of these names. A classifier is trained on `data` the first time; `weights` are those of inception.
 
-    Raises OptionError for weights that are missing or have no use, DataError for a classifier of no labels.
+    Raises OptionError for weights that cannot be used, DataError for a classifier without labels.
     """
-    if weights is not None and "inception" not in names:
-        raise OptionError("--weights: only for --features inception")
     if "classifier" in names and default_names(data) != ("classifier",):
         raise DataError(f"{data.name}: has no labels for a classifier to learn; use --features random")
-    return [_network(name, data, device, voice, weights) for name in names]
+    return [_network(name, data, device, weights, reporter) for name in names]
 
 
-def _network(name: str, data: ImageData, device: torch.device, voice: Terminal, weights: Path | None) -> FeatureNetwork:
+def _network(
+    name: str, data: ImageData, device: torch.device, weights: Path | None, reporter: Reporter
+) -> FeatureNetwork:
     facts: dict[str, Any] = {}
     classifier = None
     network: nn.Module
     if name == "classifier":
-        known = known_classifier(data, device, voice)
-        classifier, facts = known.network, {"accuracy": known.accuracy}
-        seen = ClassifierFeatures(classifier).to(device)
-        seen.fit(data.train.images[:: -(-len(data.train) // GLANCE)])
-        network = seen
+        trained = classifier_of(data, device, reporter=reporter)
+        classifier, facts = trained.network, {"accuracy": trained.accuracy}
+        features = ClassifierFeatures(classifier).to(device)
+        features.fit(data.train.images[:: -(-len(data.train) // SCALE_IMAGES)])
+        network = features
     elif name == "random":
         network = RandomFeatures()
     else:

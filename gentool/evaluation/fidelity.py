@@ -1,82 +1,111 @@
-"""Samples against held-out real images, seen through one feature network, and beside them the floor."""
+"""Samples against held-out real images in the features of one network, and the floor that real images set.
 
-from collections.abc import Callable
+A metric is one entry of `METRICS`: its name, its function, and what is known of its values.
+"""
+
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.terminal import Terminal
 from gentool.evaluation.features import FeatureNetwork
-from gentool.evaluation.intervals import interval, spreads
+from gentool.evaluation.intervals import Interval, half_sample_deviations, interval
 from gentool.evaluation.memorisation import Distances, nearness
 from gentool.evaluation.samples import shuffled
 from gentool.metrics.distances import SUBSETS, fid, kid
 from gentool.metrics.fidelity import manifold_scores
+from gentool.progress import SILENT, Reporter
 
-HALF_SUBSETS = 20
+HALF_SAMPLE_SUBSETS = 20
 """Draws of KID in each half-sample."""
-NEVER_NEGATIVE = ("fid", "precision", "recall", "density", "coverage", "near_train", "nearer_train")
-SHARES = ("precision", "recall", "coverage", "near_train", "nearer_train")
 
-
-def fidelity(reference: Tensor, fake: Tensor, subsets: int = SUBSETS) -> dict[str, float]:
-    """FID and KID of features (N, D) and (M, D), and precision, recall, density and coverage of equally many."""
-    count = min(len(reference), len(fake))
-    return {
-        "fid": fid(reference, fake),
-        "kid": kid(reference, fake, subsets=subsets),
-        **manifold_scores(reference[:count], fake[:count]),
-    }
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What samples are compared with, in the features of one network.
+class Metric:
+    """Scores that are computed together from features of real images (N, D) and samples (M, D).
 
-    `reference` (R, D) are the test images in a random order, `train` (T, D) the training images, and `held_out` (R,)
-    how far the former lie from the latter. Every second of these sets the measure of memorising; the others show what
-    real images score by it.
+    `ranges` has the least and the largest value of each score. `equal_counts` says that as many real images as samples
+    are compared, so that the smaller of the two numbers belongs in a score's name.
+    """
+
+    compute: Callable[[Tensor, Tensor, int], Mapping[str, float]]
+    ranges: Mapping[str, Range]
+    equal_counts: bool = False
+
+
+def _manifold(real: Tensor, fake: Tensor, subsets: int) -> Mapping[str, float]:
+    count = min(len(real), len(fake))
+    return manifold_scores(real[:count], fake[:count])
+
+
+METRICS = (
+    Metric(lambda real, fake, subsets: {"fid": fid(real, fake)}, {"fid": (0.0, math.inf)}),
+    Metric(lambda real, fake, subsets: {"kid": kid(real, fake, subsets=subsets)}, {"kid": (-math.inf, math.inf)}),
+    Metric(
+        _manifold,
+        {"precision": (0.0, 1.0), "recall": (0.0, 1.0), "density": (0.0, math.inf), "coverage": (0.0, 1.0)},
+        equal_counts=True,
+    ),
+)
+NEARNESS_RANGES = {"near_train": (0.0, 1.0), "nearer_train": (0.0, 1.0)}
+RANGES = {name: limits for metric in METRICS for name, limits in metric.ranges.items()} | NEARNESS_RANGES
+EQUAL_COUNTS = {name for metric in METRICS if metric.equal_counts for name in metric.ranges}
+
+
+def fidelity(real: Tensor, fake: Tensor, subsets: int = SUBSETS) -> dict[str, float]:
+    """All `METRICS` of features (N, D) of real images and (M, D) of samples."""
+    return {name: value for metric in METRICS for name, value in metric.compute(real, fake, subsets).items()}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The real images that samples are compared with, in the features of one network.
+
+    `features` (R, D) are those of the test images in a random order, `train` (T, D) those of the training images, and
+    `held_out` (R,) the distances of the former to the latter. Every second of these sets the threshold of memorising,
+    the others show what real images score by it.
     """
 
     network: FeatureNetwork
-    reference: Tensor
+    features: Tensor
     train: Tensor
     held_out: Distances
     floors: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, network: FeatureNetwork, data: ImageData, seed: int, voice: Terminal) -> "Judge":
+    def of(cls, network: FeatureNetwork, data: ImageData, seed: int, *, reporter: Reporter = SILENT) -> "Reference":
         """The features of a data set's images."""
-        total = len(data.test) + len(data.train)
-        with voice.progress(f"{network.name}: features of real images", total) as update:
-            reference = network(data.test.images, update)[shuffled(len(data.test), seed)]
-            train = network(data.train.images, lambda done: update(len(reference) + done))
-        return cls(network, reference, train, Distances.of(reference, train))
+        test = network(data.test.images, task="features of test images", reporter=reporter)
+        features = test[shuffled(len(data.test), seed)]
+        train = network(data.train.images, task="features of training images", reporter=reporter)
+        return cls(network, features, train, Distances.of(features, train))
 
-    def columns(self, scores: dict[str, float], count: int) -> dict[str, float]:
-        """Scores under names that say the network, and how many samples were compared."""
-        few = min(count, len(self.reference))
-        manifold = ("precision", "recall", "density", "coverage")
+    def columns(self, scores: Mapping[str, float], count: int) -> dict[str, float]:
+        """Scores under names with the network and the number of samples that were compared."""
+        fewer = min(count, len(self.features))
         return {
-            f"{name}_{self.network.name}_{few if name in manifold else count}": value for name, value in scores.items()
+            f"{name}_{self.network.name}_{fewer if name in EQUAL_COUNTS else count}": value
+            for name, value in scores.items()
         }
 
-    def samples(self, fake: Tensor, distances: Distances) -> dict[str, float]:
+    def scores(self, fake: Tensor, distances: Distances) -> dict[str, float]:
         """All scores of the features (N, D) of samples."""
-        scores = fidelity(self.reference, fake) | nearness(distances.distance, self.held_out.distance[::2])
+        scores = fidelity(self.features, fake) | nearness(distances.distance, self.held_out.distance[::2])
         return self.columns(scores, len(fake))
 
     def floor(self, count: int, seed: int) -> dict[str, float]:
-        """The same of as many training images as there are samples; of held-out images, how near those are to them.
+        """The scores of as many training images as there are samples; of nearness, those of held-out images.
 
-        Worked out once, however many models are compared.
+        Computed once, however many models are compared.
         """
         if (count, seed) not in self.floors:
             chosen = shuffled(len(self.train), seed)[:count]
             held_out = self.held_out.distance
-            scores = fidelity(self.reference, self.train[chosen]) | nearness(held_out[1::2], held_out[::2])
+            scores = fidelity(self.features, self.train[chosen]) | nearness(held_out[1::2], held_out[::2])
             self.floors[count, seed] = self.columns(scores, count)
         return self.floors[count, seed]
 
@@ -84,24 +113,22 @@ class Judge:
         self,
         fake: Tensor,
         distances: Distances,
-        scores: dict[str, float],
+        scores: Mapping[str, float],
         repeats: int,
         seed: int,
-        on_progress: Callable[..., None],
-    ) -> dict[str, tuple[float, float]]:
-        """95 % intervals of the samples' scores, from half-samples of them and of the reference."""
-        points = (self.reference, fake)
-        spread = spreads(lambda real, part: fidelity(real, part, HALF_SUBSETS), points, repeats, seed, on_progress)
-        spread |= spreads(nearness, (distances.distance, self.held_out.distance[::2]), repeats, seed)
-        named = zip(self.columns(spread, len(fake)), spread, strict=True)
-        return {column: _within(name, *interval(scores[column], spread[name])) for column, name in named}
+        *,
+        reporter: Reporter = SILENT,
+    ) -> dict[str, Interval]:
+        """95 % intervals of the samples' scores, from half-samples of the samples and of the real images."""
+        deviations = half_sample_deviations(
+            lambda real, part: fidelity(real, part, HALF_SAMPLE_SUBSETS), (self.features, fake), repeats, seed,
+            reporter.task(f"{self.network.name}: intervals", repeats),
+        )  # fmt: skip
+        deviations |= half_sample_deviations(nearness, (distances.distance, self.held_out.distance[::2]), repeats, seed)
+        names = zip(self.columns(deviations, len(fake)), deviations, strict=True)
+        return {column: _within(RANGES[name], interval(scores[column], deviations[name])) for column, name in names}
 
 
-def _within(name: str, low: float, high: float) -> tuple[float, float]:
-    """An interval within the values that a score can have."""
-    return (max(low, 0.0) if name in NEVER_NEGATIVE else low), (min(high, 1.0) if name in SHARES else high)
-
-
-def in_order(distances: Distances, count: int) -> Tensor:
-    """The indices of the `count` points nearest to a training image, nearest first."""
-    return torch.argsort(distances.distance, stable=True)[:count]
+def _within(limits: Range, ends: Interval) -> Interval:
+    """An interval cut to the values that a score can have."""
+    return max(ends[0], limits[0]), min(ends[1], limits[1])

@@ -1,54 +1,55 @@
-"""What a model that encodes makes of held-out images: reconstructions and, of a VAE, likelihood and its KL."""
+"""How well an autoencoder models held-out images: reconstructions and, of a VAE, likelihood and the KL of each
+dimension."""
 
-from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
 from gentool.data.images import Split
 from gentool.evaluation.intervals import mean_and_interval
-from gentool.evaluation.likelihood import binarise, bounds
-from gentool.evaluation.rebuilt import reconstruction_errors
-from gentool.evaluation.settings import Settings
-from gentool.latent.card import dimension_rows, mean_kl
-from gentool.latent.codes import encode
-from gentool.latent.trained import Trained
+from gentool.evaluation.likelihood import binarised, bounds
+from gentool.evaluation.options import ScoreOptions
+from gentool.evaluation.reconstruction import reconstruction_errors
+from gentool.latent.card import dimension_table, mean_kl
+from gentool.latent.model import Model
+from gentool.progress import SILENT, Reporter
+from gentool.tables import Table
 
-Rows = list[dict[str, Any]]
+HELD_OUT = "test images"
+"""The name of the row."""
 
 
 def held_out_scores(
-    trained: Trained, test: Split, settings: Settings, on_progress: Callable[[int], None]
-) -> tuple[Rows, dict[str, Rows]]:
-    """A row of means over the test images and two of their 95 % intervals; of a VAE also the table of its dimensions.
+    model: Model, test: Split, options: ScoreOptions, *, reporter: Reporter = SILENT
+) -> tuple[list[dict[str, Any]], dict[str, Table]]:
+    """A row of means over the test images and two with the ends of their 95 % intervals; of a VAE also a table of its
+    latent dimensions.
 
-    Likelihoods are in nats per image, `mse` per pixel, `psnr` in dB.
+    Likelihoods are in nats per image, `mse` per pixel value, `psnr` in dB.
     """
-    values = reconstruction_errors(trained, test.images, on_progress)
+    values = reconstruction_errors(model, test.images, reporter=reporter)
     counts: dict[str, Any] = {}
-    tables: dict[str, Rows] = {}
-    if hasattr(trained.network, "posterior"):
-        values |= likelihood(trained, test, settings, on_progress)
-        tables["dimensions.csv"] = dimension_rows(encode(trained, test.images), mean_kl(trained, test))
-        counts["active_units"] = sum(row["active"] for row in tables["dimensions.csv"])
-    found = {name: mean_and_interval(value) for name, value in values.items()}
-    rows: Rows = [
-        {"what": "test images", "images": len(test)} | {name: mean for name, (mean, _) in found.items()} | counts
+    tables: dict[str, Table] = {}
+    if model.has_likelihood:
+        values |= likelihoods(model, test, options, reporter)
+        tables["dimensions"] = dimension_table(model.encode(test.images), mean_kl(model, test))
+        counts["active_units"] = sum(tables["dimensions"]["active"])
+    means = {name: mean_and_interval(value) for name, value in values.items()}
+    rows: list[dict[str, Any]] = [
+        {"what": HELD_OUT, "images": len(test)} | {name: mean for name, (mean, _) in means.items()} | counts
     ]
     for i, end in enumerate(("low", "high")):
-        rows.append({"what": f"test images: 95 % {end}"} | {name: sure[i] for name, (_, sure) in found.items()})
+        rows.append({"what": f"{HELD_OUT}: 95 % {end}"} | {name: ends[i] for name, (_, ends) in means.items()})
     return rows, tables
 
 
-def likelihood(
-    trained: Trained, test: Split, settings: Settings, on_progress: Callable[[int], None]
-) -> dict[str, Tensor]:
-    """Nats per image (N,), under names that say the binarisation, and of the bound its K and how many images."""
-    how, count = settings.binarise, min(settings.bound_images, len(test))
-    found = bounds(trained, binarise(test.images, how), settings.k, count, settings.seed, on_progress)
+def likelihoods(model: Model, test: Split, options: ScoreOptions, reporter: Reporter) -> dict[str, Tensor]:
+    """Nats per image (N,), under names with the binarisation, and for the bound with its K and number of images."""
+    how, count = options.binarise, min(options.bound_images, len(test))
+    found = bounds(model, binarised(test.images, how), options.k, count, options.seed, reporter=reporter)
     return {
         f"negative_elbo_{how}": found.negative_elbo,
         f"reconstruction_{how}": found.reconstruction,
         f"kl_{how}": found.kl,
-        f"negative_bound_k{settings.k}_{how}_{count}": found.negative_bound,
+        f"negative_bound_k{options.k}_{how}_{count}": found.negative_bound,
     }

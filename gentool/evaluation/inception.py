@@ -1,6 +1,6 @@
-"""Inception v3 (Szegedy et al. 2015, arXiv:1512.00567) from weights on the disk: torchvision's, or torch-fidelity's.
+"""Inception v3 (Szegedy et al. 2015, arXiv:1512.00567) with weights from a file: torchvision's, or torch-fidelity's.
 
-gentool fetches neither. Their features differ, and so do their hashes.
+gentool downloads neither. Their features differ, and so do their hashes.
 """
 
 from pathlib import Path
@@ -15,11 +15,11 @@ from gentool.errors import OptionError
 
 SIDE = 299
 CLASSES = {1000: "torchvision", 1008: "torch-fidelity"}
-"""Whose weights they are, by the size of the last layer."""
+"""The origin of the weights, by the size of the last layer."""
 
 
 def inception_path() -> Path:
-    """Where the weights are looked for when --weights does not name them."""
+    """The file of the weights when --weights does not name one."""
     return cache_folder() / "features" / "inception.pth"
 
 
@@ -53,17 +53,17 @@ class FidelityInception(nn.Module):
 
 
 def load_inception(weights: Path | None) -> tuple[nn.Module, dict[str, Any]]:
-    """The network and whose it is. Raises OptionError when the weights are missing or are not Inception v3's."""
+    """The network and the origin of its weights. Raises OptionError for weights that are missing or do not fit."""
     path = weights or inception_path()
     if not path.is_file():
         raise OptionError(
-            f"--features inception: no weights at {path}; put there, or name with --weights, torchvision's "
+            f"--features inception: no weights at {path}; put there, or give with --weights, torchvision's "
             "inception_v3_google-0cc3c7bd.pth or torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         kind = CLASSES[len(state["fc.bias"])]
-    except Exception as error:  # as for checkpoints: whatever it is, it is not these weights
+    except Exception as error:  # as for checkpoints, the errors have no common base
         raise OptionError(
             f"--weights {path}: not the weights of an Inception v3 of torchvision or torch-fidelity"
         ) from error
@@ -71,7 +71,7 @@ def load_inception(weights: Path | None) -> tuple[nn.Module, dict[str, Any]]:
         try:
             network: nn.Module = TorchvisionInception(state)
         except RuntimeError as error:
-            raise OptionError(f"--weights {path}: not all weights of torchvision's inception_v3 are there") from error
+            raise OptionError(f"--weights {path}: some weights of torchvision's inception_v3 are missing") from error
         return network, {"weights": kind}
     try:
         return FidelityInception(path), {"weights": kind}

@@ -1,4 +1,4 @@
-"""Does a generator copy? Samples may lie as near to the training images as held-out images do, and no nearer.
+"""Does a generator copy? Samples should lie no nearer to the training images than held-out images do.
 
 After Meehan, Chaudhuri & Dasgupta 2020, arXiv:2004.05675, "A non-parametric test to detect data-copying".
 """
@@ -12,29 +12,34 @@ from torch import Tensor
 from gentool.metrics.fidelity import nearest
 
 NEAR = 0.01
-"""The share of held-out images that count as near to a training image: what a model that copies nothing has."""
+"""The share of held-out images that count as near to a training image, and so of the samples of a model that copies
+nothing."""
 
 
 @dataclass(frozen=True)
 class Distances:
-    """Each point's distance to its nearest training image in feature space (N,), and which one it is (N,)."""
+    """The distance of each point to its nearest training image in feature space (N,), and that image's index (N,)."""
 
     distance: Tensor
     index: Tensor
 
     @classmethod
     def of(cls, points: Tensor, train: Tensor) -> "Distances":
-        """Of features (N, D) to those of the training images (M, D)."""
+        """The distances of features (N, D) to those of the training images (M, D)."""
         return cls(*nearest(points, train))
+
+    def nearest_first(self, count: int) -> Tensor:
+        """The indices of the `count` points that are nearest to a training image, nearest first."""
+        return torch.argsort(self.distance, stable=True)[:count]
 
 
 def nearness(distances: Tensor, held_out: Tensor) -> dict[str, float]:
     """How distances to the training images (N,) compare with those of held-out real images (M,).
 
-    - `near_train`: the share below the first percentile of the held-out ones: about 0.01 where nothing is copied, 1
-      where everything is.
-    - `nearer_train`: the probability that a point lies nearer than a held-out image, ties half: the test statistic of
-      Mann & Whitney over N M. 0.5 is expected; above it points are too near, below it too far.
+    - `near_train`: the share of points below the first percentile of the held-out distances: about 0.01 where nothing
+      is copied, 1 where everything is.
+    - `nearer_train`: the probability that a point lies nearer than a held-out image, ties counted half: the
+      Mann-Whitney statistic over N M. 0.5 is expected; above it points are too near, below it too far.
     """
     threshold = held_out.quantile(NEAR, interpolation="lower")
     order, points = held_out.sort().values, distances.contiguous()
@@ -54,5 +59,5 @@ def copied_share(images: Tensor, train: Tensor) -> float:
 
 
 def _digest(image: Tensor) -> bytes:
-    """In place of the pixels: those of a large set would not fit in memory."""
+    """A digest in place of the pixels, which would not fit in memory for a large set."""
     return hashlib.blake2b(image.contiguous().numpy().data, digest_size=16).digest()

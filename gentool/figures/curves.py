@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.files import replacing
+from gentool.figures.style import new_figure, write
 
 HELD_OUT = ("validation_", "val_", "test_")
 TERMS_PER_PANEL = 4
@@ -19,7 +19,7 @@ Values = NDArray[np.float64]
 
 
 @dataclass
-class Panel:
+class CurvePanel:
     """The terms drawn in one pair of axes: term → column → values."""
 
     low: float
@@ -34,12 +34,12 @@ def term(column: str) -> str:
     return column
 
 
-def panels(columns: Mapping[str, Sequence[float]]) -> list[Panel]:
-    """Columns grouped for drawing: a term's training and validation together, terms of like size side by side."""
+def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
+    """Columns grouped for drawing: training and validation of a term together, terms of similar size side by side."""
     terms: dict[str, dict[str, Values]] = {}
     for name, values in columns.items():
         terms.setdefault(term(name), {})[name] = np.asarray(values, np.float64)
-    made: list[Panel] = []
+    made: list[CurvePanel] = []
     for name, lines in terms.items():
         sizes = np.concatenate([np.abs(values[np.isfinite(values)]) for values in lines.values()])
         if not len(sizes):
@@ -51,7 +51,7 @@ def panels(columns: Mapping[str, Sequence[float]]) -> list[Panel]:
                 panel.low, panel.high = low, high
                 break
         else:
-            panel = Panel(size, size)
+            panel = CurvePanel(size, size)
             made.append(panel)
         panel.terms[name] = lines
     return made
@@ -70,20 +70,17 @@ def curves(
     `validation_`, `val_` or `test_` are dashed, in their term's colour. Raises ValueError when the columns' lengths
     differ or nothing finite is there to draw, GentoolError when the file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     lengths = {len(values) for values in columns.values()} | ({len(epochs)} if epochs is not None else set())
     if len(lengths) > 1:
         raise ValueError(f"the columns have different lengths: {sorted(lengths)}")
-    groups = panels(columns)
+    groups = curve_panels(columns)
     if not groups:
         raise ValueError("no finite value to draw")
     across = min(len(groups), 2 if len(groups) in (2, 4) else 3)
     down = math.ceil(len(groups) / across)
-    figure = Figure(figsize=(max(4.6 * across, 5.5), 3.4 * down + 0.3), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(max(4.6 * across, 5.5), 3.4 * down + 0.3)
     x = np.asarray(range(1, lengths.pop() + 1) if epochs is None else epochs, np.float64)
     for index, panel in enumerate(groups):
         axes = figure.add_subplot(down, across, index + 1)
@@ -96,10 +93,8 @@ def curves(
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
-        # Above the axes, where it hides no line.
+        # Above the axes, so that it hides no line.
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
     if title:
         figure.suptitle(title, fontsize=11)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
-    return Path(path)
+    return write(figure, path)

@@ -1,7 +1,7 @@
 """Many images as one picture, in straight rows and columns."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ CELL = 64
 """Smaller images are enlarged to at least this many pixels on their shorter side."""
 FONT_SIZE = 15
 MARGIN = 6
-WIDEST_NAME = 220
+MAX_NAME_WIDTH = 220
+GAP, HEADING = 14, FONT_SIZE + 2 * MARGIN
+"""Pixels between grids side by side, and above them for their names."""
 
 
 def to_pixels(images: Tensor | NDArray[np.generic]) -> Picture:
@@ -123,11 +125,11 @@ def labelled_rows(
 
 
 def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """A name on one line, cut with an ellipsis where it would be wider than `WIDEST_NAME`."""
+    """A name on one line, cut with an ellipsis where it would be wider than `MAX_NAME_WIDTH`."""
     name = " ".join(name.split())
-    if font.getlength(name) <= WIDEST_NAME:
+    if font.getlength(name) <= MAX_NAME_WIDTH:
         return name
-    while name and font.getlength(name + "…") > WIDEST_NAME:
+    while name and font.getlength(name + "…") > MAX_NAME_WIDTH:
         name = name[:-1]
     return name + "…"
 
@@ -140,3 +142,29 @@ def save_png(picture: Picture | Tensor, path: Path | str) -> Path:
     with replacing(path) as temporary:
         Image.fromarray(array).save(temporary, format="PNG")
     return Path(path)
+
+
+def side_by_side(images: Mapping[str, Tensor | NDArray[np.generic]], columns: int | None = None) -> Picture:
+    """Grids side by side, each under its name, of sets of images (N, C, H, W), float in [0, 1] or uint8.
+
+    All grids have the same layout; a smaller set leaves cells white. Raises ValueError for no set, or as `grid` does.
+    """
+    if not images:
+        raise ValueError("no images to show")
+    most = max(map(len, images.values()))
+    across = columns or near_square(most)
+    bodies = [_coloured(grid(part, across)) for part in images.values()]
+    font = ImageFont.load_default(size=FONT_SIZE)
+    widths = [max(body.shape[1], math.ceil(font.getlength(name))) for name, body in zip(images, bodies, strict=True)]
+    sheet = Image.new("RGB", (sum(widths) + GAP * (len(bodies) - 1), HEADING + max(map(len, bodies))), "white")
+    draw = ImageDraw.Draw(sheet)
+    left = 0
+    for name, body, width in zip(images, bodies, widths, strict=True):
+        draw.text((left + width / 2, HEADING / 2), name, fill="black", font=font, anchor="mm")
+        sheet.paste(Image.fromarray(body), (left + (width - body.shape[1]) // 2, HEADING))
+        left += width + GAP
+    return np.asarray(sheet)
+
+
+def _coloured(picture: Picture) -> Picture:
+    return picture if picture.ndim == 3 else np.repeat(picture[:, :, None], 3, axis=2)

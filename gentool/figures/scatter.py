@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.figures.grids import Picture
-from gentool.files import replacing
+from gentool.figures.style import new_axes, write_axes
 
 Points = NDArray[np.float64]
 
 CELLS = 24
-"""Thumbnails stand on a grid of so many cells a side, at most one in each."""
-SIDE = 9.0
+"""Thumbnails stand on a grid of this many cells a side, at most one in each."""
+SIDE, LEGEND_WIDTH = 9.0, 1.3
+"""Inches."""
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,14 @@ def scatter(
     `labels` (N,) colours them, named by `classes`. `thumbnails`, uint8 (N, H, W) or (N, H, W, 3), stand in place of
     points where there is room. Each ellipse is drawn at two standard deviations, with its mean as a cross.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(SIDE + (1.3 if labels is not None else 0), SIDE), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    width = SIDE + (LEGEND_WIDTH if labels is not None else 0)
+    axes = new_axes(width, SIDE, x=axes_names[0], y=axes_names[1], title=title)
     size = float(np.clip(4e4 / max(len(points), 1), 1.5, 25))
     shades = colours(max(len(classes), 1))
     if labels is None:
         axes.scatter(points[:, 0], points[:, 1], s=size, color=shades[0], alpha=0.5, linewidths=0, rasterized=True)
     else:
-        # In a random order of their own, so that no class lies on top of another.
+        # In random order, so that no class lies on top of another.
         order = np.random.default_rng(0).permutation(len(points))
         shown = points[order]
         shade = [shades[label] for label in labels[order]]
@@ -62,7 +59,7 @@ def scatter(
         for label, name in enumerate(classes):
             axes.scatter([], [], s=40, color=shades[label], label=name)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, ncols=math.ceil(len(classes) / 30))
-    # What lies far out must not squeeze the rest: the frame holds all but the outermost of every thousand points.
+    # The frame leaves out the outermost points of every thousand, which would squeeze the rest.
     low, high = np.percentile(points, [0.1, 99.9], axis=0)
     margin = 0.05 * np.maximum(high - low, 1e-9)
     axes.set_xlim(low[0] - margin[0], high[0] + margin[0])
@@ -71,16 +68,11 @@ def scatter(
         _place(axes, points, thumbnails, None if labels is None else [shades[label] for label in labels])
     for ellipse in ellipses:
         _outline(axes, ellipse)
-    axes.set_xlabel(axes_names[0])
-    axes.set_ylabel(axes_names[1])
-    axes.set_title(title or "", fontsize=11)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
-    return Path(path)
+    return write_axes(axes, path)
 
 
 def colours(count: int) -> list[Any]:
-    """`count` colours that can be told apart: the ten of the usual cycle, or as many hues as are needed."""
+    """`count` distinct colours: the ten of matplotlib's cycle, or as many hues as are needed."""
     from matplotlib import colormaps
 
     if count <= 10:
@@ -89,7 +81,7 @@ def colours(count: int) -> list[Any]:
 
 
 def _place(axes: Any, points: Points, thumbnails: Picture, frames: Sequence[Any] | None) -> None:
-    """The thumbnail nearest to the middle of each cell that has one, as large as the cell, framed in its colour."""
+    """Draw in each cell the thumbnail nearest to its middle, as large as the cell, framed in its colour."""
     from matplotlib.patches import Rectangle
 
     (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()

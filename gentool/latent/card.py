@@ -1,37 +1,52 @@
 """The latent card: what a latent space holds, in numbers."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gentool.data.images import Split
-from gentool.files import write_csv, write_json
-from gentool.latent.codes import IMAGES
-from gentool.latent.encoded import Encoded
-from gentool.latent.trained import Trained
+from gentool.files import write_json
 from gentool.metrics.elbo import ACTIVE, gaussian_kl
+from gentool.tables import Table
+
+if TYPE_CHECKING:
+    from gentool.latent.model import Model
 
 NEIGHBOURS = 5
-SILHOUETTE_POINTS = 5000
+SILHOUETTE_CODES = 5000
+IMAGES_AT_ONCE = 256
 
 
-@torch.no_grad()
-def mean_kl(trained: Trained, split: Split) -> Tensor | None:
+@dataclass(frozen=True)
+class LatentCard:
+    """`dimensions` has a row per latent dimension, `summary` what they come to and what the labels say."""
+
+    dimensions: Table
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write latent_card.csv and latent_card.json."""
+        self.dimensions.to_csv(folder / "latent_card.csv")
+        write_json(folder / "latent_card.json", self.summary | {"per_dimension": self.dimensions.rows})
+
+
+def mean_kl(model: "Model", split: Split) -> Tensor | None:
     """KL(q(z | x) || N(0, I)) of each dimension in nats, mean over a split (D,); None without a posterior."""
-    if not hasattr(trained.network, "posterior"):
+    if not model.has_likelihood:
         return None
-    total = torch.zeros(trained.network.latent_dim, dtype=torch.float64)
-    for start in range(0, len(split), IMAGES):
-        x = split.images[start : start + IMAGES].to(trained.device).float() / 255
-        total += gaussian_kl(*trained.network.posterior(x)).sum(0).double().cpu()
+    total = torch.zeros(model.latent_dim, dtype=torch.float64)
+    for start in range(0, len(split), IMAGES_AT_ONCE):
+        x = split.images[start : start + IMAGES_AT_ONCE].float() / 255
+        total += gaussian_kl(*model.posterior(x)).sum(0).double().cpu()
     return total / len(split)
 
 
-def dimension_rows(z: Tensor, kl: Tensor | None) -> list[dict[str, Any]]:
-    """A row for each dimension of codes z (N, D): mean and variance, and with a KL whether the dimension is active."""
+def dimension_table(z: Tensor, kl: Tensor | None) -> Table:
+    """A row per dimension of codes z (N, D): mean and variance, and with a KL (D,) whether the dimension is active."""
     variance, mean = torch.var_mean(z.double(), dim=0, correction=0)
     rows: list[dict[str, Any]] = []
     for index in range(z.shape[1]):
@@ -39,14 +54,14 @@ def dimension_rows(z: Tensor, kl: Tensor | None) -> list[dict[str, Any]]:
         if kl is not None:
             row |= {"kl": kl[index].item(), "active": bool(variance[index] > ACTIVE)}
         rows.append(row)
-    return rows
+    return Table(rows)
 
 
 def label_scores(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed: int) -> dict[str, float]:
-    """What codes z (N, D) with labels (N,) say of the classes.
+    """What codes z (N, D) with labels (N,) say about the classes.
 
-    `knn_accuracy` (5 neighbours) and `linear_probe_accuracy` (logistic regression on standardised codes) are learnt on
-    the training codes and scored on the test codes; `silhouette` (Rousseeuw 1987), of the labels as clusters, is that
+    `knn_accuracy` (5 neighbours) and `linear_probe_accuracy` (logistic regression on standardised codes) are fitted to
+    the training codes and scored on the test codes. `silhouette` (Rousseeuw 1987), with the labels as clusters, is that
     of at most 5,000 test codes, in [-1, 1].
     """
     from sklearn.linear_model import LogisticRegression
@@ -61,26 +76,23 @@ def label_scores(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed
     if len(np.unique(labels)) > 1:
         probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(z, labels)
         scores["linear_probe_accuracy"] = float(probe.score(test_z, test_labels))
-    some = np.random.default_rng(seed).permutation(len(test_z))[:SILHOUETTE_POINTS]
+    some = np.random.default_rng(seed).permutation(len(test_z))[:SILHOUETTE_CODES]
     if 1 < len(np.unique(test_labels[some])) < len(some):
         scores["silhouette"] = float(silhouette_score(test_z[some], test_labels[some]))
     return scores
 
 
-def write_card(trained: Trained, encoded: Encoded, folder: Path, seed: int) -> dict[str, Any]:
-    """latent_card.csv, a row for each dimension, and latent_card.json, what they come to and what the labels say."""
-    splits = encoded.images.splits
-    judged = "test" if "test" in encoded.codes else next(iter(encoded.codes))
-    kl = mean_kl(trained, splits[judged])
-    rows = dimension_rows(encoded.z, kl)
-    write_csv(folder / "latent_card.csv", rows)
-    card: dict[str, Any] = {"images": len(encoded.z), "dimensions": len(rows)}
-    card["variance"] = sum(row["variance"] for row in rows)
+def latent_card(model: "Model", codes: dict[str, Tensor], splits: dict[str, Split], seed: int = 0) -> LatentCard:
+    """The card of the codes of some splits: variances, KL and active units, and what labels say where there are any."""
+    z = torch.cat(list(codes.values()))
+    judged = "test" if "test" in codes else next(iter(codes))
+    kl = mean_kl(model, splits[judged])
+    dimensions = dimension_table(z, kl)
+    summary: dict[str, Any] = {"images": len(z), "dimensions": len(dimensions)}
+    summary["variance"] = sum(dimensions["variance"])
     if kl is not None:
-        card |= {"kl": kl.sum().item(), "kl_images": judged, "active_units": sum(row["active"] for row in rows)}
+        summary |= {"kl": kl.sum().item(), "kl_images": judged, "active_units": sum(dimensions["active"])}
     train, test = splits["train"], splits["test"]
-    if train.labels is not None and test.labels is not None and {"train", "test"} <= encoded.codes.keys():
-        known = (encoded.codes["train"], train.labels), (encoded.codes["test"], test.labels)
-        card |= label_scores(*known, seed)
-    write_json(folder / "latent_card.json", card | {"per_dimension": rows})
-    return card
+    if train.labels is not None and test.labels is not None and {"train", "test"} <= codes.keys():
+        summary |= label_scores((codes["train"], train.labels), (codes["test"], test.labels), seed)
+    return LatentCard(dimensions, summary)

@@ -1,99 +1,307 @@
-"""Codes in two dimensions: PCA, t-SNE, UMAP."""
+"""Embedding: the codes of a data set, their positions in two dimensions, the latent card, Gaussian mixtures on them."""
 
-import contextlib
-import io
-import re
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gentool.errors import OptionError
+from gentool.data.images import ImageData
+from gentool.engine.randomness import generator
+from gentool.errors import DataError, OptionError
+from gentool.figures.confusion import confusion
+from gentool.figures.grids import to_pixels
+from gentool.figures.scatter import Ellipse, scatter
+from gentool.latent.card import LatentCard, latent_card
+from gentool.latent.clustering import PER_CLASS, Clustering, LabelledCodes, cluster
+from gentool.latent.code_files import write_codes
+from gentool.latent.images import load_for
+from gentool.latent.model import Model
+from gentool.latent.reduction import (
+    ITERATIONS,
+    NAMES,
+    SECONDS_PER_10_000,
+    Points,
+    check_method,
+    embed_opentsne,
+    embed_tsne,
+    embed_umap,
+    principal_directions,
+    project_pca,
+)
+from gentool.options import Validated, numbers, option
+from gentool.progress import SILENT, Reporter
+from gentool.tables import Table
 
-Points = NDArray[np.float64]
-Progress = Callable[[int, int], None]
-
-ITERATIONS = 1000
-EXTRAS = {"opentsne": "openTSNE", "umap": "umap"}
-"""The module that a method needs beyond gentool's own dependencies."""
+MAX_POINTS = 10_000
+"""The number of points that t-SNE and UMAP embed unless more are asked for: minutes, not hours."""
 
 
-def check_method(method: str) -> None:
-    """Raises OptionError when a method's package is not installed, saying how to get it."""
-    module = EXTRAS.get(method)
-    if module is not None and find_spec(module) is None:
-        raise OptionError(f"--method {method}: needs a package more: pip install 'gentool[{method}]'; tsne needs none")
+@dataclass(frozen=True, kw_only=True)
+class EmbedOptions(Validated):
+    """What to make of the codes of a data set."""
+
+    panel: ClassVar[str] = "Embedding"
+
+    split: Literal["all", "train", "validation", "test"] = option("all", "The split to encode.")
+    method: Literal["pca", "tsne", "opentsne", "umap"] = option(
+        "pca", "How to reduce the codes to two dimensions; opentsne and umap need extra packages."
+    )
+    points: int | None = option(
+        None,
+        "Show at most N images in the picture, drawn at random.",
+        min=3,
+        metavar="N",
+        default_text=f"all for pca, else {MAX_POINTS:,}",
+    )
+    perplexity: float = option(
+        30.0, "Perplexity of t-SNE: about the number of neighbours that count.", min=1, max=1000,
+        only_with={"method": ("tsne", "opentsne")},
+    )  # fmt: skip
+    neighbours: int = option(
+        15, "Neighbours that count in UMAP.", min=2, max=1000, only_with={"method": "umap"}
+    )  # fmt: skip
+    thumbnails: bool = option(False, "Show the images themselves where there is room.")
+    gmm: tuple[int, ...] | None = option(
+        None,
+        "Fit Gaussian mixtures with K components to the training codes and score them on the labelled test images.",
+        metavar="K[,K]",
+        parse=numbers,
+    )
+    repeats: int = option(5, "Fit each mixture with N seeds.", min=1, max=1000, metavar="N", only_with={"gmm": True})
+    class_components: int = option(
+        10, "Components of the mixture of each class.", min=1, max=1000, only_with={"gmm": True}
+    )
+    seed: int = option(0, "Random seed.", min=0, max=2**31 - 1)
 
 
-def principal_directions(z: Tensor, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:
-    """The mean (D,), the first directions (count, D) and the standard deviations along them (count,) of z (N, D).
+@dataclass(frozen=True)
+class Plane:
+    """Codes in two dimensions.
 
-    Each direction's largest entry is positive, so that its sign does not depend on the solver. Raises OptionError
-    when there are fewer codes or dimensions than directions.
+    `shown` (n,) says which codes, `points` (n, 2) where they are. `frame` has the mean (D,) and the directions (2, D)
+    of a linear reduction, None for t-SNE and UMAP.
     """
-    if min(z.shape) < count:
-        raise OptionError(f"{count} principal directions need as many images and dimensions; there are {min(z.shape)}")
-    codes = z.double()
-    mean = codes.mean(0)
-    _, singular, directions = torch.linalg.svd(codes - mean, full_matrices=False)
-    directions = directions[:count]
-    largest = directions.abs().argmax(1, keepdim=True)
-    directions = directions * directions.gather(1, largest).sign()
-    return mean.to(z.dtype), directions.to(z.dtype), (singular[:count] / len(z) ** 0.5).to(z.dtype)
+
+    shown: NDArray[np.int64]
+    points: Points
+    frame: tuple[Tensor, Tensor] | None
+    title: str
+    axes: tuple[str, str]
 
 
-def project_pca(z: Tensor, mean: Tensor, directions: Tensor) -> Points:
-    """The coordinates (N, 2) of codes z (N, D) along two directions (2, D)."""
-    return ((z - mean) @ directions.T).double().numpy()
+@dataclass(frozen=True)
+class Embedding:
+    """The codes of a data set, and what is known of them.
+
+    `codes` has the codes (n, D) of each split. `clustering` is there when mixtures were asked for.
+    """
+
+    data: ImageData
+    codes: dict[str, Tensor]
+    card: LatentCard
+    plane: Plane
+    clustering: Clustering | None = None
+    thumbnails: bool = False
+
+    @property
+    def z(self) -> Tensor:
+        """All codes (N, D), in stored order: training, validation, test images."""
+        return torch.cat(list(self.codes.values()))
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Their labels, int64 (N,); None for unlabelled data."""
+        labels = [self.data.splits[name].labels for name in self.codes]
+        return torch.cat([part for part in labels if part is not None]) if self.data.labelled else None
+
+    @property
+    def split_names(self) -> NDArray[np.str_]:
+        """The split of each code (N,)."""
+        return np.repeat(list(self.codes), [len(part) for part in self.codes.values()])
+
+    def image(self, index: int) -> Tensor:
+        """The image (C, H, W), uint8, of one code."""
+        for name, part in self.codes.items():
+            if index < len(part):
+                return self.data.splits[name].images[index]
+            index -= len(part)
+        raise IndexError(index)
+
+    @property
+    def table(self) -> Table:
+        """A row per point: its index, split, label where there is one, x and y."""
+        labels, names = self.labels, self.split_names
+        rows = []
+        for row, index in enumerate(self.plane.shown):
+            label = {} if labels is None else {"label": int(labels[index])}
+            x, y = map(float, self.plane.points[row])
+            rows.append({"index": int(index), "split": str(names[index]), **label, "x": x, "y": y})
+        return Table(rows)
+
+    def save(self, folder: Path | str) -> list[Path]:
+        """Write the codes, tables and pictures into a folder; returns the pictures."""
+        folder = Path(folder)
+        write_codes(folder / "latents.npz", self.z, labels=self.labels)
+        self.card.save(folder)
+        self.table.to_csv(folder / "embedding.csv")
+        images = None
+        if self.thumbnails:
+            images = to_pixels(torch.stack([self.image(int(index)) for index in self.plane.shown])).squeeze(-1)
+        pictures = [self._scatter(folder / "embedding.png", self.plane.title, thumbnails=images)]
+        if self.clustering is not None:
+            pictures += self._save_clustering(self.clustering, folder)
+        return pictures
+
+    def _save_clustering(self, clustering: Clustering, folder: Path) -> list[Path]:
+        clustering.runs.to_csv(folder / "gmm_runs.csv")
+        clustering.summary.to_csv(folder / "gmm.csv")
+        classes, count = self.data.classes, f"{len(self.data.test):,} test images"
+        pictures = []
+        for components, mixture in clustering.mixtures.items():
+            title = f"clusters of a mixture of {components}, {count}"
+            clusters = list(map(str, range(components)))
+            table = clustering.confusions[str(components)]
+            pictures.append(
+                confusion(table, classes, clusters, folder / f"confusion-gmm-{components}.png", title=title)
+            )
+            title = f"{self.plane.title}; mixture of {components}, two standard deviations"
+            ellipses = component_ellipses(self, mixture)
+            pictures.append(self._scatter(folder / f"embedding-gmm-{components}.png", title, ellipses=ellipses))
+        path = folder / "confusion-per-class.png"
+        pictures.append(
+            confusion(clustering.confusions[PER_CLASS], classes, classes, path, title=f"one mixture per class, {count}")
+        )
+        return pictures
+
+    def _scatter(self, path: Path, title: str, **more: Any) -> Path:
+        labels = None if self.labels is None else self.labels[self.plane.shown].numpy()
+        return scatter(
+            self.plane.points, path, labels=labels, classes=self.data.classes, axes_names=self.plane.axes, title=title,
+            **more,
+        )  # fmt: skip
 
 
-def embed_tsne(z: Tensor, seed: int, perplexity: float, on_progress: Progress) -> Points:
-    """t-SNE (van der Maaten & Hinton 2008) by scikit-learn, from the principal directions: (N, 2)."""
-    from sklearn.manifold import TSNE
+def embed(
+    model: Model,
+    data: ImageData | Path | str | None = None,
+    options: EmbedOptions | None = None,
+    *,
+    reporter: Reporter = SILENT,
+    **settings: Any,
+) -> Embedding:
+    """Encode a data set (the one of the training by default) and describe its codes.
 
-    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=ITERATIONS, random_state=seed, verbose=2)
-    with _iterations(on_progress):
-        points: Points = tsne.fit_transform(z.double().numpy()).astype(np.float64)
-    return points
+    `settings` are the fields of `EmbedOptions`, instead of `options`.
+
+    Raises OptionError for a model without an encoder and for a method whose package is not installed, DataError where
+    the data lack what the options need.
+    """
+    options = EmbedOptions.resolve(options, settings)
+    check_method(options.method)
+    model.require("encodes", "embed images")
+    data = load_for(model.header, data, reporter=reporter)
+    if options.gmm is not None:
+        check_mixtures(data, options, options.gmm)
+    codes = encode_splits(model, data, options.split, reporter)
+    plane = to_plane(torch.cat(list(codes.values())), options, reporter)
+    card = latent_card(model, codes, data.splits, options.seed)
+    clustering = None
+    if options.gmm is not None:
+        assert data.train.labels is not None
+        assert data.test.labels is not None
+        labelled = LabelledCodes(
+            codes["train"], data.train.labels.numpy(), codes["test"], data.test.labels.numpy(), len(data.classes)
+        )
+        clustering = cluster(
+            labelled, options.gmm, class_components=options.class_components, repeats=options.repeats,
+            seed=options.seed, reporter=reporter,
+        )  # fmt: skip
+    return Embedding(data, codes, card, plane, clustering, options.thumbnails)
 
 
-def embed_opentsne(z: Tensor, seed: int, perplexity: float, on_progress: Progress) -> Points:
-    """t-SNE by openTSNE (Policar et al. 2024), about twice as fast: (N, 2)."""
-    from openTSNE import TSNE
-
-    done = 0
-
-    def tell(iteration: int, error: float, points: Any) -> None:
-        nonlocal done
-        done += 50
-        on_progress(min(done, ITERATIONS), ITERATIONS)
-
-    tsne = TSNE(2, perplexity=perplexity, random_state=seed, callbacks=tell, callbacks_every_iters=50,
-                early_exaggeration_iter=250, n_iter=ITERATIONS - 250)  # fmt: skip
-    return np.asarray(tsne.fit(z.double().numpy()), np.float64)
+def check_mixtures(data: ImageData, options: EmbedOptions, sizes: tuple[int, ...]) -> None:
+    """Raises OptionError or DataError where mixtures cannot be fitted or scored."""
+    if options.split != "all":
+        raise OptionError("--gmm: fits to the training images and scores on the test images; leave out --split")
+    if not data.labelled:
+        raise DataError(f"{data.name}: has no labels, and --gmm scores clusters by them; leave out --gmm")
+    if not len(data.test):
+        raise DataError(f"{data.name}: has no test images for --gmm; prepare it with some")
+    if max(sizes) > len(data.train):
+        needed = f"{max(sizes)} components need as many training images"
+        raise OptionError(f"--gmm: {needed}; {data.name} has {len(data.train)}")
 
 
-def embed_umap(z: Tensor, seed: int, neighbours: int) -> Points:
-    """UMAP (McInnes et al. 2018, arXiv:1802.03426) by umap-learn: (N, 2)."""
-    from umap import UMAP
+def encode_splits(model: Model, data: ImageData, split: str, reporter: Reporter = SILENT) -> dict[str, Tensor]:
+    """The codes (n, D) of one split, or of `all`, by split. Raises DataError where there are no images."""
+    wanted = {name: part for name, part in data.splits.items() if split in ("all", name) and len(part)}
+    if not wanted:
+        raise DataError(f"{data.name}: has no {split} images; choose another --split")
+    total = sum(len(part) for part in wanted.values())
+    codes: dict[str, Tensor] = {}
+    for name, part in wanted.items():
+        codes[name] = model.encode(part.images, reporter=_After(reporter, sum(len(z) for z in codes.values()), total))
+    return codes
 
-    points: Points = UMAP(n_components=2, n_neighbors=neighbours, random_state=seed, n_jobs=1).fit_transform(z.numpy())
-    return points.astype(np.float64)
+
+class _After(Reporter):
+    """Reports the progress of one part of a task."""
+
+    def __init__(self, reporter: Reporter, before: int, whole: int) -> None:
+        self.reporter, self.before, self.whole = reporter, before, whole
+
+    def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
+        """The progress of the whole task."""
+        self.reporter.progress(task, self.before + done, self.whole, detail)
 
 
-@contextlib.contextmanager
-def _iterations(on_progress: Progress) -> Iterator[None]:
-    """Hear scikit-learn's t-SNE say `Iteration 50: ...` on stdout, and nothing else of what it says."""
+def to_plane(z: Tensor, options: EmbedOptions, reporter: Reporter = SILENT) -> Plane:
+    """Codes z (N, D) in two dimensions, all of them or a random part."""
+    method, seed = options.method, options.seed
+    most = options.points or (len(z) if method == "pca" else MAX_POINTS)
+    order = torch.randperm(len(z), generator=generator(seed, "points"))[:most].sort().values
+    shown = order.numpy()
+    if method == "pca" and z.shape[1] == 2:
+        frame = torch.zeros(2), torch.eye(2)
+        title = f"{len(shown):,} codes of 2 dimensions"
+        return Plane(shown, z[order].double().numpy(), frame, title, ("z 0", "z 1"))
+    if method == "pca":
+        mean, directions, deviations = principal_directions(z)
+        share = deviations.square() / z.var(0, correction=0).sum()
+        axes = (f"first principal component ({share[0]:.0%} of the variance)", f"second ({share[1]:.0%})")
+        title = f"PCA of {len(shown):,} codes of {z.shape[1]} dimensions"
+        return Plane(shown, project_pca(z[order], mean, directions), (mean, directions), title, axes)
+    title = f"{NAMES[method]} of {len(shown):,} codes of {z.shape[1]} dimensions"
+    if len(shown) < len(z):
+        reporter.notice(f"{method}: a random {len(shown):,} of {len(z):,} images; --points {len(z)} shows all")
+    minutes = SECONDS_PER_10_000[method] / 60 * len(shown) / 10_000
+    reporter.notice(
+        f"{method}: {len(shown):,} points take about {max(1, round(minutes))} min on two cores; pca takes seconds"
+    )
+    if method == "umap":
+        points = embed_umap(z[order], seed, min(options.neighbours, len(shown) - 1))
+    else:
+        perplexity = min(options.perplexity, (len(shown) - 1) / 3)
+        if perplexity < options.perplexity:
+            reporter.notice(f"--perplexity: {perplexity:.3g} is the largest that {len(shown)} points allow")
+        embed_points = embed_tsne if method == "tsne" else embed_opentsne
+        points = embed_points(z[order], seed, perplexity, reporter.task(method, ITERATIONS))
+    return Plane(shown, points, None, title, ("", ""))
 
-    class Listener(io.TextIOBase):
-        def write(self, text: str) -> int:
-            for iteration in re.findall(r"Iteration (\d+):", text):
-                on_progress(int(iteration), ITERATIONS)
-            return len(text)
 
-    with contextlib.redirect_stdout(Listener()):
-        yield
+def component_ellipses(embedding: Embedding, mixture: Any) -> list[Ellipse]:
+    """An ellipse per component: projected by a linear reduction, else that of the points in the component."""
+    plane = embedding.plane
+    if plane.frame is not None:
+        mean, directions = (part.double().numpy() for part in plane.frame)
+        return [
+            Ellipse(directions @ (centre - mean), directions @ covariance @ directions.T)
+            for centre, covariance in zip(mixture.means_, mixture.covariances_, strict=True)
+        ]
+    clusters = mixture.predict(embedding.z[plane.shown].double().numpy())
+    members = [plane.points[clusters == component] for component in range(mixture.n_components)]
+    return [Ellipse(points.mean(0), np.cov(points.T)) for points in members if len(points) > 2]

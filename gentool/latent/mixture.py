@@ -14,26 +14,26 @@ from gentool.errors import OptionError
 Labels = NDArray[np.int64]
 
 REGULARIZATION = 0.1
-"""Added to the diagonal of each covariance, in units of the codes' mean variance. It keeps a component from closing in
-on a few codes: clusters of MNIST in 20 dimensions agree better with the digits. A density to sample from wants next to
-none, and so do clusters in few dimensions, which are narrow: K of them in two have 1 / K of the variance."""
-FLAT, FLAT_REGULARIZATION = 8, 0.001
-"""Below so many dimensions, that one."""
+"""Added to the diagonal of each covariance, in units of the codes' mean variance. It keeps a component from shrinking
+onto a few codes: clusters of MNIST in 20 dimensions agree better with the digits. A density to sample from needs next
+to none, and so do clusters in few dimensions, which are narrow: K clusters in two have 1 / K of the variance."""
+LOW_DIM, LOW_DIM_REGULARIZATION = 8, 0.001
+"""Below this many dimensions, this regularization is used instead."""
 ITERATIONS = 200
-SEARCHED = 20_000
-"""Restarts are compared on so many codes; the best goes on with all of them."""
-EFFORT = 100
-"""Restarts times components: ten restarts for ten components, one for a hundred."""
+SEARCH_CODES = 20_000
+"""Restarts are compared on at most this many codes; the best one continues with all of them."""
+RESTARTS_TIMES_COMPONENTS = 100
+"""Ten restarts for ten components, one for a hundred."""
 
 
 def fit_mixture(
     z: Tensor, components: int, seed: int, regularization: float | None = None, search: int = ITERATIONS
 ) -> Any:
-    """A scikit-learn GaussianMixture of codes z (N, D): the likeliest of several runs of expectation maximisation.
+    """A scikit-learn GaussianMixture of codes z (N, D): the most likely of several runs of expectation maximisation.
 
-    They start from k-means++ centres and are compared after `search` iterations, or sooner where they converge. The
-    codes are taken as they are: standardising them would blow up the dimensions that say nothing. Raises OptionError
-    when there are fewer codes than components.
+    The runs start from k-means++ centres and are compared after `search` iterations, or sooner where they converge. The
+    codes are not standardised, which would inflate inactive dimensions. Raises OptionError when there are fewer codes
+    than components.
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
@@ -42,12 +42,12 @@ def fit_mixture(
         raise OptionError(f"a mixture of {components} components needs at least as many images; there are {len(z)}")
     codes = z.double().numpy()
     if regularization is None:
-        regularization = FLAT_REGULARIZATION if codes.shape[1] < FLAT else REGULARIZATION
-    some = codes[np.random.default_rng(seed).permutation(len(codes))[:SEARCHED]]
+        regularization = LOW_DIM_REGULARIZATION if codes.shape[1] < LOW_DIM else REGULARIZATION
+    some = codes[np.random.default_rng(seed).permutation(len(codes))[:SEARCH_CODES]]
     common = {"reg_covar": regularization * max(float(codes.var(0).mean()), 1e-9), "random_state": seed}
-    restarts = max(1, EFFORT // components)
+    restarts = max(1, RESTARTS_TIMES_COMPONENTS // components)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # whether it converged is told in the table
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the table says whether it converged
         searching = GaussianMixture(components, n_init=restarts, init_params="k-means++", max_iter=search, **common)
         found = searching.fit(some)
         start = {"weights_init": found.weights_, "means_init": found.means_, "precisions_init": found.precisions_}
@@ -56,7 +56,7 @@ def fit_mixture(
 
 @dataclass(frozen=True)
 class Scores:
-    """How well predicted classes (N,) agree with the labels, all in [0, 1] but `ari`, in [-0.5, 1]."""
+    """How well predicted classes (N,) agree with the labels: all in [0, 1], except `ari` in [-0.5, 1]."""
 
     accuracy: float
     precision: float
@@ -88,9 +88,9 @@ def score(labels: Labels, predicted: Labels, clusters: Labels) -> Scores:
 
 
 def matched(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:
-    """The class of each cluster (components,) under the one-to-one match with the most agreement (Kuhn 1955).
+    """The class of each cluster (components,) under the one-to-one matching with the most agreement (Kuhn 1955).
 
-    Clusters beyond the number of classes stay without a class: -1.
+    Clusters beyond the number of classes get none: -1.
     """
     from scipy.optimize import linear_sum_assignment
 
@@ -107,14 +107,14 @@ def majority(clusters: Labels, labels: Labels, components: int, classes: int) ->
 
 
 def contingency(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:
-    """How many images of each class are in each cluster, (components, classes)."""
+    """The number of images of each class in each cluster, (components, classes)."""
     table = np.zeros((components, classes), np.int64)
     np.add.at(table, (clusters, labels), 1)
     return table
 
 
 def bayes_classifier(z: Tensor, labels: Labels, components: int, seed: int) -> list[tuple[int, float, Any]]:
-    """A mixture for each class, with the class's number and the logarithm of its share (Bayes' rule)."""
+    """One mixture per class, with the class's number and the logarithm of its share, for Bayes' rule."""
     fitted = []
     for label in np.unique(labels):
         own = z[torch.from_numpy(labels == label)]

@@ -1,12 +1,12 @@
-"""A density fitted to the codes of real images, to draw codes from instead of N(0, I).
+"""A density fitted to the codes of real images, to draw codes from in place of N(0, I).
 
-Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): any autoencoder becomes a generator.
+Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): it makes a generator of any autoencoder.
 """
 
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -15,12 +15,20 @@ from torch import Tensor
 from gentool.engine.randomness import generator, indexed_noise
 from gentool.errors import DataError
 from gentool.files import replacing
-from gentool.latent.latents import read_arrays
+from gentool.latent.code_files import read_arrays
 from gentool.latent.mixture import fit_mixture
 
-SHORT = 20
-"""Restarts are compared after so many iterations: a density to sample from needs no more (Biernacki, Celeux & Govaert
-2003, doi:10.1016/S0167-9473(02)00163-9), clusters that are to be digits do."""
+SEARCH_ITERATIONS = 20
+"""Restarts are compared after this many iterations: a density to sample from needs no more (Biernacki, Celeux & Govaert
+2003, doi:10.1016/S0167-9473(02)00163-9), clusters that should agree with classes do."""
+
+
+class Prior(Protocol):
+    """A density of codes."""
+
+    def draw(self, seed: int, first: int, count: int) -> Tensor:
+        """Codes (count, D): code i is a function of the seed and first + i alone."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,17 @@ class MixturePrior:
 
     @classmethod
     def fit(cls, z: Tensor, components: int, seed: int = 0) -> Self:
-        """Fitted to codes z (N, D). Raises OptionError when there are fewer of them than components."""
-        mixture = fit_mixture(z, components, seed, regularization=1e-4, search=SHORT)
+        """Fit to codes z (N, D). Raises OptionError when there are fewer codes than components."""
+        mixture = fit_mixture(z, components, seed, regularization=1e-4, search=SEARCH_ITERATIONS)
         weights, means, covariances = (
             torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
         )
         return cls(weights.float(), means.float(), torch.linalg.cholesky(covariances).float())
+
+    @property
+    def components(self) -> int:
+        """The number K of Gaussians."""
+        return len(self.weights)
 
     def draw(self, seed: int, first: int, count: int) -> Tensor:
         """Codes (count, D): code i is a function of the seed and first + i alone."""
@@ -50,11 +63,10 @@ class MixturePrior:
         return self.means[chosen] + (self.factors[chosen] @ noise[:, :, None]).squeeze(2)
 
     def save(self, path: Path, key: str) -> None:
-        """Write the mixture with the key that says what it was fitted to."""
+        """Write the mixture with a key that says what it was fitted to."""
+        arrays = {"weights": self.weights, "means": self.means, "factors": self.factors}
         with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file, key=key, weights=self.weights.numpy(), means=self.means.numpy(), factors=self.factors.numpy()
-            )
+            np.savez(file, key=key, **{name: array.numpy() for name, array in arrays.items()})  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path, key: str) -> Self | None:

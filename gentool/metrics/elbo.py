@@ -22,7 +22,9 @@ def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
     return 0.5 * (mean.square() + logvar.exp() - 1 - logvar)
 
 
-def negative_elbo(logits: Tensor, x: Tensor, mean: Tensor, logvar: Tensor, beta: float = 1.0) -> dict[str, Tensor]:
+def negative_elbo(
+    logits: Tensor, x: Tensor, mean: Tensor, logvar: Tensor, beta: float | Tensor = 1.0
+) -> dict[str, Tensor]:
     """The loss of a beta-VAE (Higgins et al. 2017), means over the batch in nats per image.
 
     `loss` is reconstruction + beta * kl; `negative_elbo` is the same with beta 1, whatever beta is.

@@ -1,18 +1,30 @@
-"""The models: one file each, and one line in this table. A file has
+"""The models: one file each, and one line in the table below. Start reading in `vae.py`.
+
+A model's file has
 
 - `Options`: its flags,
-- `build(options, shape, classes)`: the network whose weights model.pt holds; it has `latent_dim`, `decode(z)` (or
-  `decode(z, labels)`) to pixels in [0, 1], and, where it encodes, `encode(x)`,
-- `train(options, data, run)`: the loop.
+- `build(options, shape, classes)`: the network whose weights model.pt holds; `contract.py` says what it offers,
+- `train(options, data, run)`: its training loop, top to bottom,
+- and, where it has options for sampling that are no training options, `SamplingOptions`.
+
+`adversarial.py` (gan, cgan), `reconstruction.py` (cae, lstm-ae), `backbone.py` and `augmentation.py` hold what several
+models share.
 """
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+from gentool.errors import OptionError
+from gentool.options import Validated, suggestion
+
+if TYPE_CHECKING:
+    from gentool.engine.options import TrainOptions
 
 MODELS = {
-    "cae": "Convolutional autoencoder: compress and rebuild.",
+    "cae": "Convolutional autoencoder: compress images and rebuild them.",
     "vae": "Variational autoencoder: a smooth latent space to sample from.",
-    "lstm-ae": "LSTM autoencoder: read an image row by row, compress, write it again.",
+    "lstm-ae": "LSTM autoencoder: read an image row by row, compress it, write it again.",
     "gan": "DCGAN: a generator against a discriminator.",
     "cgan": "Conditional GAN: the class label chooses what is generated.",
 }
@@ -21,3 +33,21 @@ MODELS = {
 def model_module(name: str) -> ModuleType:
     """The module of a model in the table."""
     return importlib.import_module(f"gentool.models.{name.replace('-', '_')}")
+
+
+def options_class(name: str) -> "type[TrainOptions]":
+    """The training options of a model in the table."""
+    options: type[TrainOptions] = model_module(name).Options
+    return options
+
+
+def sampling_class(name: str) -> type[Validated] | None:
+    """The sampling options of a model in the table, None for a model without any."""
+    return vars(model_module(name)).get("SamplingOptions")
+
+
+def check_name(name: str) -> str:
+    """The name, where the table has it. Raises OptionError with a suggestion otherwise."""
+    if name not in MODELS:
+        raise OptionError(f"no model {name!r}; there are {', '.join(MODELS)}.{suggestion(name, MODELS)}")
+    return name

@@ -1,6 +1,7 @@
-"""The game that gan and cgan play (Goodfellow et al. 2014, arXiv:1406.2661): their options and their one loop."""
+"""What gan and cgan share: their options and the training loop of the adversarial game (Goodfellow et al. 2014,
+arXiv:1406.2661)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -9,191 +10,223 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from gentool.data.images import ImageData
+from gentool.data.images import FEW, ImageData
+from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row, exploding
 from gentool.engine.ema import EMA, recompute_batch_norm
+from gentool.engine.options import TrainOptions
+from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
 from gentool.metrics.classes import LinearReader, class_entropy_ratio
 from gentool.metrics.diversity import diversity
-from gentool.models import variety
-from gentool.networks.augment import augment, policies
+from gentool.models.augmentation import AugmentationOptions, augmentation
+from gentool.networks.augment import DiffAugment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
-from gentool.options import Schedule, TrainOptions, option, redefault
+from gentool.options import comma_separated, option, redefault
 
-READ = 5_000
-"""The reader that watches which classes the samples show is fitted to at most so many training images."""
-READS = 0.6
-"""It watches where it reads so large a share of the validation images right."""
+Shape = tuple[int, int, int]
+"""Channels, height, width of an image."""
+
+AUTO = ("auto",)
+R1_EVERY = 16
+"""The R1 penalty enters every 16th update with 16 times its weight (Karras et al. 2020, arXiv:1912.04958)."""
+GP_WEIGHT = 10.0
+"""The weight of the gradient penalty of wgan-gp."""
+READER_IMAGES, READER_ACCURACY = 5_000, 0.6
+"""The linear reader of classes is fitted to at most this many training images, and used where it reads at least this
+share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
+FEW_CLASSES = 0.35
+"""Classes have vanished below this ratio of the entropies of samples and real images; two classes of ten have .34."""
+OVERPOWERING_ACCURACY, OVERPOWERED_LOSS = 0.995, 4.0
+"""The discriminator overpowers a generator above both: it is right this often, and the generator's loss this high."""
+GUESSING_LOSS = 4.0
+"""A discriminator's loss above this is far worse than guessing, which costs log 4 (bce) or 2 (hinge)."""
+
+
+def augment_policies(text: str) -> tuple[str, ...]:
+    """`auto`, or the names of `policies`. Raises ValueError."""
+    return AUTO if text == AUTO[0] else policies(text)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(variety.Options):
-    """The flags of gan and cgan."""
+class AdversarialOptions(AugmentationOptions):
+    """The options of gan and cgan."""
 
-    zoom_of_few: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
-
-    @property
-    def updates(self) -> int:
-        """How many updates are made by default."""
-        return 20_000
+    updates: ClassVar[int] = 20_000
+    default_zoom: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
-    width: int = option(256, "Filters of the layer with the most; halved layer by layer.", min=8, max=4096)
+    width: int = option(
+        256, "Filters of the widest layer, next to the noise; halved from layer to layer.", min=8, max=4096
+    )
     loss: Literal["bce", "hinge", "wgan-gp"] = option(
-        "bce", "The game: cross-entropy, hinge, or Wasserstein with gradient penalty."
+        "bce", "Binary cross-entropy, hinge loss, or Wasserstein loss with gradient penalty."
     )
     norm: Literal["auto", "batch", "spectral", "none"] = option(
-        "auto", "The discriminator's normalisation; auto: spectral for hinge, else none."
+        "auto", "Normalisation of the discriminator; auto: spectral for hinge, else none."
     )
     r1: float | None = option(
         None,
-        "Weight gamma of the R1 penalty on real images, every 16th update; 0: none. "
-        "(default: 0.2 for bce without normalisation, else 0)",
+        f"Weight gamma of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
         min=0,
+        default_text="0.2 for bce without normalisation, else 0",
     )
-    critic_steps: int = option(1, "Discriminator updates for each of the generator's.", min=1, max=100)
-    augment: str = option(
-        "auto",
-        "What the discriminator sees changed at random: none, or some of flip,color,translation,cutout; "
-        "auto: flip,color,translation below 2,000 training images, else none.",
-        parse=lambda text: () if text == "auto" else policies(text),
+    critic_steps: int = option(1, "Discriminator updates per generator update.", min=1, max=100)
+    augment: tuple[str, ...] = option(
+        AUTO,
+        "Differentiable augmentation of what the discriminator sees: none, or some of flip,color,translation,cutout; "
+        f"auto: flip,color,translation for fewer than {FEW:,} training images, else none.",
+        parse=augment_policies,
+        write=lambda names: comma_separated(names) or "none",
     )
-    beta1: float = option(0.5, "Adam's first decay.", min=0, max=0.999)
+    beta1: float = option(0.5, "First decay rate of Adam.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float = redefault(TrainOptions, "lr", 4e-4)
     schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
     def cross_check(self) -> None:
+        """Raises OptionError for batch norm with wgan-gp."""
         super().cross_check()
         if self.loss == "wgan-gp" and self.norm == "batch":
-            raise OptionError("--loss wgan-gp: its penalty is for each image alone and excludes --norm batch; use none")
+            raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
+    @property
+    def discriminator_norm(self) -> Literal["batch", "spectral", "none"]:
+        """The normalisation that --norm says, or that auto means for the loss."""
+        if self.norm == "auto":
+            return "spectral" if self.loss == "hinge" else "none"
+        return self.norm
 
-R1_EVERY = 16
-GP_WEIGHT = 10.0
+    @property
+    def r1_weight(self) -> float:
+        """The weight of the R1 penalty: --r1, or its default for the loss."""
+        if self.r1 is None:
+            return 0.2 if self.loss == "bce" and self.discriminator_norm == "none" else 0.0
+        return self.r1
 
-
-def discriminator_norm(options: Options) -> Literal["batch", "spectral", "none"]:
-    """What --norm auto means for a loss."""
-    if options.norm == "auto":
-        return "spectral" if options.loss == "hinge" else "none"
-    return options.norm
-
-
-def r1_weight(options: Options) -> float:
-    """What --r1 is when it is not given."""
-    if options.r1 is None:
-        return 0.2 if options.loss == "bce" and discriminator_norm(options) == "none" else 0.0
-    return options.r1
+    def augmentations(self, data: ImageData) -> tuple[str, ...]:
+        """The names that --augment says, or that auto means for the data."""
+        if self.augment != AUTO:
+            return self.augment
+        colour = ("flip", "color", "translation")
+        return (colour if data.shape[0] == 3 else ("translation",)) if data.few else ()
 
 
 class GAN(Generator):
     """The generator as model.pt holds it."""
 
     gaussian_prior = True
-    """Codes are drawn from N(0, I)."""
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z (N, D) and, when conditional, labels (N,) or (N, classes) -> pixels (N, C, H, W) in [0, 1]."""
+        """z (N, D) and, if conditional, labels (N,) or (N, classes) -> pixels (N, C, H, W) in [0, 1]."""
         return (self(z, labels).float().tanh() + 1) / 2
 
 
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> GAN:
+def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     """The network that model.pt holds."""
     return GAN(shape, options.latent_dim, options.width, classes=classes)
 
 
-def play(options: Options, data: ImageData, run: Run, classes: int) -> None:
-    """Train a generator against a discriminator, both given the class label when `classes` is not 0."""
+def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -> None:
+    """Train a generator against a discriminator, both given the class label unless `classes` is 0."""
     generator = run.place(build(options, data.shape, classes))
     discriminator = run.place(
-        Discriminator(data.shape, options.width, norm=discriminator_norm(options), classes=classes)
+        Discriminator(data.shape, options.width, norm=options.discriminator_norm, classes=classes)
     )
     betas = (options.beta1, 0.999)
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
-    # In one pass where no statistic of the discriminator would mix real and generated images.
-    apart = discriminator_norm(options) == "batch" or run.batch_size % GROUP != 0
-    gamma = r1_weight(options)
-    changes = policies(_automatic(options.augment, data))
-    fixed_z, fixed_labels = _fixed(run, options, classes)
+    run.watch(exploding("discriminator"), worse_than_guessing, class_collapse, overpowering)
     run.resume(
         generator=generator, discriminator=discriminator, ema=ema,
         generator_adam=generator_adam, discriminator_adam=discriminator_adam,
     )  # fmt: skip
-    vary = variety.changes(options, data, run)
-    reader = class_reader(data, run)
+    augment = augmentation(options, data, run)
+    changes = DiffAugment(options.augmentations(data))
+    wasserstein = options.loss == "wgan-gp"
+    # One pass over real and generated images together, where no statistic of the discriminator would mix the two.
+    together = options.discriminator_norm != "batch" and run.plan.batch_size % GROUP == 0
+
+    def generate(z: Tensor, labels: Tensor | None) -> Tensor:
+        with run.autocast():
+            return generator(z, labels).float().tanh()
+
+    def update_discriminator(
+        real: Tensor, fake: Tensor, labels: Tensor | None, changed: list[Tensor], share: Tensor | None, r1: float
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        judge = partial(discriminator, labels=labels)
+        half = len(changed) // 2
+        with run.autocast():
+            shown = changes(real, changed[:half]), changes(fake, changed[half:])
+            if together:
+                both = None if labels is None else labels.repeat(2)
+                real_logits, fake_logits = discriminator(torch.cat(shown), both).float().chunk(2)
+            else:
+                real_logits, fake_logits = (judge(images).float() for images in shown)
+        loss = discriminator_loss(options.loss, real_logits, fake_logits)
+        losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
+        if r1:
+            losses["r1"] = squared_gradient(judge, real).mean()
+            loss = loss + 0.5 * r1 * losses["r1"]
+        if share is not None:
+            losses["gradient_penalty"] = gradient_penalty(judge, real, fake, share)
+            loss = loss + GP_WEIGHT * losses["gradient_penalty"]
+        run.descend(discriminator_adam, loss)
+        return losses, real_logits, fake_logits
+
+    def update_generator(fake: Tensor, labels: Tensor | None, changed: list[Tensor]) -> dict[str, Tensor]:
+        with run.autocast():
+            logits = discriminator(changes(fake, changed), labels=labels).float()
+        loss = generator_loss(options.loss, logits)
+        run.descend(generator_adam, loss)
+        return {"generator": loss}
+
+    # A gradient penalty has a second derivative, which torch.compile does not support.
+    update_with_penalty = update_discriminator
+    generate, update_generator = run.compiled(generate), run.compiled(update_generator)
+    update_discriminator = run.compiled(update_discriminator)
+    telemetry = Telemetry(data, run, has_threshold=not wasserstein)
+    fixed_z, fixed_labels = fixed_noise(run, options, classes)
 
     for _ in run.epochs():
-        generator.train()
         for x, labels in run.batches():
-            real, labels = vary(x) * 2 - 1, labels if classes else None
-            randomness = run.generator("augmentation")
-            judge = partial(discriminator, labels=labels)
-            with run.autocast():
-                fake = generator(run.noise("z", len(x), options.latent_dim), labels).float().tanh()
-                shown = augment(real, changes, randomness), augment(fake.detach(), changes, randomness)
-                if apart:
-                    real_logits, fake_logits = (judge(images).float() for images in shown)
-                else:
-                    both = None if labels is None else labels.repeat(2)
-                    real_logits, fake_logits = discriminator(torch.cat(shown), both).float().chunk(2)
-            loss = discriminator_loss(options.loss, real_logits, fake_logits)
-            losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
-            losses["diversity"] = diversity(fake.detach(), real)
-            if reader:
-                losses["class_entropy_ratio"] = class_entropy_ratio(reader, (fake.detach() + 1) / 2, (real + 1) / 2)
-            if options.loss != "wgan-gp":  # whose logits have no zero between real and generated
-                losses["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
-            if gamma and run.step % R1_EVERY == 0:
-                losses["r1"] = squared_gradient(judge, real).mean()
-                loss = loss + 0.5 * gamma * R1_EVERY * losses["r1"]
-            if options.loss == "wgan-gp":
-                share = torch.rand((len(x), 1, 1, 1), generator=randomness, device=x.device)
-                losses["gradient_penalty"] = gradient_penalty(judge, real, fake, share)
-                loss = loss + GP_WEIGHT * losses["gradient_penalty"]
-            run.descend(discriminator_adam, loss)
+            real, labels = augment(x) * 2 - 1, labels if classes else None
+            fake = generate(run.noise("z", len(x), options.latent_dim), labels)
+            random = run.generator("augmentation")
+            draw = partial(changes.draw, real.shape, random, real.device)
+
+            changed = draw() + draw()
+            share = torch.rand((len(x), 1, 1, 1), generator=random, device=x.device) if wasserstein else None
+            r1 = options.r1_weight * R1_EVERY if run.step % R1_EVERY == 0 else 0.0
+            update = update_with_penalty if r1 or wasserstein else update_discriminator
+            losses, real_logits, fake_logits = update(real, fake.detach(), labels, changed, share, r1)
 
             if (run.step + 1) % options.critic_steps == 0:
-                with frozen(discriminator), run.autocast():
-                    logits = judge(augment(fake, changes, randomness)).float()
-                losses["generator"] = generator_loss(options.loss, logits)
-                run.descend(generator_adam, losses["generator"])
+                with frozen(discriminator):
+                    losses |= update_generator(fake, labels, draw())
                 ema.update()
-            run.record(losses)
+            run.record(losses | telemetry.of(real, fake.detach(), real_logits, fake_logits))
 
-        network = ema.network
+        average = ema.average()
         if run.pictures_due or run.save_due:
-            refresh_batch_norm(network, run, options, classes)
+            refresh_batch_norm(average, run, options, classes)
         if run.pictures_due:
             with torch.no_grad():
-                pictures = network.eval().decode(fixed_z, fixed_labels)
-            rows = list(data.classes) if classes else []
-            run.save_picture("samples", labelled_rows(pictures, rows) if classes else grid(pictures))
-        run.save(network)
+                samples = average.decode(fixed_z, fixed_labels)
+            run.show("samples", labelled_rows(samples, data.classes) if classes else grid(samples))
+        run.save(average)
     run.finish()
-
-
-def class_reader(data: ImageData, run: Run) -> LinearReader | None:
-    """What tells roughly which class an image shows; None where there are no classes, or it cannot tell them."""
-    if data.train.labels is None or len(data.classes) < 2:
-        return None
-    spread = slice(None, None, -(-len(data.train) // READ))
-    images, labels = data.train.images[spread], data.train.labels[spread]
-    reader = LinearReader(images / 255, labels, len(data.classes), run.device)
-    right = [reader(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
-    return reader if right and torch.cat(right).mean() >= READS else None
 
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """No gradients for the network's weights: the generator's update needs only those of its input."""
+    """No gradients for the network's weights: the generator's update needs only those of the network's input."""
     network.requires_grad_(False)
     try:
         yield
@@ -201,9 +234,9 @@ def frozen(network: nn.Module) -> Iterator[None]:
         network.requires_grad_(True)
 
 
-def refresh_batch_norm(network: nn.Module, run: Run, options: Options, classes: int) -> None:
+def refresh_batch_norm(network: nn.Module, run: Run, options: AdversarialOptions, classes: int) -> None:
     """Give the averaged generator batch-norm statistics of its own, from the same noise every time."""
-    count = run.batch_size
+    count = run.plan.batch_size
 
     def batches() -> Iterator[tuple[Tensor, Tensor | None]]:
         for index in range(NORM_BATCHES):
@@ -213,14 +246,73 @@ def refresh_batch_norm(network: nn.Module, run: Run, options: Options, classes: 
     recompute_batch_norm(network, lambda batch: network(*batch), batches())
 
 
-def _automatic(names: str, data: ImageData) -> str:
-    few = "flip,color,translation" if data.shape[0] == 3 else "translation"
-    return names if names != "auto" else few if data.few else "none"
-
-
-def _fixed(run: Run, options: Options, classes: int) -> tuple[Tensor, Tensor | None]:
-    """The noise of the pictures: 64 samples, or eight for each class with the same eight z in every row."""
+def fixed_noise(run: Run, options: AdversarialOptions, classes: int) -> tuple[Tensor, Tensor | None]:
+    """The noise of the sample pictures: 64 samples, or 8 for each class, with the same 8 codes in every row."""
     if not classes:
         return run.fixed_noise("samples", 64, options.latent_dim), None
     z = run.fixed_noise("samples", 8, options.latent_dim)
     return z.repeat(classes, 1), torch.arange(classes, device=run.device).repeat_interleave(8)
+
+
+class Telemetry:
+    """What metrics.csv says about a game beside its losses: diversity, classes, the discriminator's accuracy.
+
+    `has_threshold`: logits above 0 mean real, which does not hold for wgan-gp.
+    """
+
+    def __init__(self, data: ImageData, run: Run, *, has_threshold: bool) -> None:
+        self.reader = class_reader(data, run)
+        self.has_threshold = has_threshold
+
+    def of(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
+        """The columns of one update, from images (N, C, H, W) in [-1, 1] and logits (N,)."""
+        columns = {"diversity": diversity(fake, real)}
+        if self.reader:
+            columns["class_entropy_ratio"] = class_entropy_ratio(self.reader, (fake + 1) / 2, (real + 1) / 2)
+        if self.has_threshold:
+            columns["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
+        return columns
+
+
+def class_reader(data: ImageData, run: Run) -> LinearReader | None:
+    """A linear reader of the classes; None where there are no classes, or where it cannot tell them apart."""
+    if data.train.labels is None or len(data.classes) < 2:
+        return None
+    spread = slice(None, None, -(-len(data.train) // READER_IMAGES))
+    images, labels = data.train.images[spread], data.train.labels[spread]
+    reader = LinearReader(images / 255, labels, len(data.classes), run.device)
+    right = [reader(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
+    return reader if right and torch.cat(right).mean() >= READER_ACCURACY else None
+
+
+def worse_than_guessing(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """An alarm for a discriminator whose loss is far above that of guessing."""
+    loss = rows[-1].get("discriminator", 0.0)
+    if "discriminator_accuracy" in rows[-1] and loss > GUESSING_LOSS:
+        text = f"exploding loss: discriminator is {loss:.3g}, and at most 2 when it guesses; try a lower --lr"
+        yield Alarm("exploding_loss", text)
+
+
+def class_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """An alarm for samples that show few of the classes."""
+    name = "class_entropy_ratio"
+    if name not in rows[-1]:
+        return
+    now, best = rows[-1][name], max(row[name] for row in rows if name in row)
+    if now < FEW_CLASSES and (best > 2 * FEW_CLASSES or rows[-1]["step"] >= WARM_UP_STEPS):
+        yield Alarm(
+            "class_collapse",
+            f"class collapse: the classes of the samples have {now:.0%} of the entropy of the real ones', so most "
+            "classes are missing; try a lower --lr",
+        )
+
+
+def overpowering(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """An alarm for a discriminator from which the generator learns nothing."""
+    right, loss = rows[-1].get("discriminator_accuracy", 0.0), rows[-1].get("generator", 0.0)
+    if right > OVERPOWERING_ACCURACY and loss > OVERPOWERED_LOSS:
+        yield Alarm(
+            "overpowering",
+            f"the discriminator overpowers the generator: it is right on {right:.1%}, and the generator's loss is "
+            f"{loss:.3g}; try --r1 1, --norm spectral or a lower --lr",
+        )

@@ -1,76 +1,61 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017)."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from gentool.data.images import ImageData, Split
+from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
 from gentool.engine.ema import EMA
+from gentool.engine.options import TrainOptions
+from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
-from gentool.metrics.diversity import Moments, relative_spread
+from gentool.metrics.diversity import RunningVariance, relative_spread
 from gentool.metrics.elbo import ACTIVE, negative_elbo, reparameterize
-from gentool.models import variety
-from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, MLPDecoder, MLPEncoder
-from gentool.options import Schedule, TrainOptions, numbers, option, redefault
+from gentool.models.augmentation import augmentation
+from gentool.models.backbone import BackboneOptions, Shape, decoder, encoder
+from gentool.options import option, redefault
 
 CLIP = 0.5
-"""The gradient's norm is clipped to so many nats for each pixel: rare on digits, needed on photographs."""
+"""The gradient's norm is clipped to this many nats per pixel value: rarely on digits, often on photographs."""
+PIXEL_VALUES = 1024
+"""The weight of the KL term is 1 for images of up to this many pixel values, and grows with their number above."""
+KL_DROP = 0.1
+"""A KL term that was above a nat has collapsed below this share of its largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(variety.Options):
-    """The VAE's flags."""
+class Options(BackboneOptions):
+    """The options of `gentool train vae`."""
 
-    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers.")
-    latent_dim: int = option(32, "Size of the latent vector.", min=1, max=4096)
-    channels: str = option("32,64,128,128", "Filters of the stride-2 convolutions (conv).", parse=numbers)
-    kernel_size: Literal[3, 4, 5] = option(4, "Side of their kernels (conv).")
-    hidden: str = option("512,512", "Units of the hidden layers (mlp); 400 is one layer.", parse=numbers)
     beta: float | None = option(
         None,
-        "Weight of the KL term. (default: 1, which makes the loss the ELBO; for images of more than 1,024 pixel values "
-        "their number / 1,024, such as 12 for 64x64 in colour)",
+        "Weight of the KL term.",
         min=0,
         max=1000,
+        default_text=f"1, which makes the loss the ELBO; for images of more than {PIXEL_VALUES:,} pixel values their "
+        f"number / {PIXEL_VALUES:,}, such as 12 for 64x64 in colour",
     )
-    kl_warmup: float = option(5.0, "Epochs in which that weight rises from 0.", min=0)
+    kl_warmup: float = option(5.0, "Epochs over which that weight rises from 0.", min=0)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
 
-def kl_weight(options: Options, shape: tuple[int, int, int]) -> float:
-    """What --beta is when it is not given.
-
-    The reconstruction grows with the number of pixel values and the KL does not: with a weight of 1, large images fill
-    the latent space with small islands, and samples between them look like nothing. Higgins et al. (2017) so compare
-    beta across sizes by beta * D / (C * H * W).
-    """
-    return max(1.0, math.prod(shape) / 1024) if options.beta is None else options.beta
-
-
 class VAE(nn.Module):
-    """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits))."""
+    """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits)) for each pixel value."""
 
-    gaussian_prior = True
-    """Codes are drawn from N(0, I)."""
+    classes, gaussian_prior = 0, True
 
-    def __init__(self, options: Options, shape: tuple[int, int, int]) -> None:
+    def __init__(self, options: Options, shape: Shape) -> None:
         super().__init__()
         self.latent_dim = options.latent_dim
-        if options.arch == "conv":
-            channels = numbers(options.channels)
-            self.encoder: nn.Module = ConvEncoder(
-                shape, 2 * options.latent_dim, channels, kernel_size=options.kernel_size
-            )
-            self.decoder: nn.Module = ConvDecoder(shape, options.latent_dim, channels, kernel_size=options.kernel_size)
-        else:
-            self.encoder = MLPEncoder(shape, 2 * options.latent_dim, numbers(options.hidden))
-            self.decoder = MLPDecoder(shape, options.latent_dim, numbers(options.hidden))
+        self.encoder = encoder(options, shape, 2 * options.latent_dim)
+        self.decoder = decoder(options, shape)
 
     def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
@@ -78,75 +63,112 @@ class VAE(nn.Module):
         return self.decoder(reparameterize(mean, logvar, noise)), mean, logvar
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (N, C, H, W) -> mean and logvar of q(z | x), each (N, D) in f32."""
+        """x (N, C, H, W) in [0, 1] -> mean and logvar of q(z | x), each (N, D) in f32."""
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mean, logvar
 
+    def logits(self, z: Tensor) -> Tensor:
+        """z (N, D) -> the logits of the pixels' means (N, C, H, W), in f32."""
+        return self.decoder(z).float()
+
     def encode(self, x: Tensor) -> Tensor:
-        """The mean of q(z | x), (N, D)."""
+        """x (N, C, H, W) in [0, 1] -> the mean of q(z | x), (N, D)."""
         return self.posterior(x)[0]
 
-    def decode(self, z: Tensor) -> Tensor:
-        """z (N, D) -> the pixels' means (N, C, H, W) in [0, 1]."""
-        return self.decoder(z).float().sigmoid()
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, D) -> the pixels' means (N, C, H, W) in [0, 1]. There are no labels."""
+        return self.logits(z).sigmoid()
 
 
-def build(options: Options, shape: tuple[int, int, int], classes: int) -> VAE:
+def build(options: Options, shape: Shape, classes: int) -> VAE:
     """The network that model.pt holds."""
     return VAE(options, shape)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
-    """Ascend the ELBO."""
+    """Maximise the ELBO."""
     vae = run.place(build(options, data.shape, len(data.classes)))
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)
-    z = run.fixed_noise("samples", 64, options.latent_dim)
-    shown = run.examples(10)
+    run.watch(posterior_collapse)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
-    vary = variety.changes(options, data, run)
+    augment = augmentation(options, data, run)
+    z, held_out = run.fixed_noise("samples", 64, options.latent_dim), run.examples(10)
+    beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
-    beta = kl_weight(options, data.shape)
-    warmup = options.kl_warmup * run.steps_per_epoch
+    def update(x: Tensor, noise: Tensor, beta: Tensor) -> dict[str, Tensor]:
+        with run.autocast():
+            logits, mean, logvar = vae(x, noise)
+        losses = negative_elbo(logits.float(), x, mean, logvar, beta)
+        run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
+        return losses
+
+    update = run.compiled(update)
     for _ in run.epochs():
-        vae.train()
         for x, _ in run.batches():
-            x = vary(x)
-            with run.autocast():
-                logits, mean, logvar = vae(x, run.noise("posterior", len(x), options.latent_dim))
-            share = min(1.0, (run.step + 1) / warmup) if warmup else 1.0
-            losses = negative_elbo(logits.float(), x, mean, logvar, beta * share)
-            run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
+            noise = run.noise("posterior", len(x), options.latent_dim)
+            losses = update(augment(x), noise, run.scalar(beta * ramp(run.step, warmup)))
             ema.update()
             run.record(losses)
-        network = ema.network.eval()
-        run.record_validation(evaluate(network, data.validation, options, run))
+        average = ema.average()
+        run.record_validation(held_out_losses(average, data.validation, run))
         if run.pictures_due:
             with torch.no_grad():
-                run.save_picture("samples", grid(network.decode(z)))
-                stack = torch.cat([shown, network.decode(network.encode(shown))])
-                run.save_picture("reconstructions", labelled_rows(stack, ["original", "rebuilt"]))
-        run.save(network)
-    run.finish(evaluate(ema.network.eval(), data.test, options, run))
+                run.show("samples", grid(average.decode(z)))
+                pair = torch.cat([held_out, average.decode(average.encode(held_out))])
+                run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
+        run.save(average)
+    run.finish(held_out_losses(ema.network, data.test, run))
+
+
+def kl_weight(options: Options, shape: Shape) -> float:
+    """The weight of the KL term: --beta, or a default that grows with the size of the images.
+
+    The reconstruction term grows with the number of pixel values and the KL term does not. With a weight of 1, the
+    codes of large images lie on small islands, and samples from between them look like nothing. Higgins et al. (2017)
+    compare beta across sizes by beta * D / (C * H * W) for this reason.
+    """
+    return max(1.0, math.prod(shape) / PIXEL_VALUES) if options.beta is None else options.beta
+
+
+def ramp(step: int, warmup: float) -> float:
+    """The share of the KL weight at update `step` (from 0): a linear rise to 1 over `warmup` updates."""
+    return min(1.0, (step + 1) / warmup) if warmup else 1.0
 
 
 @torch.no_grad()
-def evaluate(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
-    """The negative ELBO and its terms over a split in nats per image, one sample of z for each image, in f32; the units
-    that are active, and the diversity of the reconstructions."""
+def held_out_losses(vae: VAE, split: Split, run: Run) -> dict[str, float]:
+    """The negative ELBO and its terms over a split, one sample of z per image, nats per image in f32; the number of
+    active units, and the diversity of the reconstructions."""
     totals: dict[str, float] = {}
-    codes, rebuilt, real = Moments(), Moments(), Moments()
-    noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), options.latent_dim)
-    seen = 0
+    codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
+    noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
+    count = 0
     for x, _ in run.in_order(split):
-        logits, mean, logvar = vae(x, noise[seen : seen + len(x)])
+        logits, mean, logvar = vae(x, noise[count : count + len(x)])
         terms = negative_elbo(logits, x, mean, logvar)
-        for kept, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
-            kept.add(values)
+        for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
+            variance.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):
             totals[name] = totals.get(name, 0.0) + terms[name].item() * len(x)
-        seen += len(x)
-    if seen:
-        totals["active_units"] = seen * (codes.variance > ACTIVE).sum().item()
-        totals["diversity"] = seen * relative_spread(rebuilt.variance, real.variance).item()
-    return {name: total / seen for name, total in totals.items()}
+        count += len(x)
+    means = {name: total / count for name, total in totals.items()}
+    if count:
+        means["active_units"] = float((codes.variance > ACTIVE).sum())
+        means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
+    return means
+
+
+def posterior_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """An alarm for a posterior that does not depend on the image."""
+    if rows[-1].get("validation_active_units") != 0:
+        return
+    kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
+    was_active = any(row.get("validation_active_units") for row in rows)
+    dropped = was_active and max(kl) > 1 and kl[-1] < KL_DROP * max(kl)
+    if dropped or rows[-1]["step"] >= WARM_UP_STEPS:
+        yield Alarm(
+            "posterior_collapse",
+            "posterior collapse: no latent dimension depends on the image; try a longer --kl-warmup, a lower --beta or "
+            "a lower --lr",
+        )

@@ -1,16 +1,17 @@
-"""Encoders and decoders for autoencoders: strided convolutions, or one hidden layer.
+"""Encoders and decoders of autoencoders: strided convolutions, or fully connected layers.
 
-The convolutional pair is DCGAN's (Radford, Metz & Chintala 2015, arXiv:1511.06434): halve the
-image with strided convolutions, double it with transposed ones. The other pair is the network of
-the first variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114, appendix C).
+The convolutional pair is DCGAN's (Radford, Metz & Chintala 2015, arXiv:1511.06434): halve the image with strided
+convolutions, double it with transposed ones. The fully connected pair is that of the first variational autoencoder
+(Kingma & Welling 2013, arXiv:1312.6114, appendix C).
 
-Every decoder returns logits: the sigmoid belongs to the loss, or to whoever wants pixels.
+Decoders return logits: apply the sigmoid for pixels.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -28,16 +29,24 @@ SMALL = 0.1
 """Factor on the encoder's last weights at the start: a VAE's mean and logvar begin near 0."""
 
 
-def halvings(height: int, width: int, most: int) -> list[tuple[int, int]]:
-    """Sizes of an image as it is halved, rounding up, at most `most` times; the first is its own.
+class Decoder(nn.Module, ABC):
+    """A decoder: latents (N, latent_dim) -> the logits (N, C, H, W) of pixels in [0, 1]."""
+
+    @abstractmethod
+    def start_at(self, x: Tensor) -> None:
+        """Set the last bias so that the first output is the mean of images x (N, C, H, W) in [0, 1]."""
+
+
+def encoder_sizes(height: int, width: int, layers: int) -> list[tuple[int, int]]:
+    """Sizes of an image as it is halved, rounding up, at most `layers` times; the first is its own.
 
     Halving stops when the shorter side is 2 or less: below that, a convolution sees only padding.
 
-    >>> halvings(28, 28, 4)
+    >>> encoder_sizes(28, 28, 4)
     [(28, 28), (14, 14), (7, 7), (4, 4), (2, 2)]
     """
     sizes = [(height, width)]
-    while len(sizes) <= most and min(sizes[-1]) > 2:
+    while len(sizes) <= layers and min(sizes[-1]) > 2:
         sizes.append((math.ceil(sizes[-1][0] / 2), math.ceil(sizes[-1][1] / 2)))
     return sizes
 
@@ -46,7 +55,7 @@ class ConvEncoder(nn.Module):
     """Stride-2 convolutions with LeakyReLU, then one linear layer.
 
     An image of (C, H, W) passes through one layer for each of `channels`, or through as many as
-    `halvings` allows; any size will do. `kernel_size` is 4, or an odd number.
+    `encoder_sizes` allows; any size will do. `kernel_size` is 4, or an odd number.
     """
 
     def __init__(
@@ -58,7 +67,7 @@ class ConvEncoder(nn.Module):
         kernel_size: int = 4,
     ) -> None:
         super().__init__()
-        sizes = halvings(*shape[1:], most=len(channels))
+        sizes = encoder_sizes(*shape[1:], len(channels))
         widths = [shape[0], *channels]
         layers: list[nn.Module] = []
         for i in range(len(sizes) - 1):
@@ -77,7 +86,7 @@ class ConvEncoder(nn.Module):
         return features
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(Decoder):
     """`ConvEncoder` backwards: one linear layer, then transposed convolutions with ReLU.
 
     `channels` are given in the encoder's order, and used in the opposite one. The result has exactly
@@ -93,7 +102,7 @@ class ConvDecoder(nn.Module):
         kernel_size: int = 4,
     ) -> None:
         super().__init__()
-        sizes = halvings(*shape[1:], most=len(channels))
+        sizes = encoder_sizes(*shape[1:], len(channels))
         widths = [shape[0], *channels]
         depth = len(sizes) - 1
         smallest = (widths[depth], *sizes[-1])
@@ -167,7 +176,7 @@ class MLPEncoder(nn.Module):
         return features
 
 
-class MLPDecoder(nn.Module):
+class MLPDecoder(Decoder):
     """`MLPEncoder` backwards; `hidden` is given in the encoder's order."""
 
     def __init__(self, shape: Shape, latent_dim: int, hidden: Sequence[int] = (400,)) -> None:

@@ -1,4 +1,4 @@
-"""Pixels as a network likes them: around zero, with a spread of one; and images to begin from.
+"""Pixels standardised for a network, and a bias to start from.
 
 An autoencoder that reads centred pixels and starts at the mean image learns in a fraction of the updates (LeCun et al.
 1998, "Efficient BackProp", section 4.3).
@@ -7,17 +7,17 @@ An autoencoder that reads centred pixels and starts at the mean image learns in 
 import torch
 from torch import Tensor, nn
 
-GLANCE = 512
-"""The mean and the spread of a pixel are measured on so many images, at equal distances."""
+MEASURED = 512
+"""Images on which the mean and the standard deviation of the pixels are measured."""
 
 
-def glance(images: Tensor) -> Tensor:
-    """Some of uint8 images (N, C, H, W), at equal distances, in [0, 1]."""
-    return images[:: -(-len(images) // GLANCE)].float() / 255
+def some_images(images: Tensor) -> Tensor:
+    """About 512 of uint8 images (N, C, H, W), at equal distances, as floats in [0, 1]."""
+    return images[:: -(-len(images) // MEASURED)].float() / 255
 
 
 class Standardise(nn.Module):
-    """Pixels in [0, 1] -> in units of their spread around their mean, once it is told them; as they are until then."""
+    """Pixels in [0, 1] -> in units of their standard deviation around their mean, once `fit` has measured these."""
 
     mean: Tensor
     sd: Tensor
@@ -28,7 +28,7 @@ class Standardise(nn.Module):
         self.register_buffer("sd", torch.ones(()))
 
     def fit(self, x: Tensor) -> None:
-        """Take the mean and the spread of the pixels of images (N, C, H, W) in [0, 1]."""
+        """Measure the mean and the standard deviation of the pixels of images (N, C, H, W) in [0, 1]."""
         self.mean.copy_(x.mean())
         self.sd.copy_(x.std(correction=0).clamp_min(1e-3))
 
@@ -38,5 +38,5 @@ class Standardise(nn.Module):
 
 
 def logit_of_mean(x: Tensor, *dims: int) -> Tensor:
-    """The logit of the mean of pixels in [0, 1] over `dims`, away from the ends: a bias to start from."""
+    """The logit of the mean of pixels in [0, 1] over `dims`, clamped away from infinity: a bias to start from."""
     return x.mean(dims).logit(0.01)

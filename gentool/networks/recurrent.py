@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gentool.networks.autoencoder import Decoder
 from gentool.networks.pixels import logit_of_mean
 
 Shape = tuple[int, int, int]
@@ -78,7 +79,7 @@ class LSTMEncoder(nn.Module):
         return features
 
 
-class LSTMDecoder(nn.Module):
+class LSTMDecoder(Decoder):
     """A linear layer makes an LSTM's first states of the latent vector, which is also its input at every row."""
 
     def __init__(self, shape: Shape, latent_dim: int, hidden: int = 128, layers: int = 2) -> None:

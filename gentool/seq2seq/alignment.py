@@ -1,8 +1,9 @@
-"""Queries as columns of digits, as one writes them to reckon on paper; also for queries that were read with doubt.
+"""Queries as columns of digits, as in written addition; also for queries that were read with uncertainty.
 
-A query of two operands of at most W digits has L = 2 W + 1 places. Where its operator stands, and where its digits end,
-makes W * W layouts. With a distribution over the symbols at every place, each layout has a likelihood, and the columns
-are their mean under it. For text it picks the one layout that fits; through it, gradients reach what reads pictures.
+A query of two operands of at most W digits has L = 2 W + 1 places. The place of its operator and the number of its
+digits make W * W layouts. With a distribution over the symbols at every place, each layout has a likelihood, and the
+columns are the mean over the layouts. For text this is the one layout that fits; for pictures, gradients flow through
+it to the reader.
 """
 
 import itertools
@@ -13,14 +14,14 @@ from torch import Tensor, nn
 from gentool.seq2seq.task import BLANK, MINUS, PLUS, TIMES
 
 STREAMS = 3
-"""A column has a digit of each operand, and the operator."""
+"""A column has a digit of each operand and the operator."""
 TINY = 1e-6
 
 
 class Columns(nn.Module):
     """Distributions (N, L, V) over the symbols of queries -> columns (N, W, 3, V), units first.
 
-    A missing leading digit is 0. Every one of the three is a distribution over the symbols.
+    A missing leading digit is 0. Each of the three is a distribution over the symbols.
     """
 
     kinds: Tensor
@@ -63,5 +64,5 @@ class Columns(nn.Module):
 
     @staticmethod
     def _renormalised(tokens: Tensor, members: Tensor) -> Tensor:
-        kept = tokens * members
-        return kept / (kept.sum(-1, keepdim=True) + TINY)
+        masked = tokens * members
+        return masked / (masked.sum(-1, keepdim=True) + TINY)

@@ -1,99 +1,159 @@
-"""The one network of all four tasks: front end -> LSTM encoder -> LSTM decoder -> symbols, and pictures of them."""
+"""A trained sequence-to-sequence network: `gentool.seq2seq.load` and `train` return one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
 
 import torch
-from torch import Tensor, nn
 
-from gentool.networks.recurrent import LSTM
-from gentool.seq2seq.alignment import STREAMS, Columns
-from gentool.seq2seq.networks import Decoder, Painter, Reader
-from gentool.seq2seq.options import Options
-from gentool.seq2seq.task import TIMES, turned_order
+from gentool.data.target import is_prepared
+from gentool.engine import checkpoint, training
+from gentool.engine.checkpoint import Header
+from gentool.engine.device import choose_device
+from gentool.engine.folder import METRICS, model_path
+from gentool.engine.metrics_file import MetricsFile
+from gentool.errors import CheckpointError, OptionError
+from gentool.progress import SILENT, Reporter
+from gentool.seq2seq.handwriting import Pictures, load_pictures
+from gentool.seq2seq.network import Seq2Seq, build
+from gentool.seq2seq.options import TASKS, Options, PictureOptions, options_class
+from gentool.seq2seq.queries import Arithmetic, arithmetic
+from gentool.seq2seq.solving import Answer, solve_pictures, solve_texts
+from gentool.seq2seq.training import train as training_loop
+from gentool.tables import Table
 
-FEATURES = 128
-"""Numbers that the classic reader gives for a picture, in place of the symbols' probabilities."""
 
+class Seq2SeqModel:
+    """A trained sequence-to-sequence network in eval mode, with its description.
 
-class Seq2Seq(nn.Module):
-    """Queries as distributions over the symbols, or as pictures -> answers as symbols, and as pictures."""
+    Attributes:
+        task: text2text, image2text, text2image or image2image.
+        options: The options that it was trained with.
+        path: The checkpoint's file; None for a model that was never saved.
+    """
 
-    def __init__(self, options: Options) -> None:
-        super().__init__()
-        task, choices = options.problem, options.choices()
-        self.options, self.task, self.choices = options, task, choices
-        self.vocabulary = TIMES + ("*" in options.operators)
-        self.reversed = choices.answer == "reversed"
-        width = self.vocabulary
-        if options.images_in:
-            width = self.vocabulary if choices.soft_tokens else FEATURES
-            self.reader = Reader(width, choices.dropout)
-        self.columns = None
-        if choices.operands == "aligned":
-            self.columns = Columns(task.operand_digits, self.vocabulary)
-            width = STREAMS * self.vocabulary
-        self.embed: nn.Module = nn.Identity()
-        if choices.embedding:
-            self.embed = nn.Linear(width, choices.embedding, bias=False)
-            nn.init.normal_(self.embed.weight)  # as of an embedding: one symbol, one vector of length about sqrt(E)
-            width = choices.embedding
-        self.dropout = nn.Dropout(choices.dropout)
-        self.encoder = LSTM(width, options.hidden, options.encoder_layers)
-        self.decoder = Decoder(
-            task.answer_length, self.vocabulary, options.hidden, options.decoder_layers, choices.embedding,
-            autoregressive=choices.decoder == "autoregressive", attention=choices.attention,
-            dropout=choices.dropout,
-        )  # fmt: skip
-        if options.images_out:
-            self.painter = Painter(options.hidden)
+    def __init__(
+        self, network: Seq2Seq, options: Options, header: Header, device: torch.device, *, path: Path | None = None
+    ) -> None:
+        # Training keeps weights channels last, which rounds differently from weights that are read from a file.
+        self.network = network.to(device, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
+        self.options, self.header, self.device, self.path = options, header, device, path
+        self.task = options.task
+        self.history_rows: list[dict[str, float]] | None = None
 
-    def one_hot(self, ids: Tensor) -> Tensor:
-        """Symbol numbers (N, L) -> distributions (N, L, V)."""
-        return nn.functional.one_hot(ids, self.vocabulary).float()
+    def __repr__(self) -> str:
+        sizes = f"operands up to {self.options.max_operand}, operators {self.options.operators}"
+        return f"<{self.task}: {self.parameters:,} parameters, {sizes}>"
 
-    def read(self, frames: Tensor) -> Tensor:
-        """Pictures (N, L, 1, 28, 28) in [0, 1] -> logits over their symbols (N, L, V) in f32; classic: features."""
-        seen: Tensor = self.reader(frames).float()
-        return seen
+    @property
+    def parameters(self) -> int:
+        """The number of weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
 
-    def tokens(self, seen: Tensor) -> Tensor:
-        """What the encoder takes of what was read."""
-        return seen.softmax(-1) if self.choices.soft_tokens else seen.relu()
+    @cached_property
+    def history(self) -> Table:
+        """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
+        if self.history_rows is None:
+            file = None if self.path is None else self.path.parent / METRICS
+            self.history_rows = MetricsFile(file).numbers()
+        return Table(self.history_rows)
 
-    def encode(self, tokens: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Tokens (N, L, V) -> the encoder's outputs (L or columns, N, hidden), and its last states."""
-        if self.columns is not None:
-            tokens = self.columns(tokens).flatten(2)
-        outputs, states = self.encoder(self.dropout(self.embed(tokens)).transpose(0, 1))
-        return self.dropout(outputs), states
+    @cached_property
+    def pictures(self) -> Pictures | None:
+        """The handwriting of the training and of the tests. Raises DataError when it is gone."""
+        options = self.options
+        if isinstance(options, PictureOptions) and is_prepared(Path(self.header.folder)):
+            options = replace(options, digits=self.header.folder, source=None)
+        return load_pictures(options)
 
-    def forward(self, tokens: Tensor, answers: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens (N, L, V) and right answers in the decoder's order (N, T) -> logits (N, T, V), features (N, T, H)."""
-        logits, features = self.decoder(*self.encode(tokens), answers)
-        return logits, features
+    @cached_property
+    def data(self) -> Arithmetic:
+        """The queries of the training and of the test. Raises CheckpointError where they have changed since."""
+        data = arithmetic(self.options, self.pictures)
+        if data.fingerprint != self.header.fingerprint:
+            raise CheckpointError(f"{self.path}: its queries or pictures are not those that it was trained on")
+        return data
 
-    def ordered(self, answers: Tensor) -> Tensor:
-        """Answers as people write them -> in the decoder's order; and back."""
-        return answers.gather(1, turned_order(answers)) if self.reversed else answers
+    def solve(self, queries: Sequence[str], *, seed: int = 0) -> list[Answer]:
+        """Answer queries such as `81+24`. A model that reads pictures is shown random handwriting of them.
 
-    def draw(self, features: Tensor) -> Tensor:
-        """Features (N, T, H) -> pictures (N, T, 1, 28, 28) in [0, 1]."""
-        drawn: Tensor = self.painter(features).float().sigmoid()
-        return drawn
-
-    @torch.no_grad()
-    def answer(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens (N, L, V) -> answers as people write them (N, T), their probability (N,), features (N, T, H).
-
-        The features are in the same order as the answers. The probability is the product of the symbols'.
+        Raises OptionError for what is no query of the model's task.
         """
-        logits, features = self.decoder.generate(*self.encode(tokens))
-        best = logits.float().softmax(-1).max(-1)
-        ids = best.indices
-        if self.reversed:
-            order = turned_order(ids)
-            ids, features = ids.gather(1, order), features.gather(1, order[..., None].expand_as(features))
-        return ids, best.values.prod(1), features
+        handwriting = self.data.pictures["test"] if self.options.images_in else None
+        return solve_texts(self.network, self.device, queries, handwriting, seed)
+
+    def solve_pictures(self, paths: Sequence[Path | str]) -> list[Answer]:
+        """Answer queries in picture files: strips of square symbols, or folders with one picture per symbol.
+
+        Raises OptionError for a model that reads text, DataError for a file that is no query.
+        """
+        if not self.options.images_in:
+            raise OptionError(f"{paths[0]}: a {self.task} model reads text, not pictures")
+        return solve_pictures(self.network, self.device, [Path(path) for path in paths])
+
+    def save(self, path: Path | str) -> Path:
+        """Write the model as a checkpoint."""
+        checkpoint.save(Path(path), "model", self.header, {"weights": self.network.state_dict()})
+        self.path = Path(path)
+        return self.path
+
+    @classmethod
+    def load(cls, path: Path | str, *, device: str = "auto") -> Self:
+        """The network in a checkpoint, named as a file or as its run folder.
+
+        Raises CheckpointError when the file is missing, damaged, or holds another model.
+        """
+        file = model_path(Path(path))
+        header, content = checkpoint.load(file, "model")
+        if header.model not in TASKS:
+            raise CheckpointError(f"{file}: holds a {header.model}, which is not a model of `gentool seq2seq`")
+        try:
+            options = TASKS[header.model].from_json(header.options)
+        except OptionError as error:
+            raise CheckpointError(f"{file}: its options are not those of this version of gentool: {error}") from error
+        network = build(options)
+        checkpoint.restore(network, content, file)
+        return cls(network, options, header, choose_device(device), path=file)
 
 
-def build(options: Options) -> Seq2Seq:
-    """The network that model.pt holds."""
-    return Seq2Seq(options)
+def load(path: Path | str, *, device: str = "auto") -> Seq2SeqModel:
+    """The trained network in a checkpoint, named as a file or as its run folder. Raises CheckpointError."""
+    return Seq2SeqModel.load(path, device=device)
+
+
+def train(
+    task: str,
+    options: Options | None = None,
+    *,
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    reporter: Reporter = SILENT,
+    **settings: Any,
+) -> Seq2SeqModel:
+    """Train a network for a task (text2text, image2text, text2image, image2image) and return it.
+
+    Args:
+        options: The task's options; or give their fields as `settings`.
+        out: The run's folder. An unfinished run there is resumed, a finished one is loaded. Without it nothing is
+            written.
+        overwrite: Replace the run in that folder.
+        reporter: Receives progress and notices.
+
+    Raises OptionError, DataError, CheckpointError; Stopped when asked to stop; Diverged when the training fails.
+    """
+    options = options_class(task).resolve(options, settings)
+    if options.task != task:
+        raise OptionError(f"{task}: these are the options of {options.task}")
+    data = arithmetic(options, load_pictures(options, reporter=reporter))
+    folder = None if out is None else Path(out)
+    run = training.train(training_loop, task, options, data, folder=folder, overwrite=overwrite, reporter=reporter)
+    if run.network is None:  # finished before
+        assert folder is not None
+        return load(folder, device=options.device)
+    assert isinstance(run.network, Seq2Seq)
+    path = None if folder is None else model_path(folder)
+    model = Seq2SeqModel(run.network, options, run.header, run.device, path=path)
+    model.history_rows = run.journal.rows
+    return model

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
+from gentool.engine.options import TrainOptions
+from gentool.engine.plan import Schedule
 from gentool.errors import OptionError
-from gentool.options import Schedule, TrainOptions, flag, option, redefault
+from gentool.options import option, redefault, suggestion
 from gentool.seq2seq.task import OPERATORS, Task
+
+CLASSIC = {"recipe": "classic"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What a recipe decides where no option does."""
+    """The values of the options that are not given."""
 
     embedding: int
     operands: Literal["plain", "aligned"]
@@ -45,6 +49,14 @@ RECIPES = {
 }  # fmt: skip
 
 
+def by_recipe(name: str) -> str:
+    """The default of an option in both recipes, for `--help`."""
+    default, classic = (vars(recipe)[name] for recipe in RECIPES.values())
+    words = {True: "yes", False: "no"}
+    shown = [words[value] if isinstance(value, bool) else f"{value}" for value in (default, classic)]
+    return f"{shown[0]}; classic: {shown[1]}"
+
+
 def operators(text: str) -> str:
     """Some of + - *, each once. Raises ValueError."""
     if not text or set(text) - set(OPERATORS) or len(set(text)) < len(text):
@@ -54,160 +66,180 @@ def operators(text: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TrainOptions):
-    """The flags of `text2text`, and of every task."""
+    """The options of `text2text`, and of every task."""
 
     next_command: ClassVar[str] = "gentool seq2seq evaluate"
+    unit: ClassVar[str] = "queries"
     task: ClassVar[str] = "text2text"
     images_in: ClassVar[bool] = False
     images_out: ClassVar[bool] = False
 
     recipe: Literal["default", "classic"] = option(
         "default",
-        "What decides the options not given: default, the best that was measured; classic, the network that courses "
+        "The values of the options not given: default, the best that was measured; classic, the network that courses "
         "teach: LSTM, repeat vector, LSTM, a dense layer at each step.",
     )
     max_operand: int = option(99, "The largest operand; the smallest is 0.", min=1, max=9999)
-    operators: str = option("+-", "Which of + - * occur.", parse=operators)
+    operators: str = option("+-", "The operators that occur: some of + - *.", parse=operators)
     train_fraction: float = option(
-        0.9, "The share that is trained on, of the nine tenths of the queries that are no test.", min=1e-4, max=1
+        0.9, "Fraction to train on, of the nine tenths of the queries that are not for testing.", min=1e-4, max=1
     )
     split: Literal["queries", "pairs"] = option(
-        "queries", "What is drawn by lot into the test tenth: queries, or pairs that keep a+b and b+a on one side."
+        "queries", "Draw the test tenth from single queries, or from pairs that keep a+b and b+a on the same side."
     )
     operands: Literal["plain", "aligned"] | None = option(
-        None, "How a query is read: as it is written, or in columns, units first. (default: aligned; classic: plain)"
+        None,
+        "How to read a query: as it is written (plain), or in columns of digits, units first (aligned).",
+        default_text=by_recipe("operands"),
     )
     answer: Literal["forward", "reversed"] | None = option(
-        None, "How an answer is written: as people do, or units first. (default: reversed; classic: forward)"
+        None,
+        "Order of an answer's symbols: as it is written (forward), or units first (reversed).",
+        default_text=by_recipe("answer"),
     )
     swap: bool | None = option(
-        None, "Train on b+a for a+b and on b-a for a-b as well, test queries excepted. (default: yes; classic: no)"
+        None, "Also train on b+a for a+b and on b-a for a-b, except test queries.", default_text=by_recipe("swap")
     )
     encoder_layers: int = option(1, "LSTM layers of the encoder.", min=1, max=16)
     decoder_layers: int = option(1, "LSTM layers of the decoder.", min=1, max=16)
     hidden: int = option(256, "Units of each LSTM layer.", min=1, max=4096)
     embedding: int | None = option(
-        None, "Size of a symbol's or column's vector; 0: one-hot. (default: 192; classic: 0)", min=0, max=4096
+        None,
+        "Size of the vector of a symbol or column; 0: one-hot.",
+        min=0,
+        max=4096,
+        default_text=by_recipe("embedding"),
     )
     decoder: Literal["repeat", "autoregressive"] | None = option(
         None,
-        "What the decoder sees at each step: the encoder's last output, or its own symbol before. "
-        "(default: autoregressive; classic: repeat)",
+        "Input of the decoder at each step: the encoder's last output (repeat), or its own last symbol "
+        "(autoregressive).",
+        default_text=by_recipe("decoder"),
     )
-    attention: bool | None = option(None, "Look back at the encoder's outputs. (default: yes; classic: no)")
-    dropout: float | None = option(
-        None, "Share of the units left out, in training. (default: 0.1; classic: 0)", min=0, max=0.95
+    attention: bool | None = option(
+        None, "Dot-product attention over the encoder's outputs.", default_text=by_recipe("attention")
     )
+    dropout: float | None = option(None, "Dropout rate.", min=0, max=0.95, default_text=by_recipe("dropout"))
     weight_decay: float | None = option(
-        None, "AdamW's decay of the weight matrices. (default: 1; classic: 0.01)", min=0, max=100
+        None, "Weight decay of the weight matrices (AdamW).", min=0, max=100, default_text=by_recipe("weight_decay")
     )
-    beta2: float = option(0.999, "AdamW's second decay.", min=0, max=0.99999)
-    clip: float = option(1.0, "Gradients with a larger norm are scaled down to this one; 0: never.", min=0)
-    epochs: int | None = option(
+    beta2: float = option(0.999, "Second decay rate of AdamW.", min=0, max=0.99999)
+    clip: float = option(1.0, "Clip the norm of the gradients to this value; 0: never.", min=0)
+    epochs: int | None = redefault(
+        TrainOptions,
+        "epochs",
         None,
-        "Passes over the training queries, several at once where they are few; may grow when a run is resumed. "
-        "(default: about 1,500 updates, 3,000 for image2text, 4,500 for the classic recipe)",
-        min=1,
-        resume="grow",
+        help="Passes over the training {unit}, several per epoch where they are few. You may raise it when you resume "
+        "a run.",
+        default_text="about {updates}",
     )
-    batch_size: int = option(64, "Queries per update.", min=1)
+    batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float = redefault(TrainOptions, "lr", 1e-2)
     schedule: Schedule = redefault(TrainOptions, "schedule", "warmup")
 
     def cross_check(self) -> None:
-        """Raises OptionError for a film of a run that draws nothing."""
+        """Raises OptionError for a film of a run without pictures."""
         super().cross_check()
         if self.gif and not self.images_out:
             raise OptionError(f"--gif: {self.task} draws no pictures")
 
     @property
-    def updates(self) -> int:
-        """How many updates are made by default."""
+    def default_updates(self) -> int:
+        """How many updates these options make without --epochs and --steps."""
         return RECIPES[self.recipe].updates[self.task]
+
+    @classmethod
+    def help_values(cls) -> dict[str, Any]:
+        """The default numbers of updates, in words."""
+        default, classic = (recipe.updates[cls.task] for recipe in RECIPES.values())
+        return {"updates": f"{default:,} updates; classic: {classic:,}", "unit": cls.unit}
 
     @property
     def problem(self) -> Task:
-        """What is learnt."""
+        """The task that is learnt."""
         return Task(self.max_operand, self.operators)
 
     def choices(self) -> Recipe:
-        """The recipe, with what was given as options in place of its own values."""
+        """The recipe, with the options that are given in place of its own values."""
         recipe = RECIPES[self.recipe]
-        given = {field.name: getattr(self, field.name, None) for field in fields(recipe)}
-        del given["updates"]
+        given = {field.name: vars(self).get(field.name) for field in fields(recipe) if field.name != "updates"}
         return replace(recipe, **{name: value for name, value in given.items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions(Options):
-    """The flags of every task with pictures."""
+    """The options of every task with pictures."""
 
     digits: str = option(
         "auto",
-        "Whose handwriting: auto is mnist where it is at hand, else scikit-learn's digits; or a named or prepared set "
-        "of digits.",
+        "Handwritten digits: a named or prepared data set with the classes 0 to 9; auto: mnist where it is prepared or "
+        "--source gives it, else scikit-learn's digits.",
     )
     source: Path | None = option(
-        None, "Where that set's files are, if it has yet to be prepared.", metavar="PATH", resume="free"
+        None, "The files of that data set, if it is not prepared yet.", metavar="PATH", resume="free"
     )
     text_share: float | None = option(
-        None, "Share of the run in which only text is reckoned with. (default: 0.3; classic: 0)", min=0, max=0.99
+        None,
+        "Train on text alone for this share of the run, before pictures are added.",
+        min=0,
+        max=0.99,
+        default_text=by_recipe("text_share"),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageToText(PictureOptions):
-    """The flags of `image2text`."""
+    """The options of `image2text`."""
 
     task: ClassVar[str] = "image2text"
     images_in: ClassVar[bool] = True
 
     reading_loss: float | None = option(
         None,
-        "Weight of the loss on what is read in the pictures; 0: learn to read from the answers' loss alone. "
-        "(default: 0.5; classic: 0)",
+        "Weight of the loss on the symbols read in the pictures; 0: learn to read from the loss of the answers alone.",
         min=0,
+        default_text=by_recipe("reading_loss"),
     )
 
     reading_labels: bool = option(
         True,
-        "Tell what symbols the pictures show. Without, only the answers are known: a reading is good when some known "
-        "query with this answer fits the pictures.",
+        "Use the symbols of the pictures as labels. Without them only the answers are known: a reading is good when a "
+        "known query with this answer fits the pictures.",
+        not_with=CLASSIC,
     )
 
     def cross_check(self) -> None:
-        """Raises OptionError for what the classic reader, which names no symbols, cannot learn from."""
+        """Raises OptionError for what the classic reader, which has no symbols, cannot learn from."""
         super().cross_check()
         if self.recipe == "classic":
-            for name in ("text_share", "reading_loss"):
-                if getattr(self, name):
-                    raise OptionError(f"{flag(name)}: the classic recipe's reader gives features, not symbols")
-            if not self.reading_labels:
-                raise OptionError("--no-reading-labels: the classic recipe's reader names no symbols anyway")
+            for flag, given in (("--text-share", self.text_share), ("--reading-loss", self.reading_loss)):
+                if given:
+                    raise OptionError(f"{flag}: the reader of the classic recipe has features, not symbols")
             if self.operands == "aligned":
-                raise OptionError("--operands: the classic recipe's reader gives features, which cannot be aligned")
+                raise OptionError("--operands: the reader of the classic recipe has features, which cannot be aligned")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextToImage(PictureOptions):
-    """The flags of `text2image`."""
+    """The options of `text2image`."""
 
     task: ClassVar[str] = "text2image"
     images_out: ClassVar[bool] = True
 
     handwriting: Literal["mean", "sharp"] | None = option(
         None,
-        "What is drawn: the mean picture of a symbol, which has the least squared error; or one sharp handwriting. "
-        "(default: sharp; classic: mean)",
+        "Draw the mean picture of a symbol, which has the least squared error (mean), or one handwriting (sharp).",
+        default_text=by_recipe("handwriting"),
     )
     symbol_loss: float | None = option(
         None,
-        "Weight of the loss on the symbols of the answer, beside their pictures. (default: 0.5; classic: 0)",
+        "Weight of the loss on the symbols of the answer, beside their pictures.",
         min=0,
+        default_text=by_recipe("symbol_loss"),
     )
 
     def cross_check(self) -> None:
-        """Raises OptionError where a decoder would be fed symbols that it never learns."""
+        """Raises OptionError for a decoder whose own symbols are its input, without a loss on them."""
         super().cross_check()
         choices = self.choices()
         if choices.decoder == "autoregressive" and not choices.symbol_loss:
@@ -216,9 +248,16 @@ class TextToImage(PictureOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageToImage(ImageToText, TextToImage):
-    """The flags of `image2image`."""
+    """The options of `image2image`."""
 
     task: ClassVar[str] = "image2image"
 
 
 TASKS: dict[str, type[Options]] = {kind.task: kind for kind in (Options, ImageToText, TextToImage, ImageToImage)}
+
+
+def options_class(task: str) -> type[Options]:
+    """The options of a task. Raises OptionError with a suggestion where there is no such task."""
+    if task not in TASKS:
+        raise OptionError(f"no task {task!r}; there are {', '.join(TASKS)}.{suggestion(task, TASKS)}")
+    return TASKS[task]

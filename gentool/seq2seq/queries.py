@@ -1,4 +1,4 @@
-"""The data of a run: queries and answers, divided by the seed into those to train on, to watch, and to test."""
+"""The data of a run: queries and answers, divided by the seed into those for training, validation and testing."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -16,15 +16,15 @@ from gentool.seq2seq.options import Options
 from gentool.seq2seq.task import SYMBOLS, Task, share
 
 TEST_SHARE = 0.1
-WATCHED = 500
-"""So many of the queries that are neither trained on nor tested are answered after every epoch."""
-UPDATES = 100
-"""An epoch goes over few queries more than once, so that it has about so many updates."""
+VALIDATION_QUERIES = 500
+"""At most this many of the queries that are for neither training nor testing are answered after every epoch."""
+MIN_UPDATES = 100
+"""An epoch repeats few queries, so that it has at least about this many updates."""
 
 
 @dataclass(frozen=True)
 class Division:
-    """The query numbers of the test tenth, of the training, and of the rest: int64, in an order drawn by lot."""
+    """The numbers of the queries for testing, for training, and of the rest: int64, in random order."""
 
     test: Tensor
     train: Tensor
@@ -32,10 +32,10 @@ class Division:
 
 
 def divide(task: Task, seed: int, fraction: float, kind: str) -> Division:
-    """Draw the test tenth and, of the others, the share to train on.
+    """Draw the test tenth and, of the other queries, the fraction to train on.
 
-    All is a function of the seed, whatever is trained; a smaller share is part of a larger. `pairs` keeps a+b and b+a
-    on one side.
+    The division is a function of the seed alone, and a smaller fraction is part of a larger one. `pairs` keeps a+b and
+    b+a on the same side.
     """
     index = torch.arange(len(task))
     if kind == "pairs":
@@ -55,7 +55,7 @@ def divide(task: Task, seed: int, fraction: float, kind: str) -> Division:
 
 
 def with_swapped(task: Task, division: Division) -> Tensor:
-    """The training queries and, behind them, the same with operands swapped, but for test queries and copies."""
+    """The training queries followed by those with swapped operands, except test queries and repetitions."""
     swapped = task.mirrored(division.train)[0]
     known = torch.zeros(len(task), dtype=torch.bool)
     known[division.train] = known[division.test] = True
@@ -64,7 +64,7 @@ def with_swapped(task: Task, division: Division) -> Tensor:
 
 @dataclass(frozen=True)
 class QuerySplit:
-    """Some queries as symbol numbers (n, query length), and their answers (n, answer length), `passes` times over."""
+    """Queries as symbol numbers (n, query length) and their answers (n, answer length), repeated `passes` times."""
 
     queries: Tensor
     answers: Tensor
@@ -89,7 +89,7 @@ class QuerySplit:
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """All that a run needs to know of its data; `pictures` has the handwriting of "train" and "test"."""
+    """The data of a run. `pictures` has the handwriting of `train` and `test`."""
 
     task: Task
     division: Division
@@ -104,8 +104,8 @@ class Arithmetic:
     shape: ClassVar[tuple[int, int, int]] = (1, SIDE, SIDE)
 
     @property
-    def described(self) -> str:
-        """What is trained on, for people."""
+    def description(self) -> str:
+        """The training queries in words."""
         more = len(self.train.queries) - len(self.division.train)
         swapped = f" (and {more:,} swapped)" if more else ""
         trained = f"{len(self.division.train):,}{swapped} of {len(self.task):,} queries"
@@ -113,8 +113,8 @@ class Arithmetic:
 
     @cached_property
     def validation(self) -> QuerySplit:
-        """Some of the queries that are neither trained on nor tested, to watch a training by."""
-        return spelled(self.task, self.division.rest[:WATCHED])
+        """Some of the queries that are for neither training nor testing."""
+        return spelled(self.task, self.division.rest[:VALIDATION_QUERIES])
 
     @cached_property
     def test(self) -> QuerySplit:
@@ -128,16 +128,16 @@ class Arithmetic:
 
 
 def spelled(task: Task, index: Tensor, passes: int = 1) -> QuerySplit:
-    """Queries, by their numbers, and their answers."""
+    """The queries with these numbers (n,), and their answers."""
     return QuerySplit(task.queries(index), task.answers(task.values(index)), passes)
 
 
 def arithmetic(options: Options, pictures: Pictures | None) -> Arithmetic:
-    """The data of these options."""
+    """The data of a run with these options."""
     task = options.problem
     division = divide(task, options.seed, options.train_fraction, options.split)
     index = with_swapped(task, division) if options.choices().swap else division.train
-    passes = -(-UPDATES * options.batch_size // len(index))
+    passes = -(-MIN_UPDATES * options.batch_size // len(index))
     drawn = pictures.fingerprint if pictures else ""
     known = f"{task} {options.seed} {options.train_fraction} {options.split} {drawn}"
     return Arithmetic(

@@ -1,4 +1,4 @@
-"""How right answers are: whole answers and single characters, never one without the other's name."""
+"""Scores of answers: exact match of whole answers, and accuracy of single characters."""
 
 from collections.abc import Mapping
 
@@ -12,17 +12,17 @@ def score(task: Task, index: Tensor, predicted: Tensor) -> dict[str, float]:
     """The scores of predicted answers (N, T) to the queries with these numbers (N,).
 
     `exact_match` is the share of answers that are right as a whole, `character_accuracy` that of single characters,
-    padding included. `not_a_number` and `not_possible` are the shares of answers that say no number, or one that no
-    query of the task has; the `_of_possible` scores leave both out. `mean_absolute_error` is over the answers that say
-    a number. What has no answer to be computed on is left out.
+    padding included. `not_a_number` and `not_possible` are the shares of answers that are no number, or a number that
+    no query has; the `_of_possible` scores leave out both. `mean_absolute_error` is over the answers that are
+    numbers. A score without any answers to compute it on is left out.
     """
     true = task.answers(task.values(index))
     right, values = predicted == true, task.values(index)
     whole = right.all(1)
-    said = [read_number(text) for text in written(predicted)]
-    number = torch.tensor([value is not None for value in said])
-    spoken = torch.tensor([0 if value is None else value for value in said])
-    possible = number & torch.isin(spoken, task.values(torch.arange(len(task))).unique())
+    parsed = [read_number(text) for text in written(predicted)]
+    number = torch.tensor([value is not None for value in parsed])
+    answers = torch.tensor([0 if value is None else value for value in parsed])
+    possible = number & torch.isin(answers, task.values(torch.arange(len(task))).unique())
     scores = {
         "queries": float(len(index)),
         "exact_match": share_of(whole),
@@ -31,7 +31,7 @@ def score(task: Task, index: Tensor, predicted: Tensor) -> dict[str, float]:
         "not_possible": share_of(number & ~possible),
     }
     if number.any():
-        scores["mean_absolute_error"] = (spoken - values)[number].abs().double().mean().item()
+        scores["mean_absolute_error"] = (answers - values)[number].abs().double().mean().item()
     if possible.any():
         scores["exact_match_of_possible"] = share_of(whole[possible])
         scores["character_accuracy_of_possible"] = share_of(right[possible])
@@ -39,17 +39,17 @@ def score(task: Task, index: Tensor, predicted: Tensor) -> dict[str, float]:
 
 
 def share_of(mask: Tensor) -> float:
-    """The share of True."""
+    """The share of True values."""
     return mask.double().mean().item()
 
 
 def commonest_answer(task: Task, train: Tensor) -> int:
-    """The most frequent answer of the training queries: what one says who has understood nothing."""
+    """The most frequent answer of the training queries: a baseline without any understanding."""
     return int(task.values(train).mode().values)
 
 
 def groups(task: Task, index: Tensor) -> Mapping[str, Tensor]:
-    """Masks (N,) of the queries by operator, sign of the answer, digits of the operands, and carries or borrows."""
+    """Masks (N,) of queries by operator, sign of the answer, digits of the operands, and carries or borrows."""
     a, b, operator = task.terms(index)
     values, carries = task.values(index), task.carries(index)
     masks = {f"operator {symbol}": operator == place for place, symbol in enumerate(task.operators)}
@@ -75,8 +75,8 @@ def nearest_mean(means: Tensor, frames: Tensor) -> Tensor:
 def pixel_scores(frames: Tensor, real: Tensor, means: Tensor, ids: Tensor) -> dict[str, float]:
     """Mean squared errors per pixel against random real pictures (N, T, 1, 28, 28) of the right answers.
 
-    Beside it what the mean picture of each right symbol would score, the least there is without knowing the
-    handwriting, and what one constant picture would.
+    Two baselines are beside it: the mean picture of each right symbol, which has the least error without knowing the
+    handwriting, and one constant picture.
     """
     constant = real.mean((0, 1))
     return {

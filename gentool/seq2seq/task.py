@@ -13,30 +13,30 @@ import torch
 from torch import Tensor
 
 SYMBOLS = "0123456789+- *"
-"""What can be written; a symbol's number is its place here."""
+"""The symbols; a symbol's number is its place here."""
 PLUS, MINUS, BLANK, TIMES = (SYMBOLS.index(symbol) for symbol in "+- *")
 OPERATORS = "+-*"
 
 
 def written(ids: Tensor) -> list[str]:
-    """Rows of symbol numbers (N, L) as texts of L characters."""
+    """Rows of symbol numbers (N, L) as strings of L characters."""
     return ["".join(SYMBOLS[index] for index in row) for row in ids.tolist()]
 
 
 def symbols(texts: list[str], length: int) -> Tensor:
-    """Texts as rows of symbol numbers (N, length), padded with blanks. The inverse of `written`."""
+    """Strings as rows of symbol numbers (N, length), padded with blanks: the reverse of `written`."""
     return torch.tensor([[SYMBOLS.index(symbol) for symbol in text.ljust(length)] for text in texts])
 
 
 def pushed_left(ids: Tensor) -> Tensor:
-    """Each row with its blanks moved to its end, all else in order."""
+    """Each row with its blanks moved to its end, the rest in order."""
     return ids.gather(1, (ids == BLANK).byte().argsort(dim=1, stable=True))
 
 
-def turned_order(ids: Tensor) -> Tensor:
-    """Where each symbol goes when what stands before the last blanks is turned round: indices (N, L) to gather by.
+def reversal(ids: Tensor) -> Tensor:
+    """Indices (N, L) to gather by, which reverse each row up to its trailing blanks.
 
-    To turn twice changes nothing: `105` is `501` and `8  ` stays `8  `.
+    `105` becomes `501`, and `8  ` stays `8  `. Reversing twice changes nothing.
     """
     place = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
     length = torch.where(ids == BLANK, 0, place + 1).amax(1, keepdim=True)
@@ -44,7 +44,7 @@ def turned_order(ids: Tensor) -> Tensor:
 
 
 def digits(numbers: Tensor, width: int, fill: int = 0) -> Tensor:
-    """Numbers >= 0 (N,) as decimal digits (N, width), units first; `fill` stands for leading zeros but the units'."""
+    """Numbers >= 0 (N,) as decimal digits (N, width), units first; `fill` replaces leading zeros except the units."""
     places = [(numbers // 10**place) % 10 for place in range(width)]
     blank = [numbers < 10**place for place in range(width)]
     blank[0] = torch.zeros_like(blank[0])
@@ -106,7 +106,7 @@ class Task:
         return pushed_left(torch.cat(parts, dim=1))
 
     def answers(self, values: Tensor) -> Tensor:
-        """Answers (N,) -> symbol numbers (N, answer_length), the sign first."""
+        """Answers (N,) -> symbol numbers (N, answer_length), sign first."""
         sign = torch.where(values < 0, MINUS, BLANK)[:, None]
         return pushed_left(torch.cat([sign, digits(values.abs(), self.answer_length, BLANK).flip(1)], dim=1))[
             :, : self.answer_length
@@ -119,7 +119,7 @@ class Task:
         return other, self.values(other)
 
     def carries(self, index: Tensor) -> Tensor:
-        """How often a digit is carried (+) or borrowed (-, from the larger operand), int64 (N,); -1 for products."""
+        """The number of carries (+) or borrows (-, from the larger operand), int64 (N,); -1 for products."""
         a, b, operator = self.terms(index)
         symbol = self.operator_symbols(operator)
         high, low = torch.maximum(a, b), torch.minimum(a, b)
@@ -134,7 +134,7 @@ class Task:
 
 
 def read_number(text: str) -> int | None:
-    """The number that an answer's text says (blanks on the right are padding), or None when it says none."""
+    """The number in an answer's text (blanks on the right are padding), or None when it is not a number."""
     text = text.rstrip(" ")
     body = text.removeprefix("-")
     if not body.isdecimal() or (len(body) > 1 and body[0] == "0") or text == "-0":
@@ -143,5 +143,5 @@ def read_number(text: str) -> int | None:
 
 
 def share(fraction: float, count: int) -> int:
-    """That share of `count`, rounded, at least one."""
+    """This fraction of `count`, rounded, and at least 1."""
     return max(1, math.floor(fraction * count + 0.5))

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gentool.cli import doctor
+from gentool.cli.commands import doctor
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import GentoolError
 
@@ -25,10 +25,10 @@ def pretend(patch: Patch, versions: dict[str, str | None]) -> None:
     true_version = metadata.version
 
     def version(name: str) -> str:
-        told = versions.get(name, "")
-        if told is None:
+        pretended = versions.get(name, "")
+        if pretended is None:
             raise metadata.PackageNotFoundError(name)
-        return told or true_version(name)
+        return pretended or true_version(name)
 
     patch.setattr(metadata, "version", version)
 
@@ -90,7 +90,7 @@ def test_a_torch_that_cannot_be_imported(capsys: Capture, monkeypatch: Patch, er
     out = capsys.readouterr().out
     assert str(error) in out
     assert "--force-reinstall torch torchvision" in out
-    assert "cpu " in out, "the rest is told all the same"
+    assert "cpu " in out, "the rest is printed all the same"
 
 
 def test_no_torch_at_all(capsys: Capture, monkeypatch: Patch) -> None:
@@ -157,7 +157,7 @@ def test_the_cache_is_measured(tmp_path: Path) -> None:
 
 
 def test_importing_doctor_needs_none_of_what_it_looks_for() -> None:
-    code = "import sys, gentool.cli.doctor; print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules])"
+    code = "import sys, gentool.cli.commands.doctor; print([m for m in ('torch', 'numpy', 'PIL') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 

@@ -5,8 +5,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from gentool.engine import terminal as terminal_module
+from gentool.engine.terminal import Terminal, TerminalOptions
 
 TRAIN = [
     "-m",
@@ -56,7 +60,8 @@ def test_a_terminal_gets_a_live_display_in_colour(tmp_path: Path) -> None:
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
     lines = [line for line in lines if line.strip()]
     assert any(line.startswith("runs/cae-digits: training cae on digits") for line in lines)
-    assert lines[-1].endswith("Next: gentool sample cae runs/cae-digits")
+    assert re.fullmatch(r"runs/cae-digits: done in \d+ s", lines[-2])
+    assert lines[-1] == "Next: gentool sample cae runs/cae-digits"
 
 
 def test_no_color_is_honoured(tmp_path: Path) -> None:
@@ -81,7 +86,56 @@ def test_a_pipe_gets_the_folder_on_stdout_and_plain_lines_on_stderr(tmp_path: Pa
     assert lines[0].startswith("runs/cae-digits: training")
     assert lines[1].startswith("epoch 1/3 loss")
     assert any(line.startswith("epoch 3/3 loss") for line in lines)
-    assert lines[-1].startswith("runs/cae-digits: done")
+    assert re.fullmatch(r"runs/cae-digits: done in \d+ s", lines[-2])
+    assert lines[-1] == "Next: gentool sample cae runs/cae-digits"
+
+
+class Clock:
+    """The time that a terminal sees."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(terminal_module, "time", SimpleNamespace(monotonic=lambda: self.now))
+
+
+def test_plain_lines_are_seconds_apart_and_say_what_is_left(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, terminal = Clock(monkeypatch), Terminal()
+    for done in range(11):
+        clock.now = 2.5 * done
+        terminal.progress("training", done, 10, f"epoch {done}/10 loss 0.5")
+    assert capsys.readouterr().err.splitlines() == [
+        f"epoch {done}/10 loss 0.5, {done}0%, 0:00:{2.5 * (10 - done):02.0f} left" for done in (2, 4, 6, 8)
+    ]
+    for done in range(0, 3001, 1000):
+        clock.now += 5
+        terminal.progress("reading", done)
+    assert capsys.readouterr().err.splitlines() == ["reading 1,000/?", "reading 2,000/?", "reading 3,000/?"]
+
+
+def test_a_second_training_has_a_time_of_its_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, terminal = Clock(monkeypatch), Terminal()
+    printed = []
+    for start in (0, 1000):
+        for done in range(11):
+            clock.now = start + 10 * done
+            terminal.progress("training", done, 10, f"epoch {done}/10")
+        printed.append(capsys.readouterr().err.splitlines())
+    assert printed[0][0] == "epoch 1/10, 10%, 0:01:30 left"
+    assert printed[1] == printed[0]
+
+
+def test_quiet_leaves_only_data(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, terminal = Clock(monkeypatch), Terminal(TerminalOptions(quiet=True, json=True))
+    for done in range(11):
+        clock.now = 10 * done
+        terminal.progress("training", done, 10, "epoch")
+    terminal.notice("a notice")
+    terminal.epoch({"epoch": 1, "loss": 0.5})
+    assert capsys.readouterr() == ('{"event": "epoch", "epoch": 1, "loss": 0.5}\n', "")
 
 
 def test_a_reader_that_leaves_is_no_crash(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gentool.progress import Reporter
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -15,6 +17,23 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("GENTOOL_DATA", str(folder))
     return folder
+
+
+@pytest.fixture
+def notices() -> list[str]:
+    """The notices that `reporter` has received."""
+    return []
+
+
+@pytest.fixture
+def reporter(notices: list[str]) -> Reporter:
+    """A reporter that collects its notices."""
+
+    class Collector(Reporter):
+        def notice(self, text: str) -> None:
+            notices.append(text)
+
+    return Collector()
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import io
 import tarfile
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from gentool.data import archives
-from gentool.data.load import load
-from gentool.data.prepare import PrepareOptions
+from gentool.data.load import load_data
 from gentool.errors import DataError
 
 
@@ -21,9 +21,9 @@ def picture(value: int) -> bytes:
     return file.getvalue()
 
 
-def quiet(path: Path, **settings: object) -> dict[str, str]:
+def skipped(path: Path, **settings: Any) -> dict[str, str]:
     """The skipped members of an archive with their reasons."""
-    data = load(str(path), PrepareOptions(validation=0, test=0, **settings), notice=lambda text: None)  # type: ignore[arg-type]
+    data = load_data(path, validation=0, test=0, **settings)
     return {one["name"]: one["reason"] for one in data.info["skipped"]}
 
 
@@ -38,7 +38,7 @@ def test_zip(tmp_path: Path) -> None:
             archive.writestr(name, picture(number))
         archive.writestr("all/notes.txt", "text")
         archive.writestr("__MACOSX/all/._1.png", "mac")
-    data = load(str(path), PrepareOptions(validation=0, test=0), notice=lambda text: None)
+    data = load_data(path, validation=0, test=0)
     assert data.train.images[:, 0, 4, 4].tolist() == [0, 1, 2, 3]
     assert data.classes == ("cat", "dog")
     assert data.info["found"]["ignored"] == 1
@@ -52,7 +52,7 @@ def test_tar(tmp_path: Path, suffix: str) -> None:
     with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
         for number in range(3):
             add(archive, f"./images/{number}.png", picture(number))
-    data = load(str(path), PrepareOptions(validation=0, test=0), notice=lambda text: None)
+    data = load_data(path, validation=0, test=0)
     assert data.train.images[:, 0, 4, 4].tolist() == [0, 1, 2]
 
 
@@ -75,7 +75,7 @@ def test_a_hostile_tar(tmp_path: Path) -> None:
         add(archive, "device.png", b"", tarfile.CHRTYPE)
         add(archive, "pipe.png", b"", tarfile.FIFOTYPE)
     before = tree(tmp_path)
-    reasons = quiet(path)
+    reasons = skipped(path)
     assert {name for name, reason in reasons.items() if "outside" in reason} == {
         "../outside.png",
         "/etc/absolute.png",
@@ -102,7 +102,7 @@ def test_a_hostile_zip(tmp_path: Path) -> None:
     place = content.index(b"broken.png") + len(b"broken.png")
     content[place + 10] ^= 0xFF
     path.write_bytes(content)
-    reasons = quiet(path)
+    reasons = skipped(path)
     assert "outside" in reasons["../outside.png"]
     assert "outside" in reasons["C:/windows.png"]
     assert "times its packed size" in reasons["bomb.bmp"]
@@ -118,11 +118,11 @@ def test_sizes_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         add(archive, "large.png", b"\0" * 5000)
     size = len(picture(0))
     monkeypatch.setattr(archives, "LARGEST_MEMBER", 4000)
-    assert "unpacks to more than" in quiet(path)["large.png"]
+    assert "unpacks to more than" in skipped(path)["large.png"]
     monkeypatch.setattr(archives, "LARGEST_IN_MEMORY", 2 * size + 10)
-    assert set(quiet(path, split_seed=1)) == {"2.png", "3.png", "large.png"}
+    assert set(skipped(path, split_seed=1)) == {"2.png", "3.png", "large.png"}
     monkeypatch.setattr(archives, "LARGEST_TOTAL", 2 * size + 10)
-    assert "from here on" in quiet(path, split_seed=2)["2.png"]
+    assert "from here on" in skipped(path, split_seed=2)["2.png"]
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar", "a.tar.gz", "a.bin"])
@@ -131,7 +131,7 @@ def test_what_is_no_archive_is_a_data_error(tmp_path: Path, name: str, content: 
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError, match=name):
-        load(str(path))
+        load_data(path)
 
 
 def test_a_cut_archive_is_a_data_error(tmp_path: Path) -> None:
@@ -142,4 +142,4 @@ def test_a_cut_archive_is_a_data_error(tmp_path: Path) -> None:
             add(archive, f"{number}.bin", noise.tobytes())
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match="not a whole tar archive"):
-        load(str(path))
+        load_data(path)

@@ -1,24 +1,27 @@
-"""NumPy files: every usual layout, type and name."""
+"""NumPy files and arrays in memory: every usual layout, type and name."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from gentool.data.arrays import as_pixels, classes_of
 from gentool.data.images import ImageData
-from gentool.data.load import load
+from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
-from gentool.errors import DataError
+from gentool.data.store import content_fingerprint
+from gentool.errors import DataError, OptionError
+from gentool.progress import Reporter
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 8, 9), np.uint8)
 COLOUR = np.random.default_rng(1).integers(0, 256, (6, 8, 9, 3), np.uint8)
 
 
 def loaded(path: Path, **options: Any) -> ImageData:
-    return load(str(path), PrepareOptions(validation=0, **options), notice=lambda text: None)
+    return load_data(path, validation=0, **options)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +95,7 @@ def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", images=np.array([print], dtype=object))
     for name in ("evil.npy", "evil.npz"):
         with pytest.raises(DataError, match=r"not a readable \.np"):
-            load(str(tmp_path / name))
+            load_data(tmp_path / name)
 
 
 def test_broken_files(tmp_path: Path) -> None:
@@ -102,4 +105,97 @@ def test_broken_files(tmp_path: Path) -> None:
     np.savez(tmp_path / "c.npz", other=GREY)
     for name in ("a.npy", "b.npz", "c.npz"):
         with pytest.raises(DataError, match=name):
-            load(str(tmp_path / name))
+            load_data(tmp_path / name)
+
+
+def test_an_array_is_prepared_in_memory_as_its_file_is_on_disk(tmp_path: Path, own_cache: Path) -> None:
+    images = np.random.default_rng(2).integers(0, 256, (40, 8, 9, 3), np.uint8)
+    numbers = np.arange(40) % 3
+    options = {"size": (12, 10), "validation": 0.1, "split_seed": 3}
+    data = load_data(images, labels=numbers, **options)
+    assert data.folder is None
+    assert not own_cache.exists()
+    np.savez(tmp_path / "set.npz", images=images, labels=numbers)
+    stored = load_data(tmp_path / "set.npz", **options)
+    assert data.fingerprint == stored.fingerprint == content_fingerprint(data)
+    assert (data.shape, data.classes) == ((3, 10, 12), ("0", "1", "2"))
+    for split, expected in zip(data.splits.values(), stored.splits.values(), strict=True):
+        assert torch.equal(split.images, expected.images)
+        assert split.labels is not None
+        assert expected.labels is not None
+        assert torch.equal(split.labels, expected.labels)
+    assert [len(split) for split in data.splits.values()] == [32, 4, 4]
+    assert data.info["counts"] == stored.info["counts"]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        GREY,
+        GREY.tolist(),
+        torch.from_numpy(GREY)[:, None],
+        torch.from_numpy(GREY)[:, None].double() / 255,
+        (GREY / 255).astype(np.float32),
+    ],
+    ids=["numpy", "lists", "tensor", "tensor of floats", "floats"],
+)
+def test_arrays_in_memory_of_every_type(array: Any) -> None:
+    data = load_data(array, validation=0, test=0)
+    assert (data.train.images[:, 0].numpy() == GREY).all()
+    assert not data.labelled
+    assert data.classes == ()
+
+
+@pytest.mark.parametrize("labels", [["dog", "cat"] * 3, np.array(["dog", "cat"] * 3)], ids=["list", "array"])
+def test_labels_in_memory_may_be_names(labels: Any) -> None:
+    data = load_data(GREY, labels=labels, validation=0, test=0)
+    assert data.classes == ("cat", "dog")
+    assert data.labels is not None
+    assert data.labels.tolist() == [1, 0] * 3
+
+
+def test_a_prepared_array_is_a_copy() -> None:
+    array = GREY.copy()
+    data = load_data(array, validation=0, test=0)
+    array[:] = 0
+    assert (data.train.images[:, 0].numpy() == GREY).all()
+
+
+def test_arrays_in_memory_have_notices_too(reporter: Reporter, notices: list[str]) -> None:
+    load_data(np.concatenate([GREY, GREY[:2]]), dedupe=True, reporter=reporter)
+    assert notices == ["2 images are exact copies of another one (dropped)"]
+
+
+def test_what_cannot_be_an_array_in_memory(tmp_path: Path) -> None:
+    for labels, shape in (([0, 1], r"\(2,\)"), (5, r"\(\)"), (np.eye(6), r"\(6, 6\)")):
+        with pytest.raises(DataError, match=f"labels: shape {shape}; expected one class for each of the 6 images"):
+            load_data(GREY, labels=labels)
+    with pytest.raises(DataError, match="the array of images: not an array"):
+        load_data([[[1, 2], [3]], [[4, 5], [6, 7]]])
+    for name, value in (("source", tmp_path), ("tile", "4"), ("count", 10)):
+        with pytest.raises(OptionError, match=f"--{name}: has no effect with an array of images"):
+            load_data(GREY, **{name: value})
+    with pytest.raises(OptionError, match=r"give either options or keywords \(size\), not both"):
+        load_data(GREY, PrepareOptions(), size=32)
+    with pytest.raises(OptionError, match=r"'sise' is not an option here\. Did you mean 'size'\?"):
+        load_data(GREY, sise=32)
+    with pytest.raises(DataError, match=r"the array of images: shape \(2,\)"):
+        load_data([1, 2])
+    with pytest.raises(
+        DataError, match=r"the array of images: float64 values from -1 to .*; expected uint8, or floats"
+    ):
+        load_data(GREY / 255 - 1)
+    np.save(tmp_path / "set.npy", GREY)
+    with pytest.raises(OptionError, match="labels: only with an array of images; a file or folder has its own"):
+        load_data(tmp_path / "set.npy", labels=[0] * 6)
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64, torch.uint8])
+def test_tensors_of_any_type_and_with_gradients(kind: torch.dtype) -> None:
+    images = torch.from_numpy(GREY)
+    tensor = images.to(kind) if kind is torch.uint8 else (images.float() / 255).round().to(kind).requires_grad_()
+    labels = torch.arange(6)[:, None] % 2
+    data = load_data(tensor, labels=labels, validation=0, test=0)
+    expected = images if kind is torch.uint8 else (images.float() / 255).round().to(torch.uint8) * 255
+    assert torch.equal(data.train.images[:, 0].sum(), expected.sum())
+    assert data.classes == ("0", "1")

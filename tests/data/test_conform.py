@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gentool.data.conform import chosen_filter, conform, is_pixel_art, resize, with_channels
@@ -90,6 +90,7 @@ def test_shrinking_a_fine_pattern_is_antialiased() -> None:
     st.sampled_from(["auto", "nearest", "area", "bilinear", "lanczos"]),
     st.booleans(),
 )
+@example(11, 27, 1, 8, 21, "center", "auto", False)  # 21 * (27 / 21) is more than 27 in floating point
 def test_every_size_fits(
     height: int, width: int, channels: int, new_height: int, new_width: int, crop: Crop, how: Resample, art: bool
 ) -> None:

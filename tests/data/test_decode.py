@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gentool.data.decode import Unreadable, decode, header
+from gentool.data.decode import Unreadable, decode, picture_info
 
 BLACK = (0, 0, 0)
 
@@ -38,9 +38,9 @@ def test_exif_orientation(orientation: int) -> None:
     exif[0x0112] = orientation
     content = encoded(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
     assert (decode(content, BLACK, grey=True)[..., 0] == upright).all()
-    facts = header(content)
-    assert (facts.width, facts.height) == (3, 2)
-    assert facts.turned == (orientation != 1)
+    info = picture_info(content)
+    assert (info.width, info.height) == (3, 2)
+    assert info.turned == (orientation != 1)
 
 
 def test_unreadable_exif_changes_nothing() -> None:
@@ -66,7 +66,7 @@ def test_sixteen_bits_become_eight() -> None:
     for form in ("PNG", "TIFF"):
         pixels = decode(encoded(Image.fromarray(values), form), BLACK, grey=True)
         assert pixels[0, :, 0].tolist() == [0, 0, 1, 1, 128, 255]
-        assert header(encoded(Image.fromarray(values), form)).grey
+        assert picture_info(encoded(Image.fromarray(values), form)).grey
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_large_jpeg_is_decoded_small() -> None:
 
 def test_postscript_is_never_opened() -> None:
     with pytest.raises(Unreadable, match="not an image"):
-        header(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+        picture_info(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
@@ -122,4 +122,4 @@ def test_damage_is_a_reason_and_never_another_error(form: str) -> None:
 def test_random_bytes() -> None:
     for size in (1, 10, 1000):
         with pytest.raises(Unreadable):
-            header(os.urandom(size))
+            picture_info(os.urandom(size))

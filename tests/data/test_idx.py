@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gentool.data.idx import read_idx
-from gentool.data.load import load
-from gentool.data.prepare import PrepareOptions
+from gentool.data.load import load_data
 from gentool.errors import DataError
+from gentool.progress import Reporter
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (20, 9, 11), np.uint8)
 LABELS = (np.arange(20) % 4).astype(np.uint8)
@@ -32,7 +32,7 @@ def write_set(folder: Path, packed: bool = True, style: str = "-") -> Path:
 
 @pytest.mark.parametrize(("packed", "style"), [(True, "-"), (False, "-"), (False, ".")])
 def test_a_folder_of_idx_files(tmp_path: Path, packed: bool, style: str) -> None:
-    data = load(str(write_set(tmp_path / "set", packed, style)), PrepareOptions(validation=0), notice=lambda text: None)
+    data = load_data(write_set(tmp_path / "set", packed, style), validation=0)
     assert (data.train.images[:, 0].numpy() == IMAGES[:14]).all()
     assert (data.test.images[:, 0].numpy() == IMAGES[14:]).all()
     assert data.labels is not None
@@ -44,17 +44,16 @@ def test_a_folder_of_idx_files(tmp_path: Path, packed: bool, style: str) -> None
 @pytest.mark.parametrize("below", ["", "raw", "MNIST/raw"])
 def test_a_named_set_finds_them_where_torchvision_puts_them(tmp_path: Path, below: str) -> None:
     write_set(tmp_path / "set" / below)
-    data = load("mnist", PrepareOptions(source=tmp_path / "set", validation=0), notice=lambda text: None)
+    data = load_data("mnist", source=tmp_path / "set", validation=0)
     assert len(data.train) == 14
     assert len(data.classes) == 10
 
 
-def test_missing_labels_are_said(tmp_path: Path) -> None:
+def test_missing_labels_are_reported(tmp_path: Path, reporter: Reporter, notices: list[str]) -> None:
     folder = write_set(tmp_path / "set")
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()
-    said: list[str] = []
-    assert not load(str(folder), notice=said.append).labelled
-    assert any("labels not used" in text for text in said)
+    assert not load_data(folder, reporter=reporter).labelled
+    assert any("labels not used" in text for text in notices)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +88,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "set")
     (folder / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS)))
     with pytest.raises(DataError, match="20 labels for 14 images"):
-        load(str(folder))
+        load_data(folder)
     (folder / "other-images-idx3-ubyte").write_bytes(idx(IMAGES))
     with pytest.raises(DataError, match="expected one IDX file of training images"):
-        load(str(folder))
+        load_data(folder)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.data.load import examine, find, load
+from gentool.data.load import examine, find, load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.errors import DataError
 
@@ -86,7 +86,7 @@ def messy(tmp_path: Path) -> Path:
 
 
 def test_every_file_is_read_or_listed(messy: Path) -> None:
-    data = load(str(messy), PrepareOptions(background="white", validation=0, test=0), notice=lambda text: None)
+    data = load_data(messy, background="white", validation=0, test=0)
     assert data.shape == (3, 10, 12)  # the turned one has been turned, so all have one size
     reasons = {skipped["name"]: skipped["reason"] for skipped in data.info["skipped"]}
     assert set(reasons) == {"truncated.jpg", "cut.png", "empty.png", "text.jpg", "README.txt", "billion.png"}
@@ -105,8 +105,7 @@ def test_every_file_is_read_or_listed(messy: Path) -> None:
 
 def test_pixels_of_every_mode(messy: Path) -> None:
     """The middle pixel of each, by name: rows are in the order of the names."""
-    options = PrepareOptions(size="12x10", background="white", validation=0, test=0)
-    data = load(str(messy), options, notice=lambda text: None)
+    data = load_data(messy, size=(12, 10), background="white", validation=0, test=0)
     skipped = {one["name"] for one in data.info["skipped"]}
     names = [path.relative_to(messy).as_posix() for path in messy.rglob("*") if path.is_file()]
     names = sorted(n for n in names if n not in skipped and not n.startswith(".") and n != "Thumbs.db")
@@ -138,10 +137,10 @@ def test_a_folder_with_nothing_readable_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.jpg").write_text("no")
     with pytest.raises(DataError, match=r"none of 1 files is a readable image \(a\.jpg: not an image"):
-        load(str(tmp_path / "text"))
+        load_data(tmp_path / "text")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="empty; expected images"):
-        load(str(tmp_path / "empty"))
+        load_data(tmp_path / "empty")
 
 
 def test_images_that_break_only_when_decoded_leave_nothing(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ def test_images_that_break_only_when_decoded_leave_nothing(tmp_path: Path) -> No
     content = (folder / "a.png").read_bytes()
     (folder / "a.png").write_bytes(content[:200])
     with pytest.raises(DataError, match="damaged"):
-        load(str(folder))
+        load_data(folder)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -181,7 +180,7 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
         Path(os.fsdecode(os.fsencode(folder) + b"/\xff\xfe.jpg")).write_text("no")
     except OSError:
         pytest.skip("this file system refuses such names")
-    data = load(str(folder), PrepareOptions(validation=0, test=0), notice=lambda text: None)
+    data = load_data(folder, validation=0, test=0)
     assert data.folder is not None
     written = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
     assert written["skipped"][0]["name"] == "\\udcff\\udcfe.jpg"
@@ -208,7 +207,7 @@ def images_in(folder: Path, *names: str) -> None:
 
 
 def labels_by_name(folder: Path) -> tuple[tuple[str, ...], list[int] | None, list[str]]:
-    data = load(str(folder), PrepareOptions(validation=0, test=None), notice=lambda text: None)
+    data = load_data(folder, validation=0, test=None)
     return data.classes, None if data.labels is None else data.labels.tolist(), data.info["notes"]
 
 
@@ -234,7 +233,7 @@ def test_sub_folders_that_are_no_classes(tmp_path: Path, names: list[str], note:
     images_in(tmp_path / "a", *names)
     classes, labels, notes = labels_by_name(tmp_path / "a")
     assert (classes, labels) == ((), None)
-    assert note is None or any(said.startswith(note) for said in notes)
+    assert note is None or any(text.startswith(note) for text in notes)
 
 
 def test_folders_named_train_and_test_are_splits(tmp_path: Path) -> None:
@@ -242,7 +241,7 @@ def test_folders_named_train_and_test_are_splits(tmp_path: Path) -> None:
         f"{split}/{kind}/{i}.png" for split in ("train", "val", "test") for kind in ("cat", "dog") for i in range(3)
     ]
     images_in(tmp_path / "a", *names)
-    data = load(str(tmp_path / "a"), PrepareOptions(), notice=lambda text: None)
+    data = load_data(tmp_path / "a")
     assert [len(split) for split in data.splits.values()] == [6, 6, 6]
     assert data.classes == ("cat", "dog")
     assert data.test.labels is not None

@@ -5,17 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from gentool.data.images import ImageData
-from gentool.data.load import load
-from gentool.data.prepare import PrepareOptions
-
-
-def quiet(data: str, **options: object) -> ImageData:
-    return load(data, PrepareOptions(**options), notice=lambda text: None)  # type: ignore[arg-type]
+from gentool.data.load import load_data
 
 
 def test_mnist(real: Callable[[str], Path]) -> None:
-    data = quiet("mnist", source=real("mnist"))
+    data = load_data("mnist", source=real("mnist"))
     assert [len(split) for split in data.splits.values()] == [57_000, 3_000, 10_000]
     assert data.test.labels is not None
     assert data.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
@@ -24,7 +18,7 @@ def test_mnist(real: Callable[[str], Path]) -> None:
 
 
 def test_cryptopunks(real: Callable[[str], Path]) -> None:
-    data = quiet("cryptopunks", source=real("cryptopunks"))
+    data = load_data("cryptopunks", source=real("cryptopunks"))
     assert (data.shape, len(data)) == ((3, 24, 24), 10_000)
     assert data.info["duplicates"]["copies"] == 0
     assert data.train.images[:, :, 0, 0].unique(dim=0).tolist() == [[0x63, 0x85, 0x96]]
@@ -34,7 +28,7 @@ def test_cryptopunks(real: Callable[[str], Path]) -> None:
 
 
 def test_portraits(real: Callable[[str], Path]) -> None:
-    data = quiet("rijksmuseum", source=real("portraits"), size="48x64", crop="pad")
+    data = load_data("rijksmuseum", source=real("portraits"), size="48x64", crop="pad")
     assert (data.shape, len(data)) == ((3, 64, 48), 343)
     assert data.info["skipped"] == []
     assert len(data.info["found"]["sizes"]) == 68

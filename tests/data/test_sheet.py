@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.data.load import load
-from gentool.data.prepare import PrepareOptions
+from gentool.data.load import load_data
 from gentool.errors import DataError, OptionError
 
 
@@ -15,8 +14,7 @@ def test_tiles_row_by_row(tmp_path: Path) -> None:
     tiles = np.random.default_rng(0).integers(0, 256, (6, 10, 8, 3), np.uint8)
     sheet = tiles.reshape(2, 3, 10, 8, 3).swapaxes(1, 2).reshape(20, 24, 3)
     Image.fromarray(sheet).save(tmp_path / "sheet.png")
-    options = PrepareOptions(tile="8x10", validation=0, test=0)
-    data = load(str(tmp_path / "sheet.png"), options, notice=lambda text: None)
+    data = load_data(tmp_path / "sheet.png", tile=(8, 10), validation=0, test=0)
     assert (data.train.images.numpy() == tiles.transpose(0, 3, 1, 2)).all()
 
 
@@ -25,8 +23,7 @@ def test_clear_tiles_are_skipped_and_the_others_flattened(tmp_path: Path) -> Non
     sheet[:, 8:16] = (1, 2, 3, 255)
     sheet[0, 16] = (9, 9, 9, 255)
     Image.fromarray(sheet).save(tmp_path / "sheet.png")
-    options = PrepareOptions(tile="8", background="#0a0b0c", validation=0, test=0)
-    data = load(str(tmp_path / "sheet.png"), options, notice=lambda text: None)
+    data = load_data(tmp_path / "sheet.png", tile=8, background="#0a0b0c", validation=0, test=0)
     assert data.info["skipped"] == [{"name": "tile 0", "reason": "wholly transparent"}]
     assert data.train.images[:, :, 7, 7].tolist() == [[1, 2, 3], [10, 11, 12]]
 
@@ -35,10 +32,10 @@ def test_what_is_no_sheet(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("text")
     with pytest.raises(DataError, match="20x20 pixels are no whole number of 8x8 tiles"):
-        load(str(tmp_path / "a.png"), PrepareOptions(tile="8"))
+        load_data(tmp_path / "a.png", tile="8")
     with pytest.raises(DataError, match="--tile needs one readable image"):
-        load(str(tmp_path / "b.png"), PrepareOptions(tile="8"))
+        load_data(tmp_path / "b.png", tile="8")
     with pytest.raises(DataError, match="give --tile"):
-        load(str(tmp_path / "a.png"))
+        load_data(tmp_path / "a.png")
     with pytest.raises(OptionError, match="is a folder"):
-        load(str(tmp_path), PrepareOptions(tile="8"))
+        load_data(tmp_path, tile="8")

@@ -1,4 +1,4 @@
-"""The named sets: what is built in, what is generated, what is checked, and what is said when files are not at hand."""
+"""The named sets: what is built in, what is generated, what is checked, and the errors when files are not at hand."""
 
 import hashlib
 import pickle
@@ -10,15 +10,11 @@ import pytest
 from PIL import Image
 
 from gentool.data.catalog import CATALOG
-from gentool.data.images import ImageData
-from gentool.data.load import load
+from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.data.sources import cryptopunks, shapes
 from gentool.errors import DataError
-
-
-def quiet(data: str, **options: object) -> ImageData:
-    return load(data, PrepareOptions(**options), notice=lambda text: None)  # type: ignore[arg-type]
+from gentool.progress import Reporter
 
 
 @pytest.fixture
@@ -32,7 +28,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_digits() -> None:
-    data = quiet("digits")
+    data = load_data("digits")
     assert (data.shape, len(data), len(data.classes)) == ((1, 8, 8), 1797, 10)
     assert data.info["duplicates"]["copies"] == 0
     levels = data.whole().images.unique()
@@ -40,7 +36,7 @@ def test_digits() -> None:
 
 
 def test_shapes_are_reproducible_and_independent_of_their_number() -> None:
-    few, many = quiet("shapes", count=10, size="24x16"), quiet("shapes", count=40, size="24x16")
+    few, many = load_data("shapes", count=10, size="24x16"), load_data("shapes", count=40, size="24x16")
     assert few.shape == (3, 16, 24)
     by_number = []
     for data in (few, many):
@@ -51,7 +47,7 @@ def test_shapes_are_reproducible_and_independent_of_their_number() -> None:
         by_number.append((data.whole().images[places], factors[places]))
     assert (by_number[0][0] == by_number[1][0][:10]).all()
     assert (by_number[0][1] == by_number[1][1][:10]).all()
-    other = quiet("shapes", count=10, size="24x16", split_seed=1)
+    other = load_data("shapes", count=10, size="24x16", split_seed=1)
     assert other.fingerprint != few.fingerprint
 
 
@@ -62,7 +58,7 @@ def test_the_pixels_of_shapes_do_not_drift() -> None:
 
 
 def test_factors_describe_the_picture() -> None:
-    data = quiet("shapes", count=30, size="48")
+    data = load_data("shapes", count=30, size="48")
     factors = data.factors()
     assert factors is not None
     assert data.info["factors"] == list(shapes.FACTORS)
@@ -99,27 +95,27 @@ def test_every_entry_has_what_the_list_shows() -> None:
 @pytest.mark.parametrize("name", ["cats", "rijksmuseum"])
 def test_sets_that_must_be_given_say_where_to_get_them(name: str) -> None:
     with pytest.raises(DataError, match=rf"{name}.*https://.*gentool prepare {name} --source"):
-        load(name)
+        load_data(name)
 
 
 @pytest.mark.usefixtures("no_network")
 @pytest.mark.parametrize("name", [name for name, entry in CATALOG.items() if entry.origin == "fetched"])
-def test_without_a_network_the_way_out_is_said(name: str) -> None:
+def test_without_a_network_the_error_tells_what_to_do(name: str) -> None:
     with pytest.raises(DataError, match=rf"{name}: .*could not be fetched.*http.*gentool prepare {name} --source"):
-        load(name)
+        load_data(name)
 
 
 @pytest.mark.parametrize("name", list(CATALOG))
 def test_every_set_takes_a_source_that_must_exist(name: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
-        quiet(name, source=tmp_path / "nothing")
+        load_data(name, source=tmp_path / "nothing")
 
 
 @pytest.mark.parametrize("name", ["mnist", "kmnist", "cifar10", "svhn", "cryptopunks", "cats"])
 def test_a_source_without_the_files_is_named(name: str, tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     with pytest.raises(DataError, match=r"here|empty"):
-        quiet(name, source=tmp_path / "here")
+        load_data(name, source=tmp_path / "here")
 
 
 def sheet(folder: Path) -> Path:
@@ -137,28 +133,29 @@ def test_punks_that_are_not_the_original_are_refused(tmp_path: Path) -> None:
     folder = sheet(tmp_path / "punks")
     for source in (folder, folder / "punks.png"):
         with pytest.raises(DataError, match=r"not the original punks\.png"):
-            quiet("cryptopunks", source=source)
+            load_data("cryptopunks", source=source)
 
 
-def test_punks_and_the_memory_of_a_given_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_punks_and_the_memory_of_a_given_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter: Reporter, notices: list[str]
+) -> None:
     """`prepare cryptopunks --source X`, then `--data cryptopunks`, also after X is gone; other options read X again."""
     folder = sheet(tmp_path / "punks")
     monkeypatch.setattr(cryptopunks, "SHA256", hashlib.sha256((folder / "punks.png").read_bytes()).hexdigest())
-    given = quiet("cryptopunks", source=folder)
+    given = load_data("cryptopunks", source=folder)
     assert given.shape == (3, 24, 24)
     assert given.whole().images[0, :, 0, 0].tolist() == [0x63, 0x85, 0x96]
-    plain = quiet("cryptopunks")
+    plain = load_data("cryptopunks")
     assert plain.folder == given.folder
-    said: list[str] = []
-    larger = load("cryptopunks", PrepareOptions(size="48"), notice=said.append)
+    larger = load_data("cryptopunks", size=48, reporter=reporter)
     assert larger.shape == (3, 48, 48)
     assert larger.info["pixel_art"]
-    assert any("as given before" in text for text in said)
+    assert any("as given before" in text for text in notices)
     assert (larger.whole().images[:, :, ::2, ::2] == larger.whole().images[:, :, 1::2, 1::2]).all()
     (folder / "punks.png").unlink()
     folder.rmdir()
-    assert quiet("cryptopunks").fingerprint == given.fingerprint
-    assert quiet("cryptopunks", size="48").fingerprint == larger.fingerprint
+    assert load_data("cryptopunks").fingerprint == given.fingerprint
+    assert load_data("cryptopunks", size="48").fingerprint == larger.fingerprint
 
 
 def test_a_given_source_does_not_hide_what_is_built_in(tmp_path: Path) -> None:
@@ -166,8 +163,8 @@ def test_a_given_source_does_not_hide_what_is_built_in(tmp_path: Path) -> None:
     folder.mkdir()
     for number in range(4):
         Image.new("L", (8, 8), number).save(folder / f"{number}.png")
-    assert len(quiet("digits", source=folder)) == 4
-    assert len(quiet("digits")) == 1797
+    assert len(load_data("digits", source=folder)) == 4
+    assert len(load_data("digits")) == 1797
 
 
 def test_svhn_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,10 +177,10 @@ def test_svhn_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         labels = (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]
         scipy_io.savemat(tmp_path / f"{split}_32x32.mat", {"X": images, "y": labels})
     with pytest.raises(DataError, match="is not whole"):
-        quiet("svhn", source=tmp_path)
+        load_data("svhn", source=tmp_path)
     monkeypatch.setattr(SVHN, "_check_integrity", lambda self: True)
     for source in (tmp_path, tmp_path / "train_32x32.mat"):
-        data = quiet("svhn", source=source, validation=0)
+        data = load_data("svhn", source=source, validation=0)
         assert (len(data.train), len(data.test), data.shape) == (12, 4, (3, 32, 32))
         assert data.train.labels is not None
         assert data.train.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2]
@@ -200,12 +197,12 @@ def test_cifar10_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (folder / name).write_bytes(pickle.dumps(batch))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["x"] * 10}))
     with pytest.raises(DataError, match="is not whole"):  # nothing is unpickled before its MD5 agrees
-        quiet("cifar10", source=tmp_path)
+        load_data("cifar10", source=tmp_path)
     monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
     for source in (tmp_path, folder):
-        data = quiet("cifar10", source=source, validation=0)
+        data = load_data("cifar10", source=source, validation=0)
         assert (len(data.train), len(data.test), data.classes[3]) == (10, 2, "cat")
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"no")
     with pytest.raises(DataError, match="its MD5 differs"):
-        quiet("cifar10", source=tmp_path / "cifar-10-python.tar.gz")
+        load_data("cifar10", source=tmp_path / "cifar-10-python.tar.gz")

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from gentool.engine.alarms import alarms
+from gentool.engine.alarms import EVERY_MODEL, Alarm, alarms, exploding
+from gentool.models.adversarial import class_collapse, overpowering, worse_than_guessing
+from gentool.models.vae import posterior_collapse
+
+CHECKS = (
+    *EVERY_MODEL, posterior_collapse, exploding("discriminator"), worse_than_guessing, class_collapse, overpowering,
+)  # fmt: skip
+"""The checks of all models."""
 
 
 def table(step: int = 100, **columns: Sequence[float]) -> list[dict[str, float]]:
@@ -16,7 +23,7 @@ def table(step: int = 100, **columns: Sequence[float]) -> list[dict[str, float]]
 
 
 def names(rows: list[dict[str, float]]) -> list[str]:
-    return [alarm.name for alarm in alarms(rows)]
+    return [alarm.name for alarm in alarms(rows, CHECKS)]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +63,18 @@ def test_what_raises_an_alarm(columns: dict[str, list[float]], expected: list[st
     assert names(table(**columns)) == expected
 
 
-def test_a_collapse_is_told_from_memorising() -> None:
-    lost = alarms(table(diversity=[1.0, 0.1]))
-    learnt = alarms(table(loss=[0.1, 0.05, 0.01], validation_loss=[0.1, 0.06, 0.09]))
-    assert [alarm.collapse for alarm in (*lost, *learnt)] == [True, False]
+def test_a_collapse_differs_from_memorising() -> None:
+    lost = alarms(table(diversity=[1.0, 0.1]), CHECKS)
+    memorised = alarms(table(loss=[0.1, 0.05, 0.01], validation_loss=[0.1, 0.06, 0.09]), CHECKS)
+    assert [alarm.collapse for alarm in (*lost, *memorised)] == [True, False]
     assert "10%" in lost[0].text
-    assert "0.06" in learnt[0].text
+    assert "0.06" in memorised[0].text
+
+
+def test_an_alarm_that_two_checks_raise_is_one() -> None:
+    rows = table(discriminator=[1.3, 40.0], discriminator_accuracy=[0.6, 0.6])
+    (alarm,) = alarms(rows, CHECKS)
+    assert alarm.text == ("exploding loss: discriminator is 40, and was 1.3 after the first epoch; try a lower --lr")
+    (guessing,) = alarms(rows[1:], CHECKS)
+    assert guessing.text == "exploding loss: discriminator is 40, and at most 2 when it guesses; try a lower --lr"
+    assert alarms(rows, [lambda rows: [Alarm("own", f"{len(rows)} rows")]]) == [Alarm("own", "2 rows")]

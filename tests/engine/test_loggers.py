@@ -49,9 +49,9 @@ def test_wandb_stays_on_this_machine(cli: Callable, monkeypatch: pytest.MonkeyPa
     done = cli(*TRAIN, "--epochs", 2, "--log", "wandb")
     assert done.code == 0, done.err
     (log,) = (Path("run") / "wandb").glob("offline-run-*/*.wandb")
-    told = log.read_bytes()
+    content = log.read_bytes()
     for name in ("validation_loss", "media/images/reconstructions"):
-        assert name.encode() in told
+        assert name.encode() in content
 
 
 def test_a_log_that_is_not_installed_is_refused_before_anything_is_written(

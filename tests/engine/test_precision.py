@@ -7,14 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gentool.engine.precision import bf16_products, bf16_products_known, products_are_all
+from gentool.engine.precision import Precision, bf16_products, bf16_products_work, has_only_products
 from gentool.engine.run import Run
+from gentool.errors import OptionError
 from gentool.models import cae, gan, lstm_ae, vae
 
-KNOWN = bf16_products_known(torch.device("cpu"))
+WORK = bf16_products_work(torch.device("cpu"))
 
 
-@pytest.mark.skipif(not KNOWN, reason="this CPU has no bf16 products")
+@pytest.mark.skipif(not WORK, reason="this CPU has no bf16 products")
 def test_products_are_those_of_rounded_factors_and_only_inside() -> None:
     x, weight = torch.randn(256, 512), torch.randn(384, 512)
     exact = F.linear(x, weight)
@@ -26,30 +27,51 @@ def test_products_are_those_of_rounded_factors_and_only_inside() -> None:
     assert torch.equal(F.linear(x, weight), exact)
 
 
-def test_only_networks_of_linear_layers_are_products_alone() -> None:
+def test_only_networks_of_linear_layers_have_only_products() -> None:
     shape = (1, 8, 8)
-    assert products_are_all(vae.build(vae.Options(arch="mlp"), shape, 0))
-    assert products_are_all(cae.build(cae.Options(arch="mlp"), shape, 0))
-    assert not products_are_all(vae.build(vae.Options(), shape, 0))
-    assert not products_are_all(gan.build(gan.Options(), shape, 0))
-    assert not products_are_all(lstm_ae.build(lstm_ae.Options(), shape, 0))
-    assert not products_are_all(nn.Sequential(nn.Linear(2, 2), nn.GRU(2, 2)))
+    assert has_only_products(vae.build(vae.Options(arch="mlp"), shape, 0))
+    assert has_only_products(cae.build(cae.Options(arch="mlp"), shape, 0))
+    assert not has_only_products(vae.build(vae.Options(), shape, 0))
+    assert not has_only_products(gan.build(gan.Options(), shape, 0))
+    assert not has_only_products(lstm_ae.build(lstm_ae.Options(), shape, 0))
+    assert not has_only_products(nn.Sequential(nn.Linear(2, 2), nn.GRU(2, 2)))
 
 
-@pytest.mark.skipif(not KNOWN, reason="this CPU has no bf16 products")
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
 def test_bf16_trains_an_mlp_in_products_and_convolutions_in_autocast(
     cli: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("gentool.engine.precision.bf16_products_work", lambda device: True)  # also where they do not
     seen = []
     descend = Run.descend
 
-    def look(run: Run, optimizer: torch.optim.Optimizer, loss: torch.Tensor, **more: float) -> None:
+    def watch(run: Run, optimizer: torch.optim.Optimizer, loss: torch.Tensor, **more: float) -> None:
         with run.autocast():
             seen.append((torch.backends.mkldnn.matmul.fp32_precision, torch.is_autocast_enabled("cpu")))
         descend(run, optimizer, loss, **more)
 
-    monkeypatch.setattr(Run, "descend", look)
+    monkeypatch.setattr(Run, "descend", watch)
     train = ["train", "vae", "--data", "digits", "--latent-dim", 4, "--steps", 1, "--device", "cpu", "--quiet"]
     for number, (arch, amp) in enumerate([("mlp", "bf16"), ("conv", "bf16"), ("mlp", "off")]):
         assert cli(*train, "--arch", arch, "--amp", amp, "--out", number).code == 0
     assert seen == [("bf16", False), ("none", True), ("none", False)]
+
+
+def test_a_compiled_step_uses_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gentool.engine.precision.bf16_products_work", lambda device: True)
+    network, cpu = nn.Linear(2, 2), torch.device("cpu")
+    for compiled in (False, True):
+        precision = Precision("bf16", cpu, compiled=compiled)
+        precision.prepare_for(network)
+        with precision.autocast():
+            assert torch.is_autocast_enabled("cpu") == compiled
+
+
+def test_a_resumed_run_keeps_its_precision() -> None:
+    assert Precision("auto", torch.device("cpu"), dtype_name="bfloat16").dtype is torch.bfloat16
+    assert Precision("auto", torch.device("cpu"), dtype_name="float32").dtype is torch.float32
+
+
+def test_fp16_is_refused_where_gradients_cannot_be_scaled() -> None:
+    with pytest.raises(OptionError, match=r"^--amp fp16: not supported on mps.*; use bf16 or off$"):
+        Precision("fp16", torch.device("mps"))

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.engine.report import BYTES, frames
+from gentool.engine.report import MAX_BYTES, frames
 
 TINY = ("--data", "digits", "--channels", "4,8", "--latent-dim", 4, "--device", "cpu")
 
@@ -25,7 +26,8 @@ def content(path: Path) -> dict[str, Any]:
     return json.loads(found[1])  # type: ignore[no-any-return]
 
 
-def test_a_training_ends_with_a_report_of_itself(cli: Callable) -> None:
+def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/gentool", "train", "vae", "--data", "my digits"])
     assert cli("train", "vae", *TINY, "--epochs", 3).code == 0
     path = Path("runs/vae-digits/report.html")
     page, run = path.read_text(encoding="utf-8"), content(path)
@@ -41,24 +43,28 @@ def test_a_training_ends_with_a_report_of_itself(cli: Callable) -> None:
     assert dict(run["options"])["latent_dim"] == 4
     assert dict(run["result"])["test_kl"] > 0
     assert "torch" in dict(run["environment"])
-    assert run["command"].startswith("gentool")
+    assert run["command"] == "gentool train vae --data 'my digits'"
+    assert re.fullmatch(r"3 epochs in \d+ s", run["summary"])
+    assert run["alarms"] == []
     assert run["evaluations"] == []
 
 
 def test_evaluations_come_into_it(cli: Callable) -> None:
     assert cli("train", "cae", *TINY, "--epochs", 1).code == 0
     folder = Path("runs/cae-digits")
-    done = cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--bootstrap", 0)
+    done = cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--half-samples", 0)
     assert done.code == 0, done.err
-    (judged,) = content(folder / "report.html")["evaluations"]
-    assert judged["columns"][0] == "samples"
-    assert "fid_random_40" in [row[0] for row in judged["rows"]]
+    (scores,) = content(folder / "report.html")["evaluations"]
+    assert scores["columns"][0] == "samples"
+    assert "fid_random_40" in [row[0] for row in scores["rows"]]
     again = cli("report", folder)
     assert again.out.strip() == str(folder / "report.html")
     fitted = ("--prior", "gmm", "--components", 2)
-    assert cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--bootstrap", 0, *fitted).code == 0
+    assert (
+        cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--half-samples", 0, *fitted).code == 0
+    )
     evaluations = content(folder / "report.html")["evaluations"]
-    assert [judged["data"] for judged in evaluations] == ["digits", "digits, codes from a mixture of 2"]
+    assert [scores["data"] for scores in evaluations] == ["digits", "digits, codes from a mixture of 2"]
     assert cli("train", "cae", *TINY, "--epochs", 1, "--overwrite").code == 0
 
 
@@ -85,7 +91,7 @@ def test_pictures_of_a_long_run_fit(tmp_path: Path) -> None:
     assert epochs[-1] == 200
     assert epochs == sorted(set(epochs))
     assert len(kept) > 10
-    assert sum(len(frame["picture"]) for frame in kept) < 1.5 * BYTES
+    assert sum(len(frame["picture"]) for frame in kept) < 1.5 * MAX_BYTES
 
 
 def test_bad_input_is_one_line(cli: Callable) -> None:

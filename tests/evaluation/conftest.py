@@ -1,4 +1,4 @@
-"""Real images and a classifier trained for moments, once for all tests of judging."""
+"""Real images, and a classifier with a short training, once for all tests of evaluation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +7,9 @@ import pytest
 import torch
 
 from gentool.data.images import ImageData
-from gentool.data.load import load
-from gentool.engine.terminal import Terminal, TerminalOptions
+from gentool.data.load import load_data
 from gentool.evaluation import classifier
 from gentool.evaluation.features import FeatureNetwork, feature_networks
-
-QUIET = Terminal(TerminalOptions(quiet=True))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,10 +23,10 @@ def quick_classifier() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> ImageData:
     """1,527 training and 180 test images of 8x8."""
-    return load("digits")
+    return load_data("digits")
 
 
 @pytest.fixture(scope="session", params=["random", "classifier"])
 def network(request: pytest.FixtureRequest, digits: ImageData) -> FeatureNetwork:
     """Each feature network that needs nothing from outside."""
-    return feature_networks((request.param,), digits, torch.device("cpu"), QUIET)[0]
+    return feature_networks((request.param,), digits, torch.device("cpu"))[0]

@@ -3,15 +3,20 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from gentool.data.images import ImageData
-from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.evaluation import budget
-from gentool.evaluation.budget import parse_budget, planned_steps
+from gentool.evaluation.budget import parse_seconds, planned_steps, seconds_as_text
+from gentool.evaluation.compare import compare, contenders
+from gentool.latent.model import Model, load
+from gentool.progress import Reporter
+from gentool.tables import Table
 
 SMALL = ("--samples", 150, "--k", 5, "--device", "cpu")
 
@@ -48,6 +53,20 @@ def test_checkpoints_side_by_side(cli: Callable, runs: Path, tmp_path: Path) -> 
     assert "random" not in text
     with Image.open(out / "comparison.png") as picture:
         assert picture.width > 3 * picture.height  # four grids of five by five
+    found = compare([load(runs / name, device="cpu") for name in ("vae", "gan", "cgan")], samples=150, k=5)
+    assert found.table["model"] == list(rows)
+    assert found.to_markdown() == text
+    assert found.evaluations["gan"][0].scores["kid_classifier_150"] == float(rows["gan"]["kid_classifier_150"])
+
+
+def test_one_model_is_one_contender_whatever_its_seed(runs: Path) -> None:
+    gan, vae = load(runs / "gan", device="cpu"), load(runs / "vae", device="cpu")
+
+    def other(**changes: object) -> Model:
+        return Model(gan.network, replace(gan.header, options=gan.header.options | changes), gan.device)
+
+    groups = contenders([gan, vae, other(seed=1), other(lr=0.5), other(log="wandb")])
+    assert [(group.name, len(group.models)) for group in groups] == [("gan 1", 3), ("vae", 1), ("gan 2", 1)]
 
 
 def test_seeds_of_one_recipe_are_one_row(cli: Callable, runs: Path, tmp_path: Path) -> None:
@@ -67,9 +86,7 @@ def test_seeds_of_one_recipe_are_one_row(cli: Callable, runs: Path, tmp_path: Pa
     assert "gan (2 seeds)" in (out / "comparison.md").read_text(encoding="utf-8")
 
 
-def test_trained_under_one_budget_and_gone_on_with(
-    cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trained_under_one_budget_and_continued(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(budget, "FIRST_STEPS", 2)
     out = tmp_path / "compared"
     command = (
@@ -104,24 +121,35 @@ def test_trained_under_one_budget_and_gone_on_with(
 def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials that cost 2 s at once and 0.01 s an update."""
 
-    def pretended(model: str, data: ImageData, folder: Path, voice: Terminal, *, steps: int, device: str) -> None:
-        folder.mkdir()
-        (folder / "metrics.csv").write_text(f"step,seconds\n{steps},{2 + 0.01 * steps}\n")
+    def imitated(model: str, data: ImageData, *, steps: int, device: str) -> SimpleNamespace:
+        assert (model, data, device) == ("vae", digits, "cpu")
+        trials.append(steps)
+        return SimpleNamespace(history=Table([{"step": steps, "seconds": 2 + 0.01 * steps}]))
 
-    monkeypatch.setattr(budget, "train_one", pretended)
-    voice = Terminal(TerminalOptions(quiet=True))
-    assert planned_steps("vae", digits, 60.0, "cpu", tmp_path / "plan.json", voice) == 5800
+    class Notices(Reporter):
+        def notice(self, text: str) -> None:
+            notices.append(text)
+
+    trials: list[int] = []
+    notices: list[str] = []
+    monkeypatch.setattr(budget, "train", imitated)
+    plan = tmp_path / "plan.json"
+    assert planned_steps("vae", digits, 60.0, "cpu", plan, reporter=Notices()) == 5800
+    assert trials == [20, 80, 320]  # the last one took 5 % of the budget
+    assert notices == ["vae: 5,800 updates fit into 60 s"]
+    assert planned_steps("vae", digits, 60.0, "cpu", plan) == 5800
+    assert trials == [20, 80, 320]
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2m ", 120)])
-def test_budgets(text: str, seconds: float) -> None:
-    assert parse_budget(text) == seconds
+@pytest.mark.parametrize(("text", "value"), [("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2m ", 120)])
+def test_budgets(text: str, value: float) -> None:
+    assert parse_seconds(text) == parse_seconds(seconds_as_text(value)) == value
 
 
 @pytest.mark.parametrize("text", ["5", "m", "-5m", "0s", "5 minutes", "5d"])
 def test_budgets_that_are_none(text: str) -> None:
     with pytest.raises(ValueError, match="5m"):
-        parse_budget(text)
+        parse_seconds(text)
 
 
 @pytest.mark.parametrize(
@@ -129,8 +157,8 @@ def test_budgets_that_are_none(text: str) -> None:
     [
         ([], 2, "give checkpoints to compare, or --train"),
         (["RUNS/gan", "--train", "vae"], 2, "give checkpoints to compare, or --train"),
-        (["RUNS/gan", "--budget", "5m"], 2, "--budget: only for --train"),
-        (["RUNS/gan", "--seeds", 3], 2, "--seeds: only for --train"),
+        (["RUNS/gan", "--budget", "5m"], 2, "--budget: only with --train"),
+        (["RUNS/gan", "--seeds", 3], 2, "--seeds: only with --train"),
         (["--train", "vae,gna"], 2, "Did you mean 'gan'?"),
         (["--train", "vae", "--budget", "soon"], 2, "such as 90s, 5m or 1.5h"),
         (["RUNS/gan", "RUNS/nowhere"], 4, "no such checkpoint"),

@@ -6,6 +6,7 @@ import math
 import re
 import shutil
 import socket
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-SMALL = ("--samples", 200, "--bootstrap", 2, "--device", "cpu")
+from gentool.errors import OptionError
+from gentool.evaluation.evaluate import evaluate
+from gentool.latent.model import load
+
+SMALL = ("--samples", 200, "--half-samples", 2, "--device", "cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +37,7 @@ def table(folder: Path, name: str = "evaluation.csv") -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("model", ["cae", "vae", "lstm-ae", "gan", "cgan"])
 def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, model: str) -> None:
-    out = tmp_path / "judged"
+    out = tmp_path / "evaluated"
     done = cli("evaluate", model, runs / model, *SMALL, "--features", "classifier,random", "--out", out)
     assert done.code == 0, done.err
     assert done.out.strip() == str(out)
@@ -56,6 +61,10 @@ def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, mo
     assert {name: len(known["hash"]) for name, known in facts["networks"].items()} == {"classifier": 16, "random": 16}
     assert facts["networks"]["classifier"]["accuracy"] > 0.9
     assert facts["parameters"] > 0
+    assert facts["settings"] == {
+        "samples": 200, "seed": 0, "seeds": 1, "half_samples": 2, "features": "classifier,random", "weights": None,
+        "k": 200, "bound_images": 1000, "binarise": "means",
+    }  # fmt: skip
     assert ("agreement_classifier_200" in sampled) == (model == "cgan") == (out / "agreement.csv").exists()
     assert ("class_entropy_classifier_200" in sampled and model != "cgan") or model == "cgan"
     assert ("test images" in rows) == (model not in ("gan", "cgan"))
@@ -64,25 +73,39 @@ def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, mo
 
 def test_the_means_of_held_out_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
     cli("evaluate", "vae", runs / "vae", *SMALL, "--k", 20, "--bound-images", 50, "--binarise", "static",
-        "--out", tmp_path / "judged")  # fmt: skip
-    row = next(row for row in table(tmp_path / "judged") if row["what"] == "test images")
+        "--out", tmp_path / "evaluated")  # fmt: skip
+    row = next(row for row in table(tmp_path / "evaluated") if row["what"] == "test images")
     numbers = {name: float(value) for name, value in row.items() if value and name != "what"}
     assert numbers["negative_elbo_static"] == pytest.approx(numbers["reconstruction_static"] + numbers["kl_static"])
     assert 0 < numbers["negative_bound_k20_static_50"] < numbers["negative_elbo_static"] + 2
     assert numbers["psnr"] == pytest.approx(-10 * math.log10(numbers["mse"]), abs=1)
     assert 0 < numbers["ssim_5x5"] < 1
-    dimensions = table(tmp_path / "judged", "dimensions.csv")
+    dimensions = table(tmp_path / "evaluated", "dimensions.csv")
     assert len(dimensions) == 4
     assert numbers["active_units"] == sum(one["active"] == "True" for one in dimensions)
 
 
+def test_python_and_the_command_give_the_same_evaluation(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    assert cli("evaluate", "vae", runs / "vae", *SMALL, "--out", tmp_path / "command").code == 0
+    found = evaluate(load(runs / "vae", device="cpu"), samples=200, half_samples=2)
+    assert found.save(tmp_path / "python") == tmp_path / "python"
+    assert {path.name: path.read_bytes() for path in (tmp_path / "python").iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "command").iterdir()
+    }
+    assert found.scores["fid_classifier_200"] == float(table(tmp_path / "command")[0]["fid_classifier_200"])
+    assert found.memorising is found.facts["memorising"] is False
+    assert found.tables["dimensions"]["dimension"] == [0, 1, 2, 3]
+    with pytest.raises(OptionError, match=r"--k: a gan has no likelihood \(models with one: vae\)"):
+        evaluate(load(runs / "gan", device="cpu"), k=50)
+
+
 def test_per_class_agreement_is_beside_that_of_real_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
-    cli("evaluate", "cgan", runs / "cgan", *SMALL, "--out", tmp_path / "judged")
-    rows = table(tmp_path / "judged", "agreement.csv")
+    cli("evaluate", "cgan", runs / "cgan", *SMALL, "--out", tmp_path / "evaluated")
+    rows = table(tmp_path / "evaluated", "agreement.csv")
     assert [row["class"] for row in rows] == [str(digit) for digit in range(10)]
     assert sum(int(row["samples"]) for row in rows) == 200
     assert sum(int(row["real_images"]) for row in rows) == 180
-    sampled = table(tmp_path / "judged")[0]
+    sampled = table(tmp_path / "evaluated")[0]
     together = sum(int(row["samples"]) * float(row["agreement"]) for row in rows) / 200
     assert float(sampled["agreement_classifier_200"]) == pytest.approx(together)
 
@@ -93,7 +116,7 @@ def test_samples_of_a_fitted_mixture_are_those_that_sample_draws(cli: Callable, 
     done = cli("evaluate", "cae", runs / "cae", *SMALL, *fitted, "--features", "random")
     assert done.code == 0, done.err
     assert done.out.strip() == str(out)
-    assert "a mixture of 4 components fitted to 1,527 codes" in done.err
+    assert "a mixture of 4 components, fitted to 1,527 codes of digits" in done.err
     facts = json.loads((out / "evaluation.json").read_text())
     assert (facts["prior"], facts["components"]) == ("gmm", 4)
     assert cli("sample", "cae", runs / "cae", *fitted, "-n", 25, "--out", "drawn.png").code == 0
@@ -106,8 +129,8 @@ def test_samples_of_a_fitted_mixture_are_those_that_sample_draws(cli: Callable, 
     (runs / "cae" / "model-gmm-4.npz").unlink()
 
 
-def test_seeds_give_a_mean_and_a_spread(cli: Callable, runs: Path, tmp_path: Path) -> None:
-    out = tmp_path / "judged"
+def test_seeds_give_a_mean_and_a_standard_deviation(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "evaluated"
     done = cli("evaluate", "gan", runs / "gan", "--samples", 150, "--bootstrap", 0, "--seeds", 3, "--out", out)
     assert done.code == 0, done.err
     rows = table(out)
@@ -116,8 +139,9 @@ def test_seeds_give_a_mean_and_a_spread(cli: Callable, runs: Path, tmp_path: Pat
     assert len(set(values)) == 3
     assert rows[3]["what"] == "samples, 3 seeds: mean"
     assert float(rows[3]["fid_classifier_150"]) == pytest.approx(sum(values) / 3)
-    assert float(rows[4]["fid_classifier_150"]) > 0
-    assert "sd" in done.err
+    assert rows[4]["what"] == "samples, 3 seeds: sd"
+    assert float(rows[4]["fid_classifier_150"]) == pytest.approx(statistics.stdev(values))
+    assert re.search(r"fid_classifier_150 +[\d.]+ ± [\d.]+ sd   floor ", done.err)
 
 
 def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_path: Path) -> None:
@@ -129,13 +153,14 @@ def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["gan", "gan", "--k", 50], 2, "--k: a gan has no likelihood"),
-        (["cae", "cae", "--binarise", "static"], 2, "--binarise: a cae has no likelihood"),
-        (["gan", "gan", "--features", "vgg"], 2, "there are classifier, random, inception"),
-        (["gan", "gan", "--weights", "w.pth"], 2, "only for --features inception"),
-        (["gan", "gan", "--bootstrap", 1], 2, "at least 2"),
+        (["gan", "gan", "--k", 50], 2, "--k: a gan has no likelihood (models with one: vae)"),
+        (["cae", "cae", "--binarise", "static"], 2, "--binarise: a cae has no likelihood (models with one: vae)"),
+        (["gan", "gan", "--features", "vgg"], 2, "choose from classifier, random, inception"),
+        (["gan", "gan", "--weights", "w.pth"], 2, "--weights: only with --features inception"),
+        (["gan", "gan", "--half-samples", 1], 2, "--half-samples: needs at least 2"),
+        (["gan", "gan", "--bootstrap", 1], 2, "--half-samples: needs at least 2"),
         (["gan", "gan", "--prior", "gmm"], 2, "a gan has no encoder and cannot have a prior fitted to its codes"),
-        (["cae", "cae", "--components", 5], 2, "--components: only for --prior gmm"),
+        (["cae", "cae", "--components", 5], 2, "--components: only with --prior gmm"),
         (["gan", "vae"], 4, "holds a vae"),
         (["gan", "nowhere"], 4, "no such checkpoint"),
     ],

@@ -1,4 +1,4 @@
-"""The spread of half-samples against spreads that are known."""
+"""Standard deviations over half-samples against those that are known."""
 
 import math
 
@@ -7,23 +7,23 @@ import torch
 from torch import Tensor
 
 from gentool.evaluation.fidelity import fidelity
-from gentool.evaluation.intervals import interval, mean_and_interval, spreads
+from gentool.evaluation.intervals import half_sample_deviations, interval, mean_and_interval
 
 
 def gaussian(seed: int, count: int) -> Tensor:
     return torch.randn(count, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def test_the_spread_of_a_mean_is_that_of_the_whole_sample() -> None:
+def test_the_deviation_of_a_mean_is_that_of_the_whole_sample() -> None:
     x = gaussian(0, 400)
-    found = spreads(lambda part: {"mean": part[:, 0].mean().item()}, (x,), 400, seed=0)
+    found = half_sample_deviations(lambda part: {"mean": part[:, 0].mean().item()}, (x,), 400, seed=0)
     assert found["mean"] == pytest.approx(x[:, 0].std().item() / math.sqrt(len(x)), rel=0.1)
 
 
-def test_the_spread_of_scores_is_that_of_fresh_samples() -> None:
+def test_the_deviation_of_scores_is_that_of_fresh_samples() -> None:
     fresh = [fidelity(gaussian(2 * i, 300), 1.2 * gaussian(2 * i + 1, 300) + 0.3, subsets=2) for i in range(40)]
     points = gaussian(0, 300), 1.2 * gaussian(1, 300) + 0.3
-    found = spreads(lambda *half: fidelity(*half, subsets=2), points, 40, seed=0)
+    found = half_sample_deviations(lambda *half: fidelity(*half, subsets=2), points, 40, seed=0)
     for name in fresh[0]:
         known = torch.tensor([scores[name] for scores in fresh]).std().item()
         assert 0.6 < found[name] / known < 2, name  # near its end of 1, recall's is on the safe side
@@ -31,7 +31,9 @@ def test_the_spread_of_scores_is_that_of_fresh_samples() -> None:
 
 def test_intervals_are_functions_of_the_seed() -> None:
     x = gaussian(0, 50)
-    first, again, other = (spreads(lambda part: {"m": part.mean().item()}, (x,), 5, seed=s)["m"] for s in (1, 1, 2))
+    first, again, other = (
+        half_sample_deviations(lambda part: {"m": part.mean().item()}, (x,), 5, seed=s)["m"] for s in (1, 1, 2)
+    )
     assert first == again != other
 
 

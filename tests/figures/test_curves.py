@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from gentool.errors import GentoolError
-from gentool.figures.curves import curves, panels
+from gentool.figures.curves import curve_panels, curves
 
 NAN = float("nan")
 
@@ -21,18 +21,18 @@ def coloured(path: Path) -> int:
 
 
 def test_training_and_validation_of_a_term_share_a_panel() -> None:
-    grouped = panels({"loss": [100, 90], "kl": [0.1, 0.2], "validation_loss": [110, 95], "val_kl": [0.1, 0.1]})
+    grouped = curve_panels({"loss": [100, 90], "kl": [0.1, 0.2], "validation_loss": [110, 95], "val_kl": [0.1, 0.1]})
     assert [list(panel.terms) for panel in grouped] == [["loss"], ["kl"]]
     assert list(grouped[0].terms["loss"]) == ["loss", "validation_loss"]
 
 
-def test_terms_of_like_size_share_a_panel_and_others_do_not() -> None:
-    grouped = panels({"a": [1, 2], "b": [3, 1], "huge": [1e4, 1e5], "c": [0.9, 1]})
+def test_terms_of_similar_size_share_a_panel_and_others_do_not() -> None:
+    grouped = curve_panels({"a": [1, 2], "b": [3, 1], "huge": [1e4, 1e5], "c": [0.9, 1]})
     assert [list(panel.terms) for panel in grouped] == [["a", "b", "c"], ["huge"]]
 
 
 def test_no_panel_is_crowded() -> None:
-    grouped = panels({f"term{k}": [1.0, 2.0] for k in range(9)})
+    grouped = curve_panels({f"term{k}": [1.0, 2.0] for k in range(9)})
     assert [len(panel.terms) for panel in grouped] == [4, 4, 1]
 
 

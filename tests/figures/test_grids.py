@@ -1,4 +1,4 @@
-"""Grids: every pixel where it belongs."""
+"""Grids, alone and side by side: every pixel where it belongs."""
 
 from pathlib import Path
 
@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gentool.errors import GentoolError
-from gentool.figures.grids import grid, labelled_rows, legible_scale, near_square, save_png, to_pixels
+from gentool.figures.grids import (
+    GAP,
+    HEADING,
+    grid,
+    labelled_rows,
+    legible_scale,
+    near_square,
+    save_png,
+    side_by_side,
+    to_pixels,
+)
 
 
 @settings(deadline=None, max_examples=40)
@@ -137,6 +147,30 @@ def test_a_long_name_is_cut_and_small_rows_keep_their_names_apart() -> None:
 def test_rows_that_do_not_fill_are_refused(names: list[str], columns: int | None) -> None:
     with pytest.raises(ValueError, match="do not fill"):
         labelled_rows(torch.zeros(4, 1, 4, 4), names, columns)
+
+
+def test_grids_stand_side_by_side_under_their_names() -> None:
+    dark, colour = torch.zeros(4, 1, 64, 64), torch.ones(4, 3, 64, 64) * torch.tensor([1.0, 0, 0])[:, None, None]
+    picture = side_by_side({"dark": dark, "red": colour})
+    side = 2 * 64 + 3 * 2  # two cells and three margins
+    assert picture.shape == (HEADING + side, 2 * side + GAP, 3)
+    assert np.array_equal(picture[HEADING:, :side], grid(dark, 2).repeat(3).reshape(side, side, 3))
+    assert np.array_equal(picture[HEADING:, side + GAP :], grid(colour, 2))
+    assert (picture[HEADING:, side : side + GAP] == 255).all()
+    for left in (0, side + GAP):
+        assert picture[:HEADING, left : left + side].min() < 100  # a name
+
+
+def test_fewer_images_leave_white_cells_and_long_names_have_room() -> None:
+    name = "a name much longer than its one small picture is wide"
+    assert side_by_side({name: torch.zeros(1, 1, 64, 64)}, columns=1).shape[1] > 300
+    picture = side_by_side({"x": torch.zeros(4, 1, 64, 64), "y": torch.zeros(1, 1, 64, 64)})
+    assert np.unique(picture[-5:, -5:]).tolist() == [255]
+
+
+def test_no_set_of_images_is_refused() -> None:
+    with pytest.raises(ValueError, match="no images to show"):
+        side_by_side({})
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -19,8 +19,8 @@ def three_blobs(count: int = 900) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     labels = torch.arange(count) % 3
     centres = torch.tensor([[0.0, 0.0], [6.0, 0.0], [0.0, 8.0]])
-    spread = torch.tensor([[1.0, 0.3], [0.5, 1.0], [0.2, 0.7]])
-    return centres[labels] + spread[labels] * torch.randn(count, 2, generator=generator), labels
+    deviations = torch.tensor([[1.0, 0.3], [0.5, 1.0], [0.2, 0.7]])
+    return centres[labels] + deviations[labels] * torch.randn(count, 2, generator=generator), labels
 
 
 def test_one_to_one_and_majority_names() -> None:

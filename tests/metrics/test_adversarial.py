@@ -9,7 +9,7 @@ from torch import Tensor
 from gentool.metrics.adversarial import discriminator_loss, generator_loss, gradient_penalty, squared_gradient
 
 
-def test_bce_is_cross_entropy_and_log_4_when_nothing_is_told_apart() -> None:
+def test_bce_is_cross_entropy_and_log_4_for_an_undecided_discriminator() -> None:
     real, fake = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0])
     expected = -(real.sigmoid().log().mean() + (1 - fake.sigmoid()).log().mean())
     torch.testing.assert_close(discriminator_loss("bce", real, fake), expected)

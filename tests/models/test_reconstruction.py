@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gentool.data.load import load
+from gentool.data.load import load_data
 from gentool.engine import checkpoint
-from gentool.latent.trained import load_trained
+from gentool.latent.model import load
 from gentool.models import model_module
 from gentool.models.reconstruction import reconstruction_loss
 
@@ -38,8 +38,8 @@ def test_the_loss_by_hand() -> None:
 @pytest.mark.parametrize("model", TINY)
 def test_codes_are_in_units_of_the_training_codes_and_errors_those_of_the_result(cli: Callable, model: str) -> None:
     assert cli(*train(model, "--epochs", 2, "--amp", "off")).code == 0
-    network = load_trained(model, Path("run")).network
-    data = load("digits")
+    network = load("run", device="cpu").network
+    data = load_data("digits")
     with torch.no_grad():
         z = network.encode(data.train.images.float() / 255)
         assert z.shape == (len(data.train), network.latent_dim)
@@ -64,5 +64,5 @@ def test_clipping_by_a_norm_that_is_never_reached_changes_nothing(cli: Callable)
 
 
 def test_an_lstm_autoencoder_is_trained_for_longer() -> None:
-    assert model_module("lstm-ae").Options().updates == 10_000
-    assert model_module("cae").Options().updates == 5_000
+    assert model_module("lstm-ae").Options().default_updates == 10_000
+    assert model_module("cae").Options().default_updates == 5_000

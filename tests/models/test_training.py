@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -60,8 +61,8 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     assert done.out.strip() == str(folder)
     lines = done.err.strip().splitlines()
     assert lines[0].startswith(f"{folder}: training {model} on digits, 1,527 images 8x8 grey, 3 epochs of 5 updates")
-    assert lines[-1].endswith(f"Next: gentool sample {model} {folder}")
-    assert lines[-1].startswith(f"{folder}: done")
+    assert re.fullmatch(rf"{folder}: done in \d+ s", lines[-2])
+    assert lines[-1] == f"Next: gentool sample {model} {folder}"
     found = rows(folder)
     assert [row["epoch"] for row in found] == ["1", "2", "3"]
     assert [row["step"] for row in found] == ["5", "10", "15"]
@@ -92,10 +93,13 @@ def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, model: str, sto
         stopped = cli(*train(model, "--epochs", 3, "--out", "parts"))
     assert stopped.code == 75
     epoch, update = stop // 5 + 1, stop % 5
-    assert f"parts: stopped in epoch {epoch} of 3, update {update}; the same command goes on" in stopped.err
+    assert (
+        f"parts: stopped in epoch {epoch} of 3, update {update}; the same command continues from here\n" in stopped.err
+    )
     resumed = cli(*train(model, "--epochs", 3, "--out", "parts"))
     assert resumed.code == 0
-    assert f"parts: resuming {model} on digits" in resumed.err
+    images = "1,527 images 8x8 grey"
+    assert f"parts: resuming {model} on digits, {images} at epoch {epoch} of 3, update {update}, cpu" in resumed.err
     assert rows(Path("parts")) == rows(Path("whole"))
     assert final_state(Path("parts")) == final_state(Path("whole"))
     assert final_weights(Path("parts")) == final_weights(Path("whole"))
@@ -138,22 +142,29 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     assert cli(*train("vae", "--epochs", 2, "--schedule", "linear")).code == 0
     finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"), "--json")
     assert finished.code == 0
-    assert "finished already, 2 epochs" in finished.err
+    assert finished.err.splitlines() == [
+        "runs/vae-digits: finished already, 2 epochs of 5 updates; raise --epochs to continue, or give --overwrite to "
+        "start again",
+        "Next: gentool sample vae runs/vae-digits",
+    ]
     result = Path("runs/vae-digits/result.json")
-    told = json.loads(result.read_text())
-    assert json.loads(finished.out) == {"event": "done", "run": str(result.parent), **told}
+    content = json.loads(result.read_text())
+    assert json.loads(finished.out) == {"event": "done", "run": str(result.parent), **content}
     result.write_text("{")  # damaged: the run ends again
-    assert cli(*train("vae", "--epochs", 2, "--schedule", "linear")).code == 0
-    assert json.loads(result.read_text())["test_negative_elbo"] == told["test_negative_elbo"]
+    ended = cli(*train("vae", "--epochs", 2, "--schedule", "linear"))
+    assert ended.code == 0
+    assert "resuming vae on digits, 1,527 images 8x8 grey at its end, cpu" in ended.err
+    assert json.loads(result.read_text())["test_negative_elbo"] == content["test_negative_elbo"]
     grown = cli(*train("vae", "--epochs", 4, "--schedule", "linear"))
     assert grown.code == 0
-    assert "the linear schedule now spans 4 epochs: the learning rate goes on at 100% of its peak" in grown.err
+    schedule = "the linear schedule now spans 4 epochs of 5 updates"
+    assert f"{schedule}: the learning rate continues at 100% of its peak" in grown.err
     assert [row["epoch"] for row in rows(Path("runs/vae-digits"))] == ["1", "2", "3", "4"]
     other = cli(*train("vae", "--epochs", 3, "--schedule", "cosine", "--seed", 4))
     assert other.code == 2
     assert "--schedule was linear, is cosine; --seed was 0, is 4" in other.err
     assert "--epochs was 4, is 3" in other.err
-    assert "--overwrite" in other.err
+    assert other.err.endswith("Give --out for a new folder, or --overwrite to replace it\n")
     assert len(rows(Path("runs/vae-digits"))) == 4
     fresh = cli(*train("vae", "--epochs", 1, "--seed", 4, "--overwrite"))
     assert fresh.code == 0
@@ -176,7 +187,7 @@ def test_what_is_missing_from_a_finished_run_is_made(cli: Callable) -> None:
     assert "finished already" in cli(*command, "--gif").err
 
 
-def test_a_stranger_s_folder_is_left_alone(cli: Callable) -> None:
+def test_another_user_s_folder_is_left_alone(cli: Callable) -> None:
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("years of work")
     for more in ([], ["--overwrite"]):
@@ -256,6 +267,17 @@ def test_steps_instead_of_epochs_and_a_part_of_an_epoch(cli: Callable) -> None:
     assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7", "10", "12"]
 
 
+def test_options_without_an_effect_are_refused(cli: Callable) -> None:
+    mlp = cli(*train("cae", "--arch", "mlp"))
+    assert (mlp.code, mlp.err) == (2, "gentool: --channels: only with --arch conv\n")
+    both = cli(*train("cae", "--epochs", 1, "--steps", 5))
+    assert (both.code, both.err) == (2, "gentool: --epochs: has no effect with --steps\n")
+    penalty = cli("train", "gan", "--loss", "wgan-gp", "--norm", "batch")
+    assert penalty.code == 2
+    assert "--norm batch: not with --loss wgan-gp" in penalty.err
+    assert not Path("runs").exists()
+
+
 def test_sample_every(cli: Callable) -> None:
     assert cli(*train("gan", "--epochs", 5, "--sample-every", 2)).code == 0
     names = sorted(path.name for path in Path("runs/gan-digits/samples").iterdir())
@@ -264,14 +286,23 @@ def test_sample_every(cli: Callable) -> None:
     assert not Path("none/samples").exists()
 
 
+@pytest.mark.parametrize("ema", [0, 0.9])
+def test_pictures_leave_the_training_as_it_is(cli: Callable, ema: float) -> None:
+    for every in (0, 1):  # a picture needs batch-norm statistics of the average, with --ema 0 as well
+        assert cli(*train("gan", "--epochs", 3, "--ema", ema, "--sample-every", every, "--out", every)).code == 0
+    assert final_state(Path("0")) == final_state(Path("1"))
+    assert final_weights(Path("0")) == final_weights(Path("1"))
+
+
 def test_pictures_of_a_run_of_many_short_epochs_are_fewer(cli: Callable) -> None:
-    assert cli(*train("cae", "--arch", "mlp", "--epochs", 223, "--batch-size", 1200)).code == 0
+    tiny = ["--arch", "mlp", "--hidden", 8, "--latent-dim", 2, "--device", "cpu"]
+    assert cli("train", "cae", "--data", "digits", *tiny, "--epochs", 223, "--batch-size", 1200).code == 0
     shown = {int(path.stem.removeprefix("epoch-")) for path in Path("runs/cae-digits/samples").iterdir()}
     assert shown == {*range(1, 201), 210, 220, 223}
 
 
 @pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
-def test_every_game(cli: Callable, loss: str) -> None:
+def test_every_adversarial_loss(cli: Callable, loss: str) -> None:
     done = cli(*train("gan", "--epochs", 1, "--loss", loss, "--critic-steps", 2))
     assert done.code == 0, done.err
     assert ("gradient_penalty" in rows(Path("runs/gan-digits"))[0]) == (loss == "wgan-gp")
@@ -280,8 +311,8 @@ def test_every_game(cli: Callable, loss: str) -> None:
 def test_quiet_and_json(cli: Callable) -> None:
     quiet = cli(*train("cae", "--epochs", 1, "--quiet"))
     assert (quiet.code, quiet.err, quiet.out) == (0, "", "runs/cae-digits\n")
-    told = cli(*train("cae", "--epochs", 2, "--out", "j", "--json", "--quiet"))
-    records = [json.loads(line) for line in told.out.splitlines()]
+    machine_readable = cli(*train("cae", "--epochs", 2, "--out", "j", "--json", "--quiet"))
+    records = [json.loads(line) for line in machine_readable.out.splitlines()]
     assert [record["event"] for record in records] == ["epoch", "epoch", "done"]
     assert records[-1]["run"] == "j"
     assert records[0]["loss"] > 0
@@ -330,13 +361,14 @@ def test_a_conditional_model_needs_labels(cli: Callable) -> None:
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(("updates", "length"), [(12, "2 epochs of 5 updates"), (2, "1 epoch of 5 updates")])
 def test_a_run_without_a_length_makes_about_as_many_updates_on_any_set(
-    cli: Callable, monkeypatch: pytest.MonkeyPatch
+    cli: Callable, monkeypatch: pytest.MonkeyPatch, updates: int, length: str
 ) -> None:
-    monkeypatch.setattr("gentool.options.TrainOptions.updates", 12)
+    monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", updates)
     done = cli(*train("vae"))
     assert done.code == 0
-    assert "2 epochs of 5 updates" in done.err
+    assert f"digits, 1,527 images 8x8 grey, {length}, cpu" in done.err
 
 
 def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

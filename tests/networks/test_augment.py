@@ -1,13 +1,20 @@
 """Differentiable augmentation: what moves, what stays, and that gradients pass."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
-from gentool.networks.augment import augment, policies, reframe
+from gentool.networks.augment import DiffAugment, mirror, policies, reframe
 
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def augment(x: torch.Tensor, names: tuple[str, ...], generator: torch.Generator) -> torch.Tensor:
+    change = DiffAugment(names)
+    return change(x, change.draw(x.shape, generator, x.device))
 
 
 @pytest.fixture
@@ -16,11 +23,15 @@ def x() -> torch.Tensor:
 
 
 def test_none_changes_nothing(x: torch.Tensor) -> None:
+    assert policies("none") == ()
     assert augment(x, policies("none"), rng()) is x
 
 
-def test_flip_gives_images_or_their_mirror_images(x: torch.Tensor) -> None:
-    flipped = augment(x, ("flip",), rng())
+@pytest.mark.parametrize("flip", [lambda x: augment(x, ("flip",), rng()), lambda x: mirror(x, rng())])
+def test_flip_gives_images_or_their_mirror_images(
+    x: torch.Tensor, flip: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    flipped = flip(x)
     same = (flipped == x).flatten(1).all(1)
     mirrored = (flipped == x.flip(3)).flatten(1).all(1)
     assert (same | mirrored).all()
@@ -51,17 +62,31 @@ def test_color_keeps_the_pattern_of_each_image(x: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", ["flip", "color", "translation", "cutout"])
-def test_gradients_pass_and_the_generator_decides(x: torch.Tensor, name: str) -> None:
+def test_gradients_pass_and_the_drawn_numbers_decide(x: torch.Tensor, name: str) -> None:
     x.requires_grad_()
-    first = augment(x, (name,), rng(3))
+    change = DiffAugment((name,))
+    numbers = change.draw(x.shape, rng(3), x.device)
+    first = change(x, numbers)
+    assert not torch.equal(first, x)
+    assert torch.equal(first, change(x, numbers))
     assert torch.equal(first, augment(x, (name,), rng(3)))
+    assert not torch.equal(first, augment(x, (name,), rng(4)))
     first.sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum() > 0
 
 
+def test_changes_follow_one_another_in_the_order_of_their_names(x: torch.Tensor) -> None:
+    names = ("translation", "flip", "cutout", "color")
+    generator = rng(5)
+    expected = x
+    for name in names:
+        expected = augment(expected, (name,), generator)
+    assert torch.equal(augment(x, names, rng(5)), expected)
+
+
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"flip,color,translation,cutout"):
+    with pytest.raises(ValueError, match=r"expected none, or some of flip,color,translation,cutout"):
         policies("flip,colour")
 
 

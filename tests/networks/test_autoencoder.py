@@ -14,7 +14,7 @@ from gentool.networks.autoencoder import (
     MLPDecoder,
     MLPEncoder,
     Shape,
-    halvings,
+    encoder_sizes,
 )
 
 SHAPES = [
@@ -74,9 +74,9 @@ def test_gradients_reach_every_parameter(encoder: type[nn.Module], decoder: type
 
 
 def test_halving_rounds_up_and_stops_at_two() -> None:
-    assert halvings(24, 24, 4) == [(24, 24), (12, 12), (6, 6), (3, 3), (2, 2)]
-    assert halvings(8, 8, 4) == [(8, 8), (4, 4), (2, 2)]
-    assert halvings(40, 56, 2) == [(40, 56), (20, 28), (10, 14)]
+    assert encoder_sizes(24, 24, 4) == [(24, 24), (12, 12), (6, 6), (3, 3), (2, 2)]
+    assert encoder_sizes(8, 8, 4) == [(8, 8), (4, 4), (2, 2)]
+    assert encoder_sizes(40, 56, 2) == [(40, 56), (20, 28), (10, 14)]
 
 
 def test_decoders_return_logits() -> None:

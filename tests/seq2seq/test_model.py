@@ -1,75 +1,76 @@
-"""The network: its recipes, and that what it generates is what it learns."""
+"""A trained network in Python: training, loading, solving, evaluating, sweeping."""
+
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
-import torch
 
-from gentool.errors import OptionError
-from gentool.seq2seq.model import build
-from gentool.seq2seq.options import ImageToImage, ImageToText, Options, TextToImage
-from gentool.seq2seq.task import symbols, turned_order
+from gentool.errors import CheckpointError, OptionError
+from gentool.seq2seq import evaluate, load, sweep, train
+from gentool.seq2seq.options import ImageToText, Options
 
-QUERIES = symbols(["81+24", "7-31", "0+0"], 5)
-
-
-def test_the_classic_network_is_lstm_repeat_lstm_dense() -> None:
-    network = build(Options(recipe="classic"))
-    expected = 4 * 256 * (13 + 256 + 2) + 4 * 256 * (256 + 256 + 2) + 13 * 256 + 13
-    assert sum(weight.numel() for weight in network.parameters()) == expected == 807_181
+TINY: dict[str, Any] = {"max_operand": 9, "hidden": 16, "embedding": 16, "batch_size": 16, "steps": 20, "device": "cpu"}
+QUERIES = ["3+4", " 9 - 2 =", "0-9"]
 
 
-@pytest.mark.parametrize("layers", [(1, 1), (2, 2), (1, 3), (3, 1)])
-@pytest.mark.parametrize("recipe", ["default", "classic"])
-def test_teacher_forcing_with_its_own_answers_gives_what_it_generates(recipe: str, layers: tuple[int, int]) -> None:
-    torch.manual_seed(0)
-    options = Options(recipe=recipe, hidden=16, encoder_layers=layers[0], decoder_layers=layers[1])
-    network = build(options).eval()
-    tokens = network.one_hot(QUERIES)
-    memory = network.encode(tokens)
-    logits, features = network.decoder.generate(*memory)
-    forced, forced_features = network(tokens, logits.argmax(2))
-    torch.testing.assert_close(forced, logits)
-    torch.testing.assert_close(forced_features, features)
+def test_training_in_memory_gives_the_network_that_a_run_saves(tmp_path: Path) -> None:
+    model = train("text2text", **TINY)
+    assert model.path is None
+    assert [row["step"] for row in model.history] == [20]
+    assert repr(model) == f"<text2text: {model.parameters:,} parameters, operands up to 9, operators +->"
+    saved = train("text2text", out=tmp_path / "run", **TINY)
+    assert saved.path == tmp_path / "run" / "model.pt"
+    answers = model.solve(QUERIES)
+    assert [answer.query for answer in answers] == ["3+4", "9-2", "0-9"]
+    again = train("text2text", Options(**TINY), out=tmp_path / "run")
+    copy = load(model.save(tmp_path / "copy.pt"), device="cpu")
+    assert saved.solve(QUERIES) == again.solve(QUERIES) == copy.solve(QUERIES) == answers
 
 
-def test_answers_are_turned_back_and_their_probability_is_the_product() -> None:
-    torch.manual_seed(1)
-    network = build(Options(hidden=16)).eval()
-    logits, features = network.decoder.generate(*network.encode(network.one_hot(QUERIES)))
-    ids, confidence, turned = network.answer(network.one_hot(QUERIES))
-    said = logits.argmax(2)
-    order = turned_order(said)
-    assert torch.equal(ids, said.gather(1, order))
-    torch.testing.assert_close(confidence, logits.softmax(2).amax(2).prod(1))
-    torch.testing.assert_close(turned, features.gather(1, order[..., None].expand_as(features)))
-    assert not torch.equal(turned, features)
+def test_an_evaluation_in_python_is_that_of_the_training(tmp_path: Path) -> None:
+    model = train("text2text", out=tmp_path / "run", **TINY)
+    evaluation = evaluate(model)
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert evaluation.scores["exact_match"] == result["test_exact_match"]
+    assert evaluation.scores["character_accuracy"] == result["test_character_accuracy"]
+    assert list(evaluation.readings) == ["symbols"]
+    assert evaluation.table.rows[0] == {"group": "all", "read_by": "symbols"} | {
+        name: value for name, value in evaluation.scores.items() if name != "parameters"
+    }
+    assert len(evaluation.predictions) == 20
+    assert not list(tmp_path.glob("run/model-evaluation*"))  # nothing is written before `save`
 
 
-def test_given_options_beat_the_recipe() -> None:
-    choices = Options(recipe="classic", attention=True, dropout=0.3).choices()
-    assert (choices.attention, choices.dropout, choices.operands, choices.decoder) == (True, 0.3, "plain", "repeat")
-    assert Options(attention=False).choices().attention is False
+def test_what_a_network_cannot_do_is_refused(tmp_path: Path) -> None:
+    model = train("text2text", **TINY)
+    with pytest.raises(OptionError, match=r"one\.png: a text2text model reads text, not pictures"):
+        model.solve_pictures(["one.png"])
+    with pytest.raises(OptionError, match="'81:24': not a query; expected two numbers from 0 to 9"):
+        model.solve(["81:24"])
+    with pytest.raises(OptionError, match=r"no task 'text2txt'; there are text2text, .*\. Did you mean 'text2text'\?"):
+        train("text2txt")
+    with pytest.raises(CheckpointError, match=r"none\.pt: no such checkpoint"):
+        load(tmp_path / "none.pt")
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Options(operators="+/"), "--operators: '+/': expected some of"),
-        (lambda: Options(gif=True), "--gif: text2text draws no pictures"),
-        (lambda: TextToImage(symbol_loss=0.0), "--symbol-loss: 0 needs --decoder repeat"),
-        (lambda: ImageToText(recipe="classic", reading_loss=0.5), "--reading-loss: the classic recipe"),
-        (lambda: ImageToText(recipe="classic", operands="aligned"), "--operands: the classic recipe"),
-    ],
-)
-def test_what_cannot_be_is_refused(make: object, message: str) -> None:
-    with pytest.raises(OptionError) as refused:
-        make()  # type: ignore[operator]
-    assert message in str(refused.value)
+def test_options_of_another_task_are_refused() -> None:
+    pictures = {"digits": "digits", "text_share": 0.5}
+    with pytest.raises(OptionError, match=r"expected .*ImageToText, got Options"):
+        train("image2text", Options(**TINY))
+    with pytest.raises(OptionError, match="text2text: these are the options of image2text"):
+        train("text2text", ImageToText(**TINY, **pictures))
 
 
-@pytest.mark.parametrize("recipe", ["default", "classic"])
-def test_pictures_in_and_out(recipe: str) -> None:
-    network = build(ImageToImage(recipe=recipe, hidden=16)).eval()
-    seen = network.read(torch.rand(2, 5, 1, 28, 28))
-    ids, _, features = network.answer(network.tokens(seen))
-    assert ids.shape == (2, 3)
-    assert network.painter(features).shape == (2, 3, 1, 28, 28)
+def test_a_sweep_of_an_unknown_task_or_option_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"no task 'text2txt'.*Did you mean 'text2text'"):
+        sweep("text2txt", {"hidden": "8"}, out=tmp_path / "swept")
+    with pytest.raises(OptionError, match="hiden"):
+        sweep("text2text", {"hiden": "8"}, out=tmp_path / "swept")
+    assert not (tmp_path / "swept").exists()
+
+
+def test_a_sweep_of_bad_values_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--hidden: '16,many': expected values of type int"):
+        sweep("text2text", {"hidden": "16,many"}, out=tmp_path / "swept")
+    assert not (tmp_path / "swept").exists()

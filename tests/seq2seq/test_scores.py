@@ -15,8 +15,8 @@ def query(a: int, sign: str, b: int) -> int:
 
 def test_scores_by_hand() -> None:
     index = torch.tensor([query(9, "+", 9), query(1, "-", 9), query(2, "+", 2), query(5, "-", 5)])  # 18, -8, 4, 0
-    said = symbols(["18", "-9", "99", "--"], 2)
-    found = score(TASK, index, said)
+    predicted = symbols(["18", "-9", "99", "--"], 2)
+    found = score(TASK, index, predicted)
     assert found["exact_match"] == 0.25
     assert found["character_accuracy"] == pytest.approx(3 / 8)  # 18 both, the minus of -8; 4 and 0 are wrong
     assert found["not_a_number"] == 0.25

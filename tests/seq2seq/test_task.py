@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gentool.seq2seq.task import BLANK, SYMBOLS, Task, read_number, symbols, turned_order, written
+from gentool.seq2seq.task import BLANK, SYMBOLS, Task, read_number, reversal, symbols, written
 
 
 @pytest.mark.parametrize(
@@ -57,11 +57,11 @@ def test_mirrored() -> None:
     assert torch.equal(task.mirrored(other)[0], index)
 
 
-def test_turning_answers_round_is_its_own_inverse() -> None:
+def test_reversing_answers_is_its_own_inverse() -> None:
     ids = symbols(["105", "-48", "8", "", "1 2"], 3)
-    turned = ids.gather(1, turned_order(ids))
+    turned = ids.gather(1, reversal(ids))
     assert written(turned) == ["501", "84-", "8  ", "   ", "2 1"]
-    assert torch.equal(turned.gather(1, turned_order(turned)), ids)
+    assert torch.equal(turned.gather(1, reversal(turned)), ids)
     assert int(ids[3, 0]) == BLANK
 
 

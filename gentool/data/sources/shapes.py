@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.data.detect import read_path
-from gentool.data.prepare import PrepareOptions, image_size
+from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels, Raw
 
 FACTORS = ("shape", "hue", "x", "y", "scale", "rotation")
 CLASSES = ("arrow", "drop", "ell", "heart", "moon")
-COUNT, SIZE = 10_000, "64"
+COUNT, SIZE = 10_000, (64, 64)
 _BACKGROUND = 24
 _SMALLEST, _LARGEST = 0.18, 0.36
 
@@ -61,7 +61,7 @@ def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
     """`--count` images drawn at `--size`; with `--source`, the images found there."""
     if options.source is not None:
         return read_path(options.source, options)
-    size = image_size(options.size or SIZE)
+    size = options.size or SIZE
     count = options.count or COUNT
     factors = np.stack([factors_of(options.split_seed, i) for i in range(count)])
     return Raw(

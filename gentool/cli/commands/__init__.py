@@ -1,0 +1,1 @@
+"""One file per command; its `app` is imported when the command is run."""

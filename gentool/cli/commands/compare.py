@@ -1,0 +1,99 @@
+"""`gentool compare CKPT...`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gentool.cli.command import command
+from gentool.cli.options import ModelDataOptions, OutputOptions, output_options
+from gentool.data.load import load_data
+from gentool.engine.device import DeviceOptions
+from gentool.engine.terminal import Terminal
+from gentool.errors import OptionError
+from gentool.evaluation.budget import parse_seconds, seconds_as_text, train_within_budget
+from gentool.evaluation.compare import compare
+from gentool.evaluation.options import ScoreOptions
+from gentool.latent.model import Model
+from gentool.models import MODELS
+from gentool.options import Validated, one_of, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFirstOptions(Validated):
+    """Which models to train first."""
+
+    train: tuple[str, ...] | None = option(
+        None,
+        "Train these models first, with their default options: names with commas.",
+        metavar="MODEL[,MODEL]",
+        parse=one_of(MODELS),
+    )
+    budget: float = option(
+        300.0,
+        "Time of each training, such as 90s, 5m or 1h.",
+        metavar="TIME",
+        parse=parse_seconds,
+        write=seconds_as_text,
+        only_with={"train": True},
+    )
+    seeds: int = option(1, "Trainings of each model.", min=1, max=1000, only_with={"train": True})
+
+
+def side_by_side(
+    options: ScoreOptions,
+    first: TrainFirstOptions,
+    data: ModelDataOptions,
+    device: DeviceOptions,
+    output: Any,
+    terminal: Terminal,
+    checkpoints: Annotated[
+        list[Path] | None, typer.Argument(help="Checkpoints: model.pt files or run folders.", metavar="CKPT")
+    ] = None,
+) -> None:
+    """Compare models in one table (CSV, Markdown) and one picture. Models that differ only in their seed share a row.
+
+    The real images are those that the first checkpoint was trained on, or digits for --train.
+    """
+    if bool(checkpoints) == (first.train is not None):
+        raise OptionError("give checkpoints to compare, or --train with models to train first")
+    if first.train is not None:
+        images = load_data(data.data or "digits", data.preparation, reporter=terminal)
+        folder = destination(output, images.name, resuming=True)
+        seeds = range(options.seed, options.seed + first.seeds)
+        models = train_within_budget(
+            first.train, images, first.budget, seeds, folder, device=device.device, reporter=WithoutRows(terminal)
+        )
+    else:
+        models = [Model.load(path, device=device.device) for path in checkpoints or []]
+        images = data.load_for(models[0].header, terminal)
+        folder = destination(output, images.name, resuming=False)
+    comparison = compare(models, images, options, reporter=terminal)
+    comparison.save(folder)
+    terminal.notice(comparison.to_markdown().strip())
+    terminal.notice(f"{folder}: comparison.csv, .md and .png")
+    terminal.result(folder, {"event": "done", "folder": str(folder), "rows": comparison.table.rows})
+
+
+class WithoutRows(Terminal):
+    """The terminal of trainings that are part of another command: their rows are not its data."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.__dict__ = terminal.__dict__
+
+    def emit(self, record: Any) -> None:
+        """Print nothing."""
+
+
+def destination(output: OutputOptions, data: str, *, resuming: bool) -> Path:
+    """The folder to write. With --train, a folder that has trainings in it is continued."""
+    if resuming and output.out is not None and (output.out / "runs").is_dir():
+        return output.out
+    return output.path(Path(f"comparison-{data}"))
+
+
+COMPARISON_OUTPUT = output_options(
+    "comparison-DATA", out_help="The folder to write.", overwrite_help="Replace the folder if it exists."
+)
+app = command(side_by_side, output=COMPARISON_OUTPUT)

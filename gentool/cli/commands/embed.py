@@ -1,0 +1,53 @@
+"""`gentool embed MODEL CKPT`."""
+
+from gentool.cli.command import command
+from gentool.cli.options import Checkpoint, ModelDataOptions, ModelName, OutputOptions, load_model
+from gentool.engine.device import DeviceOptions
+from gentool.engine.terminal import Terminal
+from gentool.latent.embedding import Embedding, EmbedOptions
+from gentool.latent.embedding import embed as embed_images
+from gentool.latent.reduction import check_method
+from gentool.progress import counted
+from gentool.tables import cell
+
+SHOWN = ("kl", "active_units", "knn_accuracy", "linear_probe_accuracy", "silhouette")
+
+
+def embed(
+    model_name: ModelName,
+    checkpoint: Checkpoint,
+    options: EmbedOptions,
+    data: ModelDataOptions,
+    device: DeviceOptions,
+    output: OutputOptions,
+    terminal: Terminal,
+) -> None:
+    """Encode a data set: codes (NPZ), a 2-D picture of them, and the latent card; Gaussian mixtures with --gmm."""
+    check_method(options.method)
+    model = load_model(model_name, checkpoint, device.device)
+    model.require("encodes", "embed images")
+    images = data.load_for(model.header, terminal)
+    assert model.path is not None
+    folder = output.path(model.path.parent / f"{model.path.stem}-embedding-{images.name}")
+    embedding = embed_images(model, images, options, reporter=terminal)
+    pictures = embedding.save(folder)
+    for line in summary_lines(embedding):
+        terminal.notice(line)
+    terminal.notice(f"{pictures[0]}: {embedding.plane.title}")
+    card = embedding.card.summary
+    terminal.result(folder, {"event": "done", "folder": str(folder), "images": len(embedding.z)} | card)
+
+
+def summary_lines(embedding: Embedding) -> list[str]:
+    """What the codes hold, in words."""
+    z, card = embedding.z, embedding.card.summary
+    lines = [f"{counted(len(z), 'code')} of {counted(z.shape[1], 'dimension')}"]
+    lines += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in card.items() if name in SHOWN]
+    lines = [", ".join(lines)]
+    for row in embedding.clustering.summary if embedding.clustering is not None else ():
+        scores = ", ".join(f"{name} {cell(row, name)}" for name in ("accuracy", "f1", "nmi", "ari"))
+        lines.append(f"mixture of {row['components']}, {row['method']}: {scores} (seeds: {row['repeats']})")
+    return lines
+
+
+app = command(embed)

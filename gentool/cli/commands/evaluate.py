@@ -1,0 +1,56 @@
+"""`gentool evaluate MODEL CKPT`."""
+
+from gentool.cli.command import command
+from gentool.cli.options import (
+    Checkpoint,
+    ModelDataOptions,
+    ModelName,
+    OutputOptions,
+    PriorOptions,
+    SamplingFlags,
+    load_model,
+    sampling_flags,
+)
+from gentool.engine.device import DeviceOptions
+from gentool.engine.folder import REPORT
+from gentool.engine.report import write_report
+from gentool.engine.terminal import Terminal
+from gentool.evaluation.evaluate import MEMORISING, check_likelihood
+from gentool.evaluation.evaluate import evaluate as evaluate_model
+from gentool.evaluation.options import EvaluateOptions
+
+
+def evaluate(
+    model_name: ModelName,
+    checkpoint: Checkpoint,
+    options: EvaluateOptions,
+    prior: PriorOptions,
+    data: ModelDataOptions,
+    sampling: SamplingFlags,
+    device: DeviceOptions,
+    output: OutputOptions,
+    terminal: Terminal,
+) -> None:
+    """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each beside its floor."""
+    model = load_model(model_name, checkpoint, device.device, sampling)
+    check_likelihood(model, options)
+    images = data.load_for(model.header, terminal)
+    codes = prior.of(model, lambda: images, terminal)
+    assert model.path is not None
+    folder = output.path(model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix}")
+    evaluation = evaluate_model(model, images, options, prior=codes, reporter=terminal)
+    evaluation.save(folder)
+    if (model.path.parent / REPORT).is_file():
+        write_report(model.path.parent)
+    terminal.notice(str(evaluation))
+    if evaluation.memorising:
+        terminal.notice(
+            f"memorising: more than {MEMORISING:.0%} of the samples are nearer to a training image than 99 % of the "
+            "held-out images are; see the nearest_*.png"
+        )
+    terminal.notice(f"{folder}: evaluation.csv and .json, pictures")
+    record = {"event": "done", "folder": str(folder)} | evaluation.facts | {"rows": evaluation.table.rows}
+    terminal.result(folder, record)
+
+
+app = command(evaluate, sampling=sampling_flags())

@@ -1,0 +1,265 @@
+"""`gentool interpolate MODEL CKPT`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+from gentool.cli.command import command
+from gentool.cli.commands.sample import raise_unconditional
+from gentool.cli.options import (
+    Checkpoint,
+    ModelDataOptions,
+    ModelName,
+    OutputOptions,
+    SamplingFlags,
+    load_model,
+    sampling_flags,
+)
+from gentool.engine.device import DeviceOptions
+from gentool.engine.randomness import indexed_noise
+from gentool.engine.terminal import Terminal
+from gentool.errors import OptionError
+from gentool.figures.film import check_film, film
+from gentool.figures.grids import Picture, grid, labelled_rows, save_png
+from gentool.latent.code_files import read_codes
+from gentool.latent.images import indexed_images, read_pictures
+from gentool.latent.interpolation import Method, walk
+from gentool.latent.model import Model
+from gentool.latent.sampling import ALL, class_numbers, words
+from gentool.options import Validated, flag, indices, option
+from gentool.progress import counted
+
+FILMS = (".gif", ".apng", ".mp4")
+TOO_FEW = "a walk needs at least two key frames"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalkOptions(Validated):
+    """How to walk."""
+
+    steps: int = option(10, "Images per row, including its two key frames.", min=2, max=1000)
+    rows: int | None = option(
+        None,
+        "Walks between random codes.",
+        min=1,
+        max=1000,
+        default_text="5; of a conditional model, one per class",
+    )
+    method: Method = option(
+        "auto",
+        "Straight lines (linear) or great arcs (slerp); auto: arcs where codes are Gaussian noise of 8 or more "
+        "dimensions.",
+    )
+    labels: tuple[str, ...] = option(
+        (ALL,),
+        "Classes of the rows of a conditional model, in turn: names or numbers with commas, or all.",
+        parse=words,
+        not_with={"through_classes": True},
+    )
+    through_classes: tuple[str, ...] | None = option(
+        None,
+        "Walk through these classes of a conditional model at fixed noise: names or numbers with commas, or all.",
+        parse=words,
+    )
+    gif: bool = option(False, "Also write a film, as a GIF beside the picture.")
+    frames: int = option(30, "Frames of the film from one key frame to the next.", min=2, max=10_000)
+    fps: float = option(15.0, "Frames of the film per second.", min=0.1, max=50)
+    seed: int = option(0, "Random seed. Row i depends on the seed and i alone.", min=0, max=2**31 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyOptions(Validated):
+    """The key frames of a walk."""
+
+    panel: ClassVar[str] = "Key frames"
+
+    from_: Path | None = option(None, "The picture to begin with.", metavar="PICTURE", only_with={"to": True})
+    to: Path | None = option(None, "The picture to end with.", metavar="PICTURE", only_with={"from_": True})
+    index: tuple[int, ...] | None = option(
+        None, "Images of --data by their place in it, with commas. The walk goes through them in this order.",
+        parse=indices,
+    )  # fmt: skip
+    latents: Path | None = option(
+        None, "A file of codes to walk through, as project and embed write it.", metavar="NPZ"
+    )
+
+    def kind(self, pictures: Sequence[Path]) -> str | None:
+        """The kind of key frames that is given, or None. Raises OptionError for two kinds, or fewer than two frames."""
+        ends = [path for path in (self.from_, self.to) if path is not None]
+        kinds = {"--from and --to": ends, "pictures": pictures, "--index": self.index, "--latents": self.latents}
+        given = [name for name, value in kinds.items() if value]
+        if len(given) > 1:
+            raise OptionError(f"{' and '.join(given)}: give one kind of key frames")
+        if len(pictures) == 1 or len(self.index or ()) == 1:
+            raise OptionError(f"{given[0]}: {TOO_FEW}")
+        return given[0] if given else None
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Codes z (K, D), classes (K,) of a conditional model, and the pictures (K, C, H, W) where they were given."""
+
+    names: tuple[str, ...]
+    z: Tensor
+    labels: Tensor | None
+    pictures: Tensor | None
+
+
+@dataclass(frozen=True)
+class Route:
+    """One row: codes z (K, D) to walk through, weights of the classes (K, classes), and the given pictures there."""
+
+    name: str
+    z: Tensor
+    weights: Tensor | None = None
+    pictures: Tensor | None = None
+
+
+def interpolate(
+    model_name: ModelName,
+    checkpoint: Checkpoint,
+    options: WalkOptions,
+    keys: KeyOptions,
+    data: ModelDataOptions,
+    sampling: SamplingFlags,
+    device: DeviceOptions,
+    output: OutputOptions,
+    terminal: Terminal,
+    pictures: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures to walk through, in this order. (default: random codes)")
+    ] = None,
+) -> None:
+    """Walk through the latent space between random codes, pictures, or classes: a PNG strip per pair, and a film."""
+    moving = output.out if output.out is not None and output.out.suffix.lower() in FILMS else None
+    if moving is not None:
+        check_film(moving)
+    for name in ("frames", "fps"):
+        if name in options.changed() and not (options.gif or moving):
+            raise OptionError(f"{flag(name)}: only with a film; give --gif, or --out FILE.gif, .apng or .mp4")
+    kind = keys.kind(pictures or [])
+    if data.changed() and keys.index is None:
+        raise OptionError("--data: only with --index")
+    model = load_model(model_name, checkpoint, device.device, sampling)
+    assert model.path is not None
+    path = output.path(model.path.parent / f"{model.path.stem}-interpolation-{options.seed}.png")
+    still = path.with_suffix(".png") if moving else path
+    if moving and still.exists() and not output.overwrite:
+        raise OptionError(f"--out {moving}: {still} beside it exists; give --overwrite to replace both")
+    method = model.interpolation_method(options.method)
+    check(model, options, kind)
+    found = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
+    routes = random_routes(model, options) if found is None else routes_between(found, model)
+    strips = [strip(model, route, options.steps, method) for route in routes]
+    save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
+    if options.gif or moving:
+        moving = moving or path.with_suffix(".gif")
+        walks = [images_along(model, route, options.frames, method) for route in routes]
+        film(one_after_another(walks) if found else all_at_once(walks), moving, options.fps)
+        terminal.notice(f"{moving}: a film of {options.frames} frames from one key frame to the next")
+    terminal.notice(f"{still}: {counted(len(routes), 'row')} of {options.steps} images, {method}")
+    record = {"event": "done", "picture": str(still), "film": str(moving) if moving else None, "rows": len(routes)}
+    terminal.result(still, record | {"method": method, "seed": options.seed})
+
+
+def check(model: Model, options: WalkOptions, kind: str | None) -> None:
+    """Raises OptionError for options that have no effect on this model or with these key frames."""
+    for name in ("rows", "labels", "through_classes"):
+        if kind and name in options.changed():
+            raise OptionError(f"{flag(name)}: has no effect with {kind}")
+    if {"labels", "through_classes"} & set(options.changed()) and not model.is_conditional:
+        raise_unconditional(model)
+
+
+def key_frames(
+    model: Model, keys: KeyOptions, pictures: Sequence[Path], data: ModelDataOptions, seed: int, terminal: Terminal
+) -> Keys:
+    """The key frames that are given, as codes."""
+    if keys.latents is not None:
+        z, labels = read_codes(keys.latents, model.name, model.latent_dim, len(model.classes))
+        if len(z) < 2:
+            raise OptionError(f"--latents: {TOO_FEW}")
+        return Keys(tuple(map(str, range(len(z)))), z, labels, None)
+    if keys.index is not None:
+        images = data.load_as_they_are(model.header, terminal)
+        names = tuple(map(str, keys.index))
+        x = indexed_images(images, keys.index, model.shape, reporter=terminal)
+    else:
+        paths = [path for path in (keys.from_, keys.to) if path is not None] or pictures
+        names = tuple(path.stem for path in paths)
+        x = read_pictures(paths, model.shape, reporter=terminal)
+    if model.encodes:
+        return Keys(names, model.encode(x), None, x)
+    terminal.notice(f"a {model.name} has no encoder: searching for the code of each picture, as project does")
+    found = model.project(x, seed=seed, reporter=terminal)
+    return Keys(names, found.z, found.labels, x)
+
+
+def routes_between(keys: Keys, model: Model) -> list[Route]:
+    """A route from each key frame to the next."""
+    weights = None if keys.labels is None else F.one_hot(keys.labels, len(model.classes)).float()
+    pairs = [slice(start, start + 2) for start in range(len(keys.z) - 1)]
+    return [
+        Route(
+            " to ".join(keys.names[pair]),
+            keys.z[pair],
+            None if weights is None else weights[pair],
+            None if keys.pictures is None else keys.pictures[pair],
+        )
+        for pair in pairs
+    ]
+
+
+def random_routes(model: Model, options: WalkOptions) -> list[Route]:
+    """A route per row: between two random codes, of one class where there are any; or through the classes."""
+    classes, dim = model.classes, model.latent_dim
+    if options.through_classes is not None:
+        chosen = class_numbers(options.through_classes, classes)
+        if len(chosen) < 2:
+            raise OptionError("--through-classes: a walk needs at least two classes")
+        weights = F.one_hot(chosen, len(classes)).float()
+        noise = indexed_noise(options.seed, 0, options.rows or 5, dim)
+        return [Route(f"z {row}", z.expand(len(chosen), -1), weights) for row, z in enumerate(noise)]
+    chosen = class_numbers(options.labels, classes) if classes else torch.zeros(0, dtype=torch.long)
+    rows = options.rows or len(chosen) or 5
+    pairs = indexed_noise(options.seed, 0, 2 * rows, dim).unflatten(0, (rows, 2))
+    if not classes:
+        return [Route(f"z {2 * row} to {2 * row + 1}", z) for row, z in enumerate(pairs)]
+    labels = chosen[torch.arange(rows) % len(chosen)]
+    weights = F.one_hot(labels, len(classes)).float()
+    return [Route(classes[label], z, w.expand(2, -1)) for label, z, w in zip(labels, pairs, weights, strict=True)]
+
+
+def strip(model: Model, route: Route, steps: int, method: Method) -> Tensor:
+    """The images of a route (F, C, H, W); at each end, the given picture stands beside the model's version of it."""
+    images = images_along(model, route, steps, method)
+    if route.pictures is None:
+        return images
+    return torch.cat([route.pictures[:1], images, route.pictures[-1:]])
+
+
+def images_along(model: Model, route: Route, steps: int, method: Method) -> Tensor:
+    """The decoded images of a route, `steps` from each key frame to the next."""
+    weights = None if route.weights is None else walk(route.weights, steps, "linear")
+    images = model.decode(walk(route.z, steps, method), weights)
+    # The key frames are decoded by themselves, so that they equal what `reconstruct` shows to the last bit.
+    images[:: steps - 1] = model.decode(route.z, route.weights)
+    return images
+
+
+def one_after_another(walks: Sequence[Tensor]) -> list[Picture]:
+    """The frames of one image that goes from key frame to key frame."""
+    return [grid(image[None]) for image in torch.cat([*(part[:-1] for part in walks[:-1]), walks[-1]])]
+
+
+def all_at_once(walks: Sequence[Tensor]) -> list[Picture]:
+    """The frames of all walks in one grid."""
+    return [grid(torch.stack(images)) for images in zip(*walks, strict=True)]
+
+
+app = command(interpolate, sampling=sampling_flags())

@@ -1,0 +1,242 @@
+"""`gentool prepare DATA`."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+import typer
+
+from gentool.cli.command import command
+from gentool.data.catalog import CATALOG
+from gentool.data.prepare import PrepareOptions
+from gentool.engine.terminal import Terminal
+from gentool.errors import DataError, OptionError
+from gentool.options import Validated, flag, option
+
+if TYPE_CHECKING:
+    from gentool.data.images import ImageData
+
+_LISTED = 20
+DATA_HELP = "A named set, or a folder, archive, .npy, .npz or sheet of images; or arithmetic: text and pictures."
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(Validated):
+    """Where to write the prepared set."""
+
+    panel: ClassVar[str] = "Output"
+
+    out: Path | None = option(
+        None, "The folder to write. (default: the cache, where --data finds it)", metavar="FOLDER"
+    )
+    overwrite: bool = option(False, "Replace the prepared folder that is there, or prepare again what is cached.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArithmeticOptions(Validated):
+    """What only `gentool prepare arithmetic` takes."""
+
+    panel: ClassVar[str] = "Arithmetic"
+
+    max_operand: int | None = option(None, "The largest operand. (default: 99)", min=1, max=9999)
+    operators: str | None = option(None, "Which of + - * occur. (default: +-)")
+    digits: str | None = option(
+        None, "Whose handwriting: a set of digits. (default: mnist where it is at hand, else scikit-learn's digits)"
+    )
+
+
+def prepare(
+    options: PrepareOptions,
+    folder: FolderOptions,
+    sums: ArithmeticOptions,
+    terminal: Terminal,
+    data: Annotated[
+        str | None,
+        typer.Argument(help=DATA_HELP),
+    ] = None,
+    list_sets: Annotated[bool, typer.Option("--list", help="List the named data sets.")] = False,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Read everything and report sizes, copies, splits and bad files; prepare nothing."
+        ),
+    ] = False,
+) -> None:
+    """Turn a named data set, folder, archive or sprite sheet into a prepared set of images."""
+    out, overwrite = folder.out, folder.overwrite
+    given = {name: value for name, value in sums.to_json().items() if value is not None}
+    if data == "arithmetic":
+        if check or list_sets or set(options.changed()) - {"source"}:
+            raise OptionError("arithmetic: is drawn, not read; it takes --max-operand, --operators, --digits, --source")
+        _prepare_arithmetic(given, options.source, folder, terminal)
+        return
+    if given:
+        raise OptionError(f"{flag(next(iter(given)))}: only with `gentool prepare arithmetic`")
+    run(data, options, out=out, check=check, list_sets=list_sets, overwrite=overwrite, terminal=terminal)
+
+
+def run(
+    data: str | None,
+    options: PrepareOptions,
+    *,
+    out: Path | None,
+    check: bool,
+    list_sets: bool,
+    overwrite: bool,
+    terminal: Terminal,
+) -> None:
+    """The command without its flags. Raises DataError, OptionError."""
+    if list_sets:
+        if data is not None or check or out is not None or overwrite or options.changed():
+            raise OptionError("--list: stands alone, without a data set or other options")
+        _list(terminal)
+    elif data is None:
+        raise OptionError("which data set? Give a name of `gentool prepare --list`, a folder, an archive or a file")
+    elif check:
+        if out is not None or overwrite:
+            raise OptionError("--check: writes nothing; leave --out and --overwrite out")
+        _check(data, options, terminal)
+    else:
+        _prepare(data, options, out, overwrite, terminal)
+
+
+def _prepare_arithmetic(
+    given: Mapping[str, Any], source: Path | None, folder: FolderOptions, terminal: Terminal
+) -> None:
+    """Write the queries of `gentool seq2seq` as an .npz, text and pictures."""
+    from gentool.seq2seq.arrays import write_arrays
+    from gentool.seq2seq.handwriting import load_pictures
+    from gentool.seq2seq.options import PictureOptions
+
+    path = folder.out or Path("arithmetic.npz")
+    if path.exists() and not folder.overwrite:
+        raise OptionError(f"--out {path}: exists; give --overwrite to replace it")
+    options = PictureOptions(**given, source=source)
+    pictures = load_pictures(options)
+    assert pictures is not None
+    counts = write_arrays(options, pictures, path)
+    terminal.notice(
+        f"{path}: {counts['queries']:,} queries, {counts['test']:,} of them held out; handwriting of {pictures.name}"
+    )
+    terminal.result(path, {"event": "prepared", "path": str(path), **counts})
+
+
+def _list(terminal: Terminal) -> None:
+    from gentool.data.cache import is_cached
+
+    rows = [("name", "images", "size", "channels", "labels", "cached", "licence", "what")]
+    for entry in CATALOG.values():
+        cached = is_cached(entry)
+        count = "any" if entry.count is None else f"{entry.count:,}"
+        terminal.emit(
+            {
+                "name": entry.name,
+                "images": entry.count,
+                "size": entry.size,
+                "channels": entry.channels,
+                "labels": entry.labels or None,
+                "licence": entry.licence,
+                "origin": entry.origin,
+                "cached": cached,
+                "description": entry.description,
+            }
+        )
+        facts = (entry.name, count, entry.size, str(entry.channels), entry.labels or "-", "yes" if cached else "-")
+        rows.append((*facts, entry.licence, entry.description))
+    if terminal.json:
+        return
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        terminal.data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _check(data: str, options: PrepareOptions, terminal: Terminal) -> None:
+    from gentool.data.load import examine, find, remarks
+    from gentool.data.target import is_prepared
+
+    if data not in CATALOG and is_prepared(Path(data).expanduser()):
+        _check_prepared(data, options, terminal)
+        return
+    info = examine(find(data, options), reporter=terminal)
+    terminal.emit({"event": "checked", **info})
+    if terminal.json:
+        return
+    for line in _report(info):
+        terminal.data(line)
+    for skipped in info["skipped"]:
+        terminal.data(f"  skipped   {skipped['name']}: {skipped['reason']}")
+    for copies in info["duplicates"]["examples"][:_LISTED]:
+        terminal.data(f"  copies    {' = '.join(copies)}")
+    for line in remarks(info, listed="above"):
+        terminal.data(f"  note      {line}")
+
+
+def _check_prepared(data: str, options: PrepareOptions, terminal: Terminal) -> None:
+    """Compare a prepared folder with the fingerprint that it states."""
+    from gentool.data.load import load_data
+    from gentool.data.store import content_fingerprint
+
+    found = load_data(data, options)
+    if content_fingerprint(found) != found.fingerprint:
+        raise DataError(
+            f"{data}: the images are not those that were prepared (the fingerprint differs); prepare them again"
+        )
+    terminal.emit({"event": "checked", **found.info})
+    if not terminal.json:
+        for line in _report(found.info):
+            terminal.data(line)
+        terminal.data(f"  whole     fingerprint {found.fingerprint[:16]}… agrees")
+
+
+def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bool, terminal: Terminal) -> None:
+    from gentool.data.load import load_data, prepare_to
+
+    if out is None and not overwrite:
+        found = load_data(data, options, reporter=terminal)
+    else:
+        found = prepare_to(data, options, out, overwrite=overwrite, reporter=terminal)
+    assert found.folder is not None
+    for line in _report(found.info):
+        terminal.notice(line)
+    plain = out is None and data in CATALOG and set(options.changed()) <= {"source"}
+    word = data if plain else shlex.quote(str(found.folder))
+    terminal.notice(f"{found.folder}: prepared")
+    terminal.notice(f"Next: gentool train vae --data {word}")
+    terminal.result(found.folder, {"event": "prepared", "folder": str(found.folder), **_summary(found)})
+
+
+def _summary(found: "ImageData") -> Mapping[str, Any]:
+    kept = ("name", "shape", "counts", "classes", "fingerprint", "duplicates", "skipped", "notes")
+    return {name: found.info[name] for name in kept}
+
+
+def _report(info: Mapping[str, Any]) -> list[str]:
+    """What a data set is, in lines for people."""
+    channels, height, width = info["shape"]
+    found = info["found"]
+    total = sum(info["counts"].values())
+    lines = [
+        f"{info['name']}: {total:,} images of {width}x{height}, {'grey' if channels == 1 else 'colour'}",
+        f"  source    {found['kind']}: {info['source']['path']}",
+        f"  sizes     {_counted(found['sizes'])}",
+        f"  modes     {_counted(found['modes'])}",
+        f"  splits    {_counted(info['counts'])}{' (its own test images)' if info['own_test'] else ''}",
+    ]
+    if info["labelled"]:
+        names = ", ".join(info["classes"][:_LISTED]) + (", …" if len(info["classes"]) > _LISTED else "")
+        lines.append(f"  classes   {len(info['classes'])}: {names}")
+    if found["ignored"]:
+        lines.append(f"  ignored   {found['ignored']:,} files of the system")
+    if info["skipped"]:
+        lines.append(f"  skipped   {len(info['skipped']):,}")
+    return lines
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    listed = ", ".join(f"{name} {count:,}" for name, count in list(counts.items())[:8])
+    return listed + (f", and {len(counts) - 8} more" if len(counts) > 8 else "")
+
+
+app = command(prepare)

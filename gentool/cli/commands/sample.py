@@ -1,0 +1,184 @@
+"""`gentool sample MODEL CKPT`."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gentool.cli.command import command
+from gentool.cli.options import (
+    Checkpoint,
+    ModelDataOptions,
+    ModelName,
+    OutputOptions,
+    PriorOptions,
+    SamplingFlags,
+    load_model,
+    sampling_flags,
+)
+from gentool.engine.device import DeviceOptions
+from gentool.engine.randomness import indexed_noise
+from gentool.engine.terminal import Terminal
+from gentool.errors import OptionError
+from gentool.figures.grids import grid, labelled_rows, save_png
+from gentool.latent.model import Model
+from gentool.latent.reduction import principal_directions
+from gentool.latent.sampling import (
+    ALL,
+    class_numbers,
+    commonest_colours,
+    plane_codes,
+    snap,
+    traversal_codes,
+    words,
+)
+from gentool.options import Validated, indices, option
+from gentool.progress import counted
+
+MAX_TRAVERSALS = 64
+CHARTS = {"manifold": True, "traverse": True}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleOptions(Validated):
+    """What to draw."""
+
+    count: int = option(
+        25,
+        "Number of samples; of a conditional model, for each class.",
+        min=1,
+        max=100_000,
+        short="-n",
+        not_with=CHARTS,
+    )
+    seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
+    labels: tuple[str, ...] = option(
+        (ALL,), "Classes of a conditional model: names or numbers with commas, or all.", parse=words
+    )
+    rows: int | None = option(
+        None,
+        "Rows of the grid.",
+        min=1,
+        not_with=CHARTS,
+        default_text="nearly square; of a conditional model, a row per class",
+    )
+    each: bool = option(False, "Also write every sample as a PNG of its own.", not_with=CHARTS)
+    palette: int | None = option(
+        None, "Snap every pixel to one of the N commonest colours of --data.", min=2, max=65536, metavar="N"
+    )
+    manifold: bool = option(
+        False,
+        "Draw a grid over two directions of the latent space, at Gaussian quantiles, in place of samples.",
+        not_with={"traverse": True},
+    )
+    traverse: bool = option(
+        False, "Draw a row per latent dimension in which only that one changes, in place of samples."
+    )
+    dims: tuple[int, ...] | None = option(
+        None,
+        "Latent dimensions, with commas: two for --manifold, any number for --traverse.",
+        parse=indices,
+        only_with=CHARTS,
+        default_text="the two principal directions of the codes of --data; all",
+    )
+    along: int | None = option(
+        None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20; 11 for --traverse"
+    )
+
+
+def sample(
+    model_name: ModelName,
+    checkpoint: Checkpoint,
+    options: SampleOptions,
+    prior: PriorOptions,
+    data: ModelDataOptions,
+    sampling: SamplingFlags,
+    device: DeviceOptions,
+    output: OutputOptions,
+    terminal: Terminal,
+) -> None:
+    """Draw samples from a trained model as a PNG grid, and with --each as single PNGs; or chart its latent space."""
+    charted = options.manifold or options.traverse
+    if prior.fitted and charted:
+        raise OptionError("--prior gmm: has no effect with --manifold or --traverse")
+    if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
+        raise OptionError("--data: only with --palette, --prior gmm or --manifold")
+    model = load_model(model_name, checkpoint, device.device, sampling)
+    if not model.is_conditional and options.labels != (ALL,):
+        raise_unconditional(model)
+    classes = class_numbers(options.labels, model.classes) if model.is_conditional else torch.zeros(0, dtype=torch.long)
+    what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
+    assert model.path is not None
+    path = output.path(model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png")
+    if charted:
+        images, names = chart(model, options, data, classes, terminal)
+    else:
+        if options.rows is not None and model.is_conditional:
+            raise OptionError(f"--rows: a {model.name} has a row per class; choose classes with --labels")
+        labels = classes.repeat_interleave(options.count) if model.is_conditional else None
+        codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
+        count = options.count * max(len(classes), 1)
+        images = model.sample(count, seed=options.seed, labels=labels, prior=codes)
+        names = [model.classes[label] for label in classes]
+    if options.palette is not None:
+        real = data.load_as_they_are(model.header, terminal)
+        images = snap(images, commonest_colours(real.train.images, options.palette))
+    if names:
+        picture = labelled_rows(images, names)
+    elif options.manifold:
+        picture = grid(images, math.isqrt(len(images)), padding=0)
+    else:
+        picture = grid(images, None if options.rows is None else math.ceil(options.count / options.rows))
+    save_png(picture, path)
+    if options.each:
+        folder = path.with_suffix("")
+        for index, image in enumerate(images):
+            save_png(grid(image[None], scale=1, padding=0), folder / f"{index:05d}.png")
+        terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")
+    terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")
+    terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
+
+
+def raise_unconditional(model: Model) -> None:
+    """Raises OptionError for --labels of a model without classes."""
+    try:
+        model.require("is_conditional")
+    except OptionError as error:
+        raise OptionError(f"--labels: {error}") from None
+
+
+def chart(
+    model: Model, options: SampleOptions, data: ModelDataOptions, classes: Tensor, terminal: Terminal
+) -> tuple[Tensor, list[str]]:
+    """The images of --manifold or --traverse, and the names of their rows."""
+    dim, dims = model.latent_dim, options.dims or ()
+    if len(classes) > 1:
+        raise OptionError("--manifold, --traverse: choose one class of a conditional model with --labels")
+    if any(number >= dim for number in dims):
+        raise OptionError(f"--dims: this {model.name} has the dimensions 0 to {dim - 1}")
+    # A GAN has only seen noise, so its origin is a sample. The codes of autoencoders lie around 0.
+    origin = torch.zeros(dim) if model.encodes else indexed_noise(options.seed, 0, 1, dim)[0]
+    if options.traverse:
+        if not dims and dim > MAX_TRAVERSALS:
+            raise OptionError(f"--traverse: {dim} rows are too many; choose some with --dims")
+        rows = list(dims or range(dim))
+        z, names = traversal_codes(origin, rows, options.along or 11), [f"z {row}" for row in rows]
+    else:
+        if dims and len(dims) != 2:
+            raise OptionError("--dims: --manifold needs two")
+        if not dims and dim == 2:
+            dims = (0, 1)
+        if dims:
+            directions, deviations = torch.eye(dim)[list(dims)], torch.ones(2)
+            origin = origin * (1 - directions.sum(0))
+        else:
+            model.require("encodes", "find its principal directions; choose two dimensions with --dims")
+            images = data.load_for(model.header, terminal)
+            origin, directions, deviations = principal_directions(model.encode(images.train.images, reporter=terminal))
+        z, names = plane_codes(origin, directions, deviations, options.along or 20), []
+    labels = classes.expand(len(z)) if model.is_conditional else None
+    return model.decode(z, labels), names
+
+
+app = command(sample, sampling=sampling_flags())

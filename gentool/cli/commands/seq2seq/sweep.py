@@ -1,0 +1,77 @@
+"""`gentool seq2seq sweep TASK`: the flags of the training, each with any number of values."""
+
+import dataclasses
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import typer
+
+from gentool.cli.command import command
+from gentool.cli.commands.seq2seq.train import TASKS
+from gentool.cli.lazy import lazy_group
+from gentool.options import Validated, option, written
+
+
+def sweep_group() -> None:
+    """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option.
+
+    The same command again continues: finished runs are never trained twice.
+    """
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(Validated):
+    """How the runs are made."""
+
+    panel: ClassVar[str] = "Sweep"
+
+    repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
+    seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
+    jobs: int = option(1, "Runs at a time, each with its share of the CPU cores.", min=1, max=256)
+
+
+def load_task(name: str) -> typer.Typer:
+    """The sweep of one task."""
+    from gentool.cli.options import run_output
+    from gentool.engine.terminal import Terminal
+    from gentool.seq2seq.options import TASKS as OPTIONS
+    from gentool.seq2seq.sweeps import sweep
+
+    def sweep_task(options: SweepOptions, values: Any, output: Any, terminal: Terminal) -> None:
+        given = {key: text for key, text in vars(values).items() if text is not None}
+        folder = output.out or Path("runs") / f"sweep-{name}"
+        done = sweep(
+            name, given, out=folder, repeats=options.repeats, seed=options.seed, jobs=options.jobs,
+            overwrite=output.overwrite, reporter=terminal,
+        )  # fmt: skip
+        for line in done.markdown():
+            terminal.notice(line)
+        terminal.notice(f"{folder}: runs.csv, sweep.csv, table.md, sweep.png")
+        terminal.result(folder, {"event": "done", "folder": str(folder), "runs": len(done.runs)})
+
+    return command(
+        sweep_task,
+        f"{TASKS[name]} {sweep_group.__doc__}",
+        values=value_lists(OPTIONS[name]),
+        output=run_output(f"runs/sweep-{name}"),
+    )
+
+
+def value_lists(kind: type[Validated]) -> type[Validated]:
+    """The options of a training as texts that list values; none is given by default."""
+    lists = []
+    for one in dataclasses.fields(kind):
+        if one.name == "seed":
+            continue
+        default = one.metadata["default_text"] or written(one, one.default)
+        settings = {
+            **one.metadata, "parse": None, "min": None, "max": None, "short": None, "alias": None, "metavar": "VALUES",
+            "only_with": {}, "not_with": {}, "default_text": default,
+        }  # fmt: skip
+        lists.append((one.name, str | None, field(default=None, metadata=settings)))
+    values = {"help_values": classmethod(lambda cls: kind.help_values())}
+    return make_dataclass("ValueLists", lists, bases=(Validated,), namespace=values, frozen=True, kw_only=True)
+
+
+app = lazy_group(TASKS, load_task, callback=sweep_group)

@@ -1,0 +1,47 @@
+"""`gentool train MODEL`."""
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from gentool.cli.command import command
+from gentool.cli.lazy import lazy_group
+from gentool.models import MODELS
+
+
+def train_group() -> None:
+    """Train a model on --data.
+
+    The same command again resumes an unfinished run. Raise --epochs to continue a finished one.
+    """
+
+
+def load_model(name: str) -> typer.Typer:
+    """The training command of one model, with that model's flags."""
+    from gentool.cli.options import DataOptions, run_output
+    from gentool.engine.terminal import Terminal
+    from gentool.latent.model import train
+    from gentool.models import model_module
+
+    module = model_module(name)
+
+    def train_model(data: DataOptions, options: Any, output: Any, terminal: Terminal) -> None:
+        images = data.load(terminal)
+        folder = output.out or Path("runs") / f"{name}-{images.name}"
+        model = train(name, images, options, out=folder, overwrite=output.overwrite, reporter=terminal)
+        finish(folder, options.next_command.format(model=model.name), terminal)
+
+    description = f"{MODELS[name]}\n\n{module.__doc__}"
+    return command(train_model, description, options=module.Options, output=run_output(f"runs/{name}-DATA"))
+
+
+def finish(folder: Path, next_command: str, terminal: Any) -> None:
+    """Print the command to try next, and the run's folder or its result."""
+    from gentool.engine.journal import earlier_result
+
+    terminal.notice(f"Next: {next_command} {folder}")
+    terminal.result(folder, {"event": "done", "run": str(folder), **(earlier_result(folder) or {})})
+
+
+app = lazy_group(MODELS, load_model, callback=train_group)

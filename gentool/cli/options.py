@@ -1,0 +1,183 @@
+"""The arguments and options that several commands share."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import typer
+
+from gentool.data.images import ImageData
+from gentool.data.load import load_data
+from gentool.data.prepare import PrepareOptions
+from gentool.engine.checkpoint import Header
+from gentool.errors import OptionError
+from gentool.latent.images import load_for, training_data
+from gentool.latent.model import Model
+from gentool.latent.prior import MixturePrior, prior_key
+from gentool.models import MODELS, check_name, sampling_class
+from gentool.options import Validated, field_types, flag, option, redefault
+from gentool.progress import Reporter
+
+ModelName = Annotated[str, typer.Argument(help=f"The model: {', '.join(MODELS)}.")]
+Checkpoint = Annotated[Path, typer.Argument(help="Its checkpoint: a model.pt file, or the folder of a run.")]
+
+Images = Callable[[], ImageData]
+"""Loads the images when they are needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions(Validated):
+    """The images to train on."""
+
+    panel: ClassVar[str] = "Data"
+
+    data: str | None = option(
+        "digits",
+        "A named data set (gentool prepare --list), a prepared folder, or a folder, archive, .npy or sheet of images.",
+    )
+    source: Path | None = redefault(PrepareOptions, "source", None)
+    tile: tuple[int, int] | None = redefault(PrepareOptions, "tile", None)
+    size: tuple[int, int] | None = redefault(PrepareOptions, "size", None)
+
+    @property
+    def preparation(self) -> PrepareOptions:
+        """How to prepare them."""
+        return PrepareOptions(source=self.source, tile=self.tile, size=self.size)
+
+    def load(self, reporter: Reporter) -> ImageData:
+        """The prepared images."""
+        assert self.data is not None
+        return load_data(self.data, self.preparation, reporter=reporter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDataOptions(DataOptions):
+    """The images for a trained model."""
+
+    data: str | None = redefault(DataOptions, "data", None, default_text="the data that the model was trained on")
+
+    def load_for(self, header: Header, reporter: Reporter) -> ImageData:
+        """The images in the shape that a model takes."""
+        return load_for(header, self.data, self.preparation, reporter=reporter)
+
+    def load_as_they_are(self, header: Header, reporter: Reporter) -> ImageData:
+        """The images in their own shape."""
+        return load_data(self.data or training_data(header), self.preparation, reporter=reporter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(Validated):
+    """Where to write."""
+
+    panel: ClassVar[str] = "Output"
+
+    out: Path | None = option(
+        None, "The file or folder to write.", metavar="PATH", default_text="beside the checkpoint"
+    )
+    overwrite: bool = option(False, "Replace the file or folder if it exists.")
+
+    def path(self, default: Path) -> Path:
+        """The path to write. Raises OptionError when --out names one that exists and --overwrite is not given."""
+        if self.out is not None and self.out.exists() and not self.overwrite:
+            raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")
+        return self.out or default
+
+
+def output_options(default: str, *, out_help: str, overwrite_help: str) -> type[OutputOptions]:
+    """`OutputOptions` with other help texts."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Output(OutputOptions):
+        out: Path | None = redefault(OutputOptions, "out", None, help=out_help, default_text=default)
+        overwrite: bool = redefault(OutputOptions, "overwrite", False, help=overwrite_help)
+
+    return Output
+
+
+def run_output(default: str) -> type[OutputOptions]:
+    """The options for a run's folder."""
+    return output_options(default, out_help="The run's folder.", overwrite_help="Start again, replacing the run there.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PriorOptions(Validated):
+    """The density that codes are drawn from."""
+
+    panel: ClassVar[str] = "Prior"
+
+    prior: Literal["normal", "gmm"] = option(
+        "normal", "Draw codes from N(0, I), or from a Gaussian mixture fitted to the codes of --data (autoencoders)."
+    )
+    components: int = option(
+        10, "Components of that mixture.", min=1, max=10_000, only_with={"prior": "gmm"}
+    )  # fmt: skip
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the density is fitted to images."""
+        return self.prior == "gmm"
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the names of files that are made with it."""
+        return "-gmm" if self.fitted else ""
+
+    def of(self, model: Model, images: Images, reporter: Reporter) -> MixturePrior | None:
+        """The density for a model, None for N(0, I). A fitted mixture is kept beside the checkpoint.
+
+        Raises OptionError for a model without an encoder.
+        """
+        if not self.fitted:
+            return None
+        model.require("encodes", "have a prior fitted to its codes")
+        data = images()
+        assert model.path is not None
+        key = prior_key(model.path, data.fingerprint, self.components)
+        path = model.path.with_name(f"{model.path.stem}-gmm-{self.components}.npz")
+        mixture = MixturePrior.load(path, key)
+        if mixture is None:
+            mixture = model.fit_prior(data, components=self.components, reporter=reporter)
+            mixture.save(path, key)
+            count = f"{len(data.train):,} codes of {data.name}"
+            reporter.notice(f"{path}: a mixture of {self.components} components, fitted to {count}")
+        return mixture
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingFlags(Validated):
+    """The sampling options of all models; one that is not given is None."""
+
+    panel: ClassVar[str] = "Sampling"
+
+    def of(self, model: str) -> Validated | None:
+        """The sampling options of one model. Raises OptionError for an option of another one."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        kind = sampling_class(model)
+        known = [] if kind is None else [field.name for field in dataclasses.fields(kind)]
+        for name in given:
+            if name not in known:
+                raise OptionError(f"{flag(name)}: a {model} has no such option")
+        return None if kind is None else kind(**given)
+
+
+@functools.cache
+def sampling_flags() -> type[SamplingFlags]:
+    """The sampling options of all models in the table as one set of flags."""
+    fields: dict[str, tuple[str, Any, Any]] = {}
+    for model in MODELS:
+        kind = sampling_class(model)
+        for field in () if kind is None else dataclasses.fields(kind):
+            assert kind is not None
+            settings = {**field.metadata, "default_text": f"{field.default}; {model} only"}
+            annotation = field_types(kind)[field.name] | None
+            fields.setdefault(field.name, (field.name, annotation, dataclasses.field(default=None, metadata=settings)))
+    return make_dataclass("AllSamplingFlags", list(fields.values()), bases=(SamplingFlags,), frozen=True, kw_only=True)
+
+
+def load_model(name: str, checkpoint: Path, device: str, sampling: SamplingFlags | None = None) -> Model:
+    """The model that a command is given."""
+    own = None if sampling is None else sampling.of(check_name(name))
+    return Model.load(checkpoint, name=name, device=device, sampling=own)

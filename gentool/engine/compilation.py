@@ -1,0 +1,43 @@
+"""--compile: a step function compiled as a whole by torch.compile, on CUDA in its graph mode."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
+
+from gentool.errors import OptionError
+
+Step = TypeVar("Step", bound=Callable[..., Any])
+
+
+def compile_step(step: Step, device: torch.device) -> Step:
+    """The step, compiled when it is called first.
+
+    On CUDA the kernels of a step are recorded as CUDA graphs and replayed, so that a small network does not wait for
+    its kernels to be launched one by one.
+    """
+    mode = "reduce-overhead" if device.type == "cuda" else "default"
+    compiled: Step = torch.compile(step, mode=mode, dynamic=False)  # type: ignore[assignment]
+    return compiled
+
+
+def check_compiler(device: torch.device) -> None:
+    """Compile a function of one operation. Raises OptionError with the reason where that fails."""
+
+    @torch.compile
+    def probe(x: torch.Tensor) -> torch.Tensor:
+        return x.sin() + 1
+
+    needed = "Triton" if device.type == "cuda" else "a C++ compiler, such as g++ or clang++"
+    try:
+        probe(torch.zeros(4, device=device))
+    except Exception as error:  # torch.compile wraps whatever its back ends raise
+        lines = [line for line in str(error).splitlines() if line.strip() and not line.endswith("raised:")]
+        reason = lines[0].strip() if lines else type(error).__name__
+        raise OptionError(f"--compile: torch.compile does not work here; it needs {needed} ({reason})") from error
+
+
+def begin_step(device: torch.device) -> None:
+    """Tell CUDA graphs that a new update begins: what the last one computed may be overwritten."""
+    if device.type == "cuda":
+        torch.compiler.cudagraph_mark_step_begin()

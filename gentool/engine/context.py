@@ -1,0 +1,113 @@
+"""The process-wide settings of a training: signal handlers, random state, backend flags. They are restored at its
+end."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import torch
+
+MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h
+KEPT_BYTES, GLIBC_DEFAULT_BYTES = 2**30, 128 * 2**10
+CUBLAS_CONFIG = "CUBLAS_WORKSPACE_CONFIG"
+
+
+class StopSignal:
+    """`wanted` turns true on the first Ctrl-C, SIGTERM or SIGUSR1; a second Ctrl-C raises KeyboardInterrupt at once."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler."""
+        if self.wanted and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.wanted = True
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[StopSignal]:
+    """Turn Ctrl-C, SIGTERM and SIGUSR1 into a request to stop. Outside the main thread Python delivers no signals."""
+    stop = StopSignal()
+    before: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            number = getattr(signal, name, None)  # Windows has no SIGUSR1
+            if number is not None:
+                before[number] = signal.signal(number, stop.receive)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def training_context(device: torch.device, seed: int, *, deterministic: bool, reduced: bool) -> Iterator[StopSignal]:
+    """Seed PyTorch, set the backend flags, and catch the signals to stop. Everything is restored when the block ends.
+
+    `reduced`: some of the computation is in less than f32, so TF32 matrix products lose nothing.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(_algorithms(deterministic))
+        if device.type == "cpu":
+            stack.enter_context(_keep_freed_memory())
+        if device.type == "cuda":
+            stack.enter_context(_cuda_flags(deterministic, reduced))
+        torch.manual_seed(seed)
+        yield stack.enter_context(stop_signals())
+
+
+@contextlib.contextmanager
+def _algorithms(deterministic: bool) -> Iterator[None]:
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(deterministic)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+@contextlib.contextmanager
+def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
+    benchmark, precision = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
+    config = os.environ.get(CUBLAS_CONFIG)
+    if deterministic:
+        os.environ.setdefault(CUBLAS_CONFIG, ":4096:8")
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.set_float32_matmul_precision("high" if reduced and not deterministic else "highest")
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = benchmark
+        torch.set_float32_matmul_precision(precision)
+        if config is None:
+            os.environ.pop(CUBLAS_CONFIG, None)
+
+
+@contextlib.contextmanager
+def _keep_freed_memory() -> Iterator[None]:
+    """Let glibc keep large blocks, which it otherwise returns to the system and faults in again at every update.
+
+    Measured on the GAN at 24x24, one thread: 1.055 times the images per second. Other C libraries have no mallopt.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+
+    def set_thresholds(size: int) -> None:
+        for name in (MMAP_THRESHOLD, TRIM_THRESHOLD):
+            if mallopt is not None:
+                mallopt(name, size)
+
+    set_thresholds(KEPT_BYTES)
+    try:
+        yield
+    finally:
+        set_thresholds(GLIBC_DEFAULT_BYTES)

@@ -1,0 +1,78 @@
+"""Adam: parameter groups, the learning rate of a step, and gradient clipping."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+FUSED_DEVICES = ("cpu", "cuda")
+
+
+def adam(
+    network: nn.Module,
+    lr: float,
+    *,
+    device: torch.device,
+    betas: tuple[float, float] = (0.9, 0.999),
+    weight_decay: float = 0.0,
+    lr_shares: Mapping[nn.Module, float] | None = None,
+    tensor_lr: bool = False,
+) -> torch.optim.Optimizer:
+    """Adam (Kingma & Ba 2014, arXiv:1412.6980), with decoupled weight decay as AdamW (Loshchilov & Hutter 2017,
+    arXiv:1711.05101), in one fused kernel where the device has one.
+
+    Args:
+        weight_decay: Applies to matrices and convolution kernels, not to biases and norm weights.
+        lr_shares: Parts of the network that learn at this share of `lr` and do not decay.
+        tensor_lr: Keep the learning rate in a tensor, so that a compiled step is not compiled again when it changes.
+    """
+    groups: list[dict[str, Any]] = []
+    for part, share in (lr_shares or {}).items():
+        groups.append({"params": list(part.parameters()), "lr": lr * share})
+    own = {id(weight) for group in groups for weight in group["params"]}
+    rest = [weight for weight in network.parameters() if id(weight) not in own]
+    vectors = [weight for weight in rest if weight.ndim < 2 and weight_decay]
+    groups.append(
+        {"params": [weight for weight in rest if weight.ndim > 1 or not weight_decay], "weight_decay": weight_decay}
+    )
+    if vectors:
+        groups.append({"params": vectors})
+    optimizer = torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=device.type in FUSED_DEVICES)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+        if tensor_lr:
+            group["lr"] = torch.tensor(group["lr"], device=device)
+    return optimizer
+
+
+def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Continue from the optimizer's `state_dict`, which was read from a file.
+
+    A learning rate in a tensor stays on its device: PyTorch takes it over as it is in the file, on the CPU, and a CUDA
+    graph cannot read it there.
+    """
+    rates = [group["lr"] for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate.copy_(group["lr"]) if isinstance(rate, Tensor) else float(group["lr"])
+
+
+def set_lr(optimizer: torch.optim.Optimizer, share: float) -> None:
+    """Set the learning rate of every group to this share of its peak."""
+    for group in optimizer.param_groups:
+        peak = group["initial_lr"]
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(peak * share)
+        else:
+            group["lr"] = peak * share
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer, max_norm: float) -> None:
+    """Scale all gradients down together where their norm is above `max_norm` (Pascanu et al. 2012, arXiv:1211.5063)."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    # On the CPU a comparison saves a pass over the gradients; on a GPU it would wait for the device, and a compiled
+    # step cannot branch on a value.
+    if norm.device.type != "cpu" or torch.compiler.is_compiling() or norm > max_norm:
+        nn.utils.clip_grads_with_norm_(weights, max_norm, norm)

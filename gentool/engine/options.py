@@ -1,0 +1,87 @@
+"""The options of every training."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from gentool.engine.device import DeviceOptions
+from gentool.engine.plan import Schedule
+from gentool.options import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(DeviceOptions):
+    """The options that every training has. A model's own options extend them and may change a default."""
+
+    panel: ClassVar[str] = "Training"
+    next_command: ClassVar[str] = "gentool sample {model}"
+    """What to try with a trained model."""
+    updates: ClassVar[int] = 5_000
+    """About how many updates a run makes without --epochs and --steps: small data sets get more epochs."""
+    unit: ClassVar[str] = "images"
+    """What the training examples are."""
+
+    @property
+    def default_updates(self) -> int:
+        """About how many updates these options make without --epochs and --steps."""
+        return self.updates
+
+    @classmethod
+    def help_values(cls) -> dict[str, Any]:
+        """What stands in braces in the help texts."""
+        return {"updates": cls.updates, "unit": cls.unit}
+
+    epochs: int | None = option(
+        None,
+        "Passes over the training {unit}. You may raise it when you resume a run.",
+        min=1,
+        resume="grow",
+        not_with={"steps": True},
+        default_text="about {updates:,} updates",
+    )
+    steps: int | None = option(
+        None,
+        "Updates to make, in place of --epochs. You may raise it when you resume a run.",
+        min=1,
+        resume="grow",
+    )
+    batch_size: int = option(128, "Examples per update.", min=1)
+    lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)
+    schedule: Schedule = option(
+        "constant",
+        "Learning rate over the run: constant; linear or cosine: decay to zero; onecycle or warmup: a rise over the "
+        "first 30 % or 10 %, then cosine decay. When you raise --epochs, the run follows the longer curve.",
+    )
+    ema: float = option(
+        0.0, "Decay of the exponential moving average of the weights, which is what is saved; 0: none.",
+        min=0, max=0.99999,
+    )  # fmt: skip
+    seed: int = option(0, "Random seed.", min=0, max=2**31 - 1)
+    amp: Literal["auto", "off", "bf16", "fp16"] = option(
+        "auto",
+        "Mixed precision; auto: bf16 on GPUs that support it and on CPUs where it is measured to be faster, else off.",
+    )
+    compile: bool = option(
+        False,
+        "Compile the training step with torch.compile, on CUDA with CUDA graphs. It needs a C++ compiler, on CUDA "
+        "Triton.",
+    )
+    deterministic: bool = option(
+        False, "Use deterministic algorithms only. CPU runs are deterministic anyway at a fixed number of threads."
+    )
+    sample_every: int | None = option(
+        None,
+        "Save sample pictures every N epochs, and after the first and the last; 0: never.",
+        min=0,
+        resume="free",
+        metavar="N",
+        default_text="every epoch up to 200, every 10th up to 2,000, then every 100th",
+    )
+    gif: bool = option(False, "Make an animated GIF of the sample pictures when the training ends.", resume="free")
+    log: Literal["none", "tensorboard", "wandb"] = option(
+        "none",
+        "Also log to TensorBoard or Weights & Biases, in the run's folder and without an account.",
+        resume="free",
+    )
+    stop_on_collapse: bool = option(
+        False, "Stop with exit code 5 when an alarm says that the training has collapsed.", resume="free"
+    )

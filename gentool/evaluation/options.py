@@ -1,0 +1,73 @@
+"""What an evaluation measures."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from gentool.errors import OptionError
+from gentool.options import Validated, one_of, option
+
+NETWORKS = ("classifier", "random", "inception")
+MIN_IMAGES = 12
+"""Samples, test images and training images that are needed at least: density looks at the fifth neighbour, in
+half-samples too."""
+OF_LIKELIHOODS = ("k", "bound_images", "binarise")
+"""The options of models with a likelihood."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions(Validated):
+    """What is scored, for `evaluate` and `compare`."""
+
+    panel: ClassVar[str] = "Scores"
+
+    samples: int = option(10_000, "Number of samples to score; at most the number of training images.", min=MIN_IMAGES)
+    seed: int = option(0, "Seed of the samples.", min=0, max=2**31 - 1)
+    features: tuple[str, ...] | None = option(
+        None,
+        "Feature networks, with commas: classifier (trained once on the labels of the data), random (fixed, for any "
+        "images), inception (Inception v3).",
+        parse=one_of(NETWORKS),
+        default_text="classifier for labelled data, else random",
+    )
+    weights: Path | None = option(
+        None,
+        "Weights of Inception v3 for --features inception, those of torchvision or torch-fidelity.",
+        metavar="PATH",
+        default_text="inception.pth in the cache folder",
+    )
+    k: int = option(200, "Samples of the importance-weighted bound of a VAE.", min=1, max=1_000_000)
+    bound_images: int = option(1000, "Compute that bound on the first N test images.", min=2, metavar="N")
+    binarise: Literal["means", "static", "threshold"] = option(
+        "means",
+        "Pixels for the likelihood of a VAE: means (grey values as means of Bernoulli pixels), static (one fixed draw "
+        "of them), threshold (above a half).",
+    )
+
+    def cross_check(self) -> None:
+        """Raises OptionError for weights without their network."""
+        if self.weights is not None and "inception" not in (self.features or ()):
+            raise OptionError("--weights: only with --features inception")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(ScoreOptions):
+    """The options of `gentool evaluate`."""
+
+    half_samples: int = option(
+        20,
+        "Draw N half-samples for the 95 % intervals of the samples' scores; 0: no intervals.",
+        min=0,
+        max=10_000,
+        metavar="N",
+        alias="bootstrap",
+    )
+    seeds: int = option(
+        1, "Draw the samples with N seeds and report mean and standard deviation.", min=1, max=1000, metavar="N"
+    )
+
+    def cross_check(self) -> None:
+        """Raises OptionError for a standard deviation of one half-sample."""
+        super().cross_check()
+        if self.half_samples == 1:
+            raise OptionError("--half-samples: needs at least 2 for a standard deviation; about 100 are usual")

@@ -1,0 +1,142 @@
+"""Images for a trained model: picture files, images of a data set, and the data that it was trained on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gentool.data.catalog import CATALOG
+from gentool.data.conform import conform, is_pixel_art, with_channels
+from gentool.data.decode import Unreadable, decode, picture_info, pillow_warnings, transparent
+from gentool.data.images import ImageData, size_text
+from gentool.data.load import load_data
+from gentool.data.prepare import PrepareOptions
+from gentool.data.raw import Pixels
+from gentool.data.target import is_prepared
+from gentool.engine.checkpoint import Header
+from gentool.errors import DataError, OptionError
+from gentool.progress import SILENT, Reporter
+
+WHITE = (255, 255, 255)
+
+Shape = tuple[int, int, int]
+Notice = Callable[[str], None]
+
+
+def load_for(
+    header: Header,
+    data: ImageData | Path | str | None = None,
+    options: PrepareOptions | None = None,
+    *,
+    reporter: Reporter = SILENT,
+) -> ImageData:
+    """Images in the shape that a model takes: those of its training, or `data`, or those that `data` names.
+
+    Images of another shape are prepared again in the model's, with a notice. Raises DataError for prepared images of
+    another shape, and where the images of the training are gone.
+    """
+    name = data or training_data(header)
+    options = options or PrepareOptions()
+    images = name if isinstance(name, ImageData) else load_data(name, options, reporter=reporter)
+    if images.shape == header.shape:
+        return images
+    channels, height, width = header.shape
+    if isinstance(name, ImageData) or is_prepared(Path(name)):
+        raise DataError(
+            f"{images.name}: its images are {size_text(images.shape)}, the model's {size_text(header.shape)}; prepare "
+            f"them again with --size {width}x{height} --channels {channels}"
+        )
+    reporter.notice(f"{images.name}: {size_text(images.shape)}, resized to the model's {size_text(header.shape)}")
+    again = replace(options, size=(width, height), channels=1 if channels == 1 else 3)
+    return load_data(name, again, reporter=reporter)
+
+
+def training_data(header: Header) -> str:
+    """The folder or name of the images that a model was trained on. Raises DataError when they are gone."""
+    if header.folder and is_prepared(Path(header.folder)):
+        return header.folder
+    if header.data in CATALOG:
+        return header.data
+    if not header.folder:
+        raise DataError("the images of the training were only in memory; give the images")
+    raise DataError(f"{header.folder}: the images of the training are no longer there; name them with --data")
+
+
+def read_pictures(paths: Sequence[Path], shape: Shape, *, reporter: Reporter = SILENT) -> Tensor:
+    """Picture files as (N, C, H, W) float in [0, 1]; `shape` is (C, H, W).
+
+    Another size is brought to the model's: the middle is cut out where the proportions differ, pixel art is averaged,
+    photographs are antialiased. Colours become grey for a model of one channel, transparent parts become white. Each of
+    these changes is a notice. Raises DataError for the first file that cannot be read.
+    """
+    with pillow_warnings():
+        return _stacked([_read(path, shape, reporter.notice) for path in paths], shape)
+
+
+def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, reporter: Reporter = SILENT) -> Tensor:
+    """Images of a data set by their place in its stored order (train, validation, test): (N, C, H, W) float in [0, 1].
+
+    They are brought to `shape` (C, H, W) as picture files are. Raises OptionError for an index that is out of range.
+    """
+    for index in indices:
+        if not 0 <= index < len(data):
+            last = len(data) - 1
+            raise OptionError(f"--index: {index} is out of range; {data.name} has images 0 to {last}")
+    if data.shape != shape:
+        reporter.notice(f"{data.name}: {size_text(data.shape)}, resized to the model's {size_text(shape)}")
+    return _stacked([_fitted(_stored(data, index), shape) for index in indices], shape)
+
+
+def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
+    try:
+        content = path.read_bytes()
+        info = picture_info(content)
+        pixels = decode(content, WHITE, grey=shape[0] == 1, enough=2 * max(shape[1:]))
+        clear = transparent(content)
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such picture") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: a folder; give picture files, or a data set with --data and --index") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Unreadable as error:
+        raise DataError(f"{path}: not a readable picture: {error}") from None
+    if info.animated:
+        notice(f"{path}: an animation; its first frame is used")
+    if clear is not None and clear.any():
+        notice(f"{path}: its transparent parts become white")
+    own = (3 if not info.grey and _coloured(content) else 1), info.height, info.width
+    if own[1:] != shape[1:] or own[0] > shape[0]:
+        notice(f"{path}: {size_text(own)}, resized to the model's {size_text(shape)}")
+    return _fitted(pixels, shape)
+
+
+def _coloured(content: bytes) -> bool:
+    """Whether any pixel of a picture is not grey."""
+    pixels = decode(content, WHITE, grey=False)
+    return bool((pixels != pixels[..., :1]).any())
+
+
+def _fitted(pixels: Pixels, shape: Shape) -> Pixels:
+    """Pixels (H, W, 1 or 3) brought to a model's shape (C, H, W)."""
+    channels, height, width = shape
+    pixels = with_channels(pixels, channels)
+    return conform(pixels, (width, height), "center", "auto", WHITE, is_pixel_art(pixels))
+
+
+def _stored(data: ImageData, index: int) -> Pixels:
+    """The pixels (H, W, C) of one image of a set; only this row is read of a set that is memory-mapped."""
+    for split in data.splits.values():
+        if index < len(split):
+            return np.ascontiguousarray(split.images[index].permute(1, 2, 0).numpy())
+        index -= len(split)
+    raise IndexError(index)
+
+
+def _stacked(pictures: Sequence[Pixels], shape: Shape) -> Tensor:
+    if not pictures:
+        return torch.empty(0, *shape)
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float().div(255)

@@ -1,0 +1,56 @@
+"""Training images mirrored, zoomed and shifted at random, which keeps a model from memorising a few photographs.
+
+These are the options of all models of images; their loops pass each batch through what `augmentation` returns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor
+
+from gentool.data.catalog import CATALOG
+from gentool.data.images import FEW, ImageData
+from gentool.engine.options import TrainOptions
+from gentool.engine.run import Run
+from gentool.networks.augment import mirror, reframe
+from gentool.options import option
+
+PHOTOGRAPHIC = ", ".join(entry.name for entry in CATALOG.values() if entry.photographic)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationOptions(TrainOptions):
+    """The options of all models of images."""
+
+    default_zoom: ClassVar[float] = 0.1
+    """What --zoom is on few photographs when it is not given."""
+
+    flip: bool | None = option(
+        None,
+        "Mirror a random half of the training images left-right.",
+        default_text=f"yes for {PHOTOGRAPHIC}, no for other data",
+    )
+    zoom: float | None = option(
+        None,
+        "Zoom and shift each training image at random by up to this share of its size, repeating edges; 0: never.",
+        min=0,
+        max=0.5,
+        default_text=f"0.1 for autoencoders on fewer than {FEW:,} photographs of those data sets, else 0",
+    )
+
+
+def augmentation(options: AugmentationOptions, data: ImageData, run: Run) -> Callable[[Tensor], Tensor]:
+    """A function that augments a batch of training images (N, C, H, W) in [0, 1]. The run announces what it does."""
+    zoom = options.default_zoom if data.photographic and data.few else 0.0
+    zoom = zoom if options.zoom is None else options.zoom
+    flip = data.photographic if options.flip is None else options.flip
+    changes = ["mirrored"] * flip + [f"zoomed by up to {zoom:g}"] * (zoom > 0)
+    if changes:
+        run.journal.notice(f"training images are {' and '.join(changes)} at random")
+
+    def augment(x: Tensor) -> Tensor:
+        x = mirror(x, run.generator("flip")) if flip else x
+        return reframe(x, zoom, run.generator("zoom")) if zoom else x
+
+    return augment

@@ -1,0 +1,42 @@
+"""The encoder and decoder that cae and vae build from the same options: convolutions, or fully connected layers."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import nn
+
+from gentool.models.augmentation import AugmentationOptions
+from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, Decoder, MLPDecoder, MLPEncoder
+from gentool.options import numbers, option
+
+Shape = tuple[int, int, int]
+"""Channels, height, width of an image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneOptions(AugmentationOptions):
+    """The size and kind of the encoder and the decoder."""
+
+    latent_dim: int = option(32, "Size of the latent vector.", min=1, max=4096)
+    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers (mlp).")
+    channels: tuple[int, ...] = option(
+        (32, 64, 128, 128), "Filters of the stride-2 convolutions.", parse=numbers, only_with={"arch": "conv"}
+    )
+    kernel_size: Literal[3, 4, 5] = option(4, "Kernel size of the convolutions.", only_with={"arch": "conv"})
+    hidden: tuple[int, ...] = option(
+        (512, 512), "Units of the hidden layers; 400 is one layer.", parse=numbers, only_with={"arch": "mlp"}
+    )
+
+
+def encoder(options: BackboneOptions, shape: Shape, out_features: int) -> nn.Module:
+    """Images (N, C, H, W) -> features (N, out_features)."""
+    if options.arch == "mlp":
+        return MLPEncoder(shape, out_features, options.hidden)
+    return ConvEncoder(shape, out_features, options.channels, kernel_size=options.kernel_size)
+
+
+def decoder(options: BackboneOptions, shape: Shape) -> Decoder:
+    """Codes (N, latent_dim) -> logits of pixels (N, C, H, W)."""
+    if options.arch == "mlp":
+        return MLPDecoder(shape, options.latent_dim, options.hidden)
+    return ConvDecoder(shape, options.latent_dim, options.channels, kernel_size=options.kernel_size)

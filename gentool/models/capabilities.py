@@ -1,0 +1,38 @@
+"""Which models of the table can do what, found out from their networks."""
+
+import functools
+
+import torch
+
+from gentool.models import MODELS, model_module
+from gentool.models.contract import Encodes, Generative, HasLikelihood
+
+SHAPE, CLASSES = (1, 16, 16), 2
+"""The networks that are asked are built for images of this shape, without memory."""
+
+ABILITIES = ("encodes", "has_likelihood", "is_conditional")
+
+
+def abilities(network: object) -> frozenset[str]:
+    """What a network can do, as names of `ABILITIES`."""
+    conditional = isinstance(network, Generative) and network.classes > 0
+    has = {
+        "encodes": isinstance(network, Encodes),
+        "has_likelihood": isinstance(network, HasLikelihood),
+        "is_conditional": conditional,
+    }
+    return frozenset(name for name, there in has.items() if there)
+
+
+@functools.cache
+def abilities_of(model: str) -> frozenset[str]:
+    """What a model of the table can do with its default options, on a labelled data set."""
+    module = model_module(model)
+    with torch.device("meta"):
+        return abilities(module.build(module.Options(), SHAPE, CLASSES))
+
+
+def models_that(ability: str) -> str:
+    """The models with an ability, in words: `cae, vae and lstm-ae`."""
+    names = [name for name in MODELS if ability in abilities_of(name)]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

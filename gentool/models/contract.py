@@ -1,0 +1,56 @@
+"""What a model offers, as protocols. A model's network is an `nn.Module` that satisfies `Generative`, and more of them
+where it can do more."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+
+@runtime_checkable
+class Generative(Protocol):
+    """Every model: it turns codes into images.
+
+    `latent_dim` is the size D of a code. `classes` is the number of classes of a conditional model, 0 for others.
+    `gaussian_prior` says that codes are drawn from N(0, I) in training, so that they lie near a sphere.
+    """
+
+    latent_dim: int
+    classes: int
+    gaussian_prior: bool
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes z (N, D) -> images (N, C, H, W) in [0, 1].
+
+        `labels` of a conditional model are classes (N,), or weights of the classes (N, K) that sum to 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Encodes(Protocol):
+    """Autoencoders."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] -> codes (N, D); the mean where a code is a distribution."""
+        ...
+
+
+@runtime_checkable
+class HasLikelihood(Protocol):
+    """Models with an approximate posterior and Bernoulli pixels, such as VAEs."""
+
+    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) in [0, 1] -> mean and log-variance of q(z | x), each (N, D), in f32."""
+        ...
+
+    def logits(self, z: Tensor) -> Tensor:
+        """Codes z (N, D) -> the logits of the pixels' means (N, C, H, W)."""
+        ...
+
+
+class HasSamplingOptions(Protocol):
+    """Models with options for sampling that are no training options: `SamplingOptions` in their file."""
+
+    def decode(self, z: Tensor, labels: Tensor | None, options: Any) -> Tensor:
+        """As `Generative.decode`, with the model's sampling options."""
+        ...

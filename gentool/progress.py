@@ -1,0 +1,35 @@
+"""What a long computation reports: how far it is, and notices in words. Nothing is shown unless a reporter shows it."""
+
+from collections.abc import Callable, Mapping
+
+
+class Reporter:
+    """Receives progress and notices. This one ignores them; `gentool.Terminal` shows them. Subclass it for your own.
+
+    Every function that takes long has a `reporter` argument, which is this one by default.
+    """
+
+    def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
+        """`done` of `total` steps of a task are done; `total` is None where it is unknown.
+
+        `detail` is one line about the steps so far, such as the losses of a training.
+        """
+
+    def notice(self, text: str) -> None:
+        """Something that the user should know, in one line."""
+
+    def epoch(self, row: Mapping[str, int | float]) -> None:
+        """An epoch of a training has ended; `row` is its row of metrics.csv."""
+
+    def task(self, name: str, total: int | None = None) -> Callable[[int], None]:
+        """`update(done)`, which reports the progress of one task."""
+        return lambda done: self.progress(name, done, total)
+
+
+SILENT = Reporter()
+"""The default reporter."""
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2,000 rows`: a number with its noun, for messages."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,106 @@
+"""Answers to single queries, in text or in pictures."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from gentool.engine.randomness import generator
+from gentool.errors import DataError, OptionError
+from gentool.seq2seq.handwriting import SIDE, Handwriting
+from gentool.seq2seq.network import Seq2Seq
+from gentool.seq2seq.task import BLANK, Task, symbols, written
+from gentool.seq2seq.training import answer
+
+QUERY = re.compile(r"\s*(\d+)\s*([-+*])\s*(\d+)\s*=?\s*")
+MAX_PIXELS = 2**26
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer: `text` as the network writes it, its probability, and its pictures (T, 1, 28, 28) if it draws."""
+
+    query: str
+    text: str
+    confidence: float
+    frames: Tensor | None
+
+
+def parse(text: str, task: Task) -> str:
+    """`81 + 24` as `81+24`. Raises OptionError for what is no query of this task."""
+    found = QUERY.fullmatch(text)
+    form = f"two numbers from 0 to {task.max_operand} and one of {' '.join(task.operators)} between them"
+    if found is None:
+        raise OptionError(f"{text!r}: not a query; expected {form}, such as 8{task.operators[0]}7")
+    a, operator, b = int(found[1]), found[2], int(found[3])
+    if operator not in task.operators or max(a, b) > task.max_operand:
+        raise OptionError(f"{text!r}: this model has only learnt {form}")
+    return f"{a}{operator}{b}"
+
+
+def solve_texts(
+    network: Seq2Seq, device: torch.device, texts: Sequence[str], handwriting: Handwriting | None, seed: int
+) -> list[Answer]:
+    """Answers to queries in text, which are drawn in this handwriting where it is given."""
+    queries = [parse(text, network.task) for text in texts]
+    ids = symbols(queries, network.task.query_length)
+    frames = None if handwriting is None else handwriting.draw(ids, generator(seed, "solve"))
+    return _answers(network, device, queries, ids, frames)
+
+
+def solve_pictures(network: Seq2Seq, device: torch.device, paths: Sequence[Path]) -> list[Answer]:
+    """Answers to queries in pictures: strips of square symbols, or folders with one picture per symbol.
+
+    Raises DataError for what is no picture of a query.
+    """
+    frames = torch.stack([_frames(path, network.task.query_length) for path in paths])
+    ids = torch.full(frames.shape[:2], BLANK)
+    return _answers(network, device, [str(path) for path in paths], ids, frames)
+
+
+def _answers(
+    network: Seq2Seq, device: torch.device, names: Sequence[str], ids: Tensor, frames: Tensor | None
+) -> list[Answer]:
+    answered = answer(network, ids.to(device), None if frames is None else frames.to(device))
+    drawn: Sequence[Tensor | None] = [None] * len(names) if answered.frames is None else list(answered.frames.cpu())
+    texts = [text.rstrip() for text in written(answered.ids)]
+    return [Answer(*row) for row in zip(names, texts, answered.confidence.tolist(), drawn, strict=True)]
+
+
+def _frames(path: Path, length: int) -> Tensor:
+    """The pictures of the symbols of a strip, or of a folder by name, (L, 1, 28, 28), with blanks at the end."""
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not 3 <= len(files) <= length:
+            raise DataError(f"{path}: {len(files)} files; a query has 3 to {length} symbols, one picture each")
+        cells = [_grey(file).resize((SIDE, SIDE), Image.Resampling.BOX) for file in files]
+    else:
+        strip = _grey(path)
+        count = round(strip.width / strip.height)
+        if not 3 <= count <= length:
+            raise DataError(
+                f"{path}: {strip.width}x{strip.height} is a strip of {count} square symbols; a query has 3 to {length}"
+            )
+        strip = strip.resize((SIDE * count, SIDE), Image.Resampling.BOX)
+        cells = [strip.crop((SIDE * place, 0, SIDE * (place + 1), SIDE)) for place in range(count)]
+    pixels = torch.stack([torch.from_numpy(np.asarray(cell, np.float32)) for cell in cells])[:, None] / 255
+    if pixels.median() > 0.5:
+        pixels = 1 - pixels  # dark ink on light paper
+    return torch.cat([pixels, torch.zeros(length - len(pixels), 1, SIDE, SIDE)])
+
+
+def _grey(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise DataError(f"{path}: {picture.width}x{picture.height} is too large for a query")
+            return picture.convert("L")
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: not a picture") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from None

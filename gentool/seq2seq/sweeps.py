@@ -1,0 +1,298 @@
+"""Sweeps: every combination of option values, a run for each, one table and one plot. A finished run is never trained
+twice."""
+
+import hashlib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from gentool.engine.context import stop_signals
+from gentool.engine.folder import RESULT
+from gentool.errors import CheckpointError, GentoolError, OptionError, Stopped
+from gentool.figures.error_bars import error_bars
+from gentool.files import write_json, write_text
+from gentool.options import field_types, flag, suggestion, unwrap_optional
+from gentool.progress import SILENT, Reporter, counted
+from gentool.seq2seq.options import Options, options_class
+from gentool.tables import Table, mean_and_sd
+
+SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
+SCORE_NAMES = (*(name.removeprefix("test_") for name in SCORES), "seconds")
+PLAN = "sweep.json"
+MAX_RUNS = 10_000
+MAX_NAME = 120
+"""The length of a run's folder name; a longer one ends in a digest."""
+
+
+def values_of(text: str, kind: type) -> list[Any]:
+    """`0.1:0.9:0.1` (both ends included), `1:5`, `a,b,c` or one value, as values of a type. Raises ValueError."""
+    parts = text.split(":")
+    if kind in (int, float) and len(parts) in (2, 3):
+        try:
+            low, high, step = Decimal(parts[0]), Decimal(parts[1]), Decimal(parts[2] if len(parts) == 3 else "1")
+        except InvalidOperation:
+            raise ValueError("expected FIRST:LAST:STEP, such as 0.1:0.9:0.1") from None
+        if step <= 0 or high < low:
+            raise ValueError("expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0")
+        return [kind(low + step * number) for number in range(int((high - low) / step) + 1)]
+    if kind is bool:
+        words = {"yes": True, "no": False}
+        if not set(text.split(",")) <= set(words):
+            raise ValueError("expected yes, no or yes,no")
+        return [words[word] for word in text.split(",")]
+    try:
+        return [kind(part) if kind in (int, float) else part for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"expected values of type {kind.__name__} with commas, or FIRST:LAST:STEP") from None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a sweep: the values of the options that vary, and its seed."""
+
+    values: Mapping[str, Any]
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        parts = [f"{name.replace('_', '-')}={value}" for name, value in self.values.items()]
+        name = ",".join([*parts, f"seed={self.seed}"]).replace("/", "_")
+        if len(name) <= MAX_NAME:
+            return name
+        return f"{name[: MAX_NAME - 9]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The results of a sweep: `runs` has a row per run, `table` one per combination, with means and deviations."""
+
+    runs: Table
+
+    @property
+    def options(self) -> list[str]:
+        """The options that were given."""
+        return [name for name in self.runs.columns if name not in (*SCORE_NAMES, "seed")]
+
+    @property
+    def table(self) -> Table:
+        """A row per combination of options: the number of runs, mean and sample standard deviation of every score."""
+        means = mean_and_sd(self.runs.rows, by=self.options, leave_out=("seed",))
+        counts = [sum(all(run[name] == row[name] for name in self.options) for run in self.runs) for row in means]
+        rows = []
+        for row, count in zip(means, counts, strict=True):
+            scores = {name: row[name] for name in row if name not in self.options}
+            rows.append({name: row[name] for name in self.options} | {"runs": count} | scores)
+        return Table(rows)
+
+    def markdown(self) -> Iterator[str]:
+        """The table as lines of Markdown, with mean ± sd in one cell and accuracies in percent."""
+        table = self.table
+        if not len(table):
+            return
+        columns = [name for name in table.columns if not name.endswith("_sd")]
+        yield "| " + " | ".join(name.replace("_", " ") for name in columns) + " |"
+        yield "|" + " --- |" * len(columns)
+        for row in table:
+            yield "| " + " | ".join(_cell(name, row) for name in columns) + " |"
+
+    def save(self, folder: Path | str) -> Path:
+        """Write runs.csv, sweep.csv, table.md and sweep.png into a folder, which is returned."""
+        folder, table = Path(folder), self.table
+        if not len(self.runs):
+            return folder
+        self.runs.to_csv(folder / "runs.csv")
+        table.to_csv(folder / "sweep.csv")
+        write_text(folder / "table.md", "\n".join(self.markdown()) + "\n")
+        varied = [name for name in self.options if len(set(table[name])) > 1]
+        if varied:
+            self._plot(varied, folder / "sweep.png")
+        return folder
+
+    def _plot(self, varied: Sequence[str], path: Path) -> None:
+        """The main score against the first option that varies, a line per combination of the others."""
+        score = "mse" if "mse" in self.table.columns else "exact_match"
+        series: dict[str, list[tuple[Any, float, float]]] = {}
+        for row in self.table:
+            name = ", ".join(f"{option.replace('_', ' ')} {row[option]}" for option in varied[1:])
+            point = (row[varied[0]], row[score], row.get(f"{score}_sd", float("nan")))
+            series.setdefault(name, []).append(point)
+        y = f"{score.replace('_', ' ')} on held-out queries"
+        error_bars(series, path, x=varied[0].replace("_", " "), y=y)
+
+
+def sweep(
+    task: str,
+    values: Mapping[str, str | int | float],
+    *,
+    out: Path | str,
+    repeats: int = 1,
+    seed: int = 0,
+    jobs: int = 1,
+    overwrite: bool = False,
+    reporter: Reporter = SILENT,
+) -> Sweep:
+    """Train every combination of option values, in runs under the folder `out`, and write its tables and plot.
+
+    Args:
+        values: Option to its values: `0.1:0.9:0.1` with both ends included, `1:5`, `16,32`, or one value.
+        repeats: Runs per combination, with the seeds `seed`, `seed` + 1, ...
+        jobs: Runs at a time, each in a process with its share of the CPU cores.
+        overwrite: Start again in a folder that holds a sweep.
+
+    Raises OptionError for values that a run would refuse, Stopped when asked to stop; the same call continues then.
+    """
+    cells = cells_of(options_class(task), values, seed, repeats)
+    folder = Path(out)
+    begin(folder, {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}, cells, overwrite)
+    reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time")
+    run_all(cells, Workers(task, folder, jobs, overwrite), jobs, reporter)
+    done = finished(cells, folder)
+    done.save(folder)
+    return done
+
+
+def cells_of(kind: type[Options], values: Mapping[str, str | int | float], seed: int, repeats: int) -> list[Cell]:
+    """The product of the options' values, times the seeds. Raises OptionError for what a run would refuse."""
+    types = field_types(kind)
+    lists = {}
+    for name, value in values.items():
+        if name not in types:
+            raise OptionError(f"{name!r} is not an option of {kind.task}.{suggestion(name, types)}")
+        text, plain = str(value), unwrap_optional(types[name])[0]
+        try:
+            lists[name] = values_of(text, plain if isinstance(plain, type) else str)
+        except ValueError as error:
+            raise OptionError(f"{flag(name)}: {text!r}: {error}") from None
+    made = [Cell(dict(zip(lists, chosen, strict=True)), seed + repeat)
+            for chosen in itertools.product(*lists.values()) for repeat in range(repeats)]  # fmt: skip
+    if len(made) > MAX_RUNS:
+        raise OptionError(f"{len(made):,} runs are more than the {MAX_RUNS:,} of one sweep")
+    for cell in made:
+        kind(**cell.values, seed=cell.seed)
+    return made
+
+
+def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrite: bool) -> None:
+    """Write sweep.json. Raises OptionError where the folder holds something else, CheckpointError for a damaged one."""
+    file = folder / PLAN
+    if file.is_file() and not overwrite:
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+            same = before["task"] == plan["task"] and set(before["options"]) == set(plan["options"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{file}: damaged; give --overwrite to start again, or another --out") from error
+        if not same:
+            raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
+    elif folder.exists() and any(folder.iterdir()) and not file.is_file():
+        raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
+    if overwrite:
+        for cell in cells:
+            (folder / cell.name / RESULT).unlink(missing_ok=True)
+    write_json(file, plan)
+
+
+def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
+    """The command that trains one cell."""
+    words = [sys.executable, "-m", "gentool", "seq2seq", "train", task, "--quiet", "--out", str(folder)]
+    for name, value in {**cell.values, "seed": cell.seed}.items():
+        if isinstance(value, bool):
+            words.append(flag(name) if value else flag(name).replace("--", "--no-", 1))
+        else:
+            words += [flag(name), str(value)]
+    return [*words, "--overwrite"] if overwrite else words
+
+
+class Workers:
+    """Trainings in processes of their own, each with its share of the cores."""
+
+    def __init__(self, task: str, folder: Path, jobs: int, overwrite: bool = False) -> None:
+        self.task, self.folder, self.overwrite = task, folder, overwrite
+        self.stopped = Event()
+        self.running: set[subprocess.Popen[str]] = set()
+        threads = max(1, (os.cpu_count() or 1) // jobs)
+        self.environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
+
+    def train(self, cell: Cell) -> None:
+        """Train one cell to its end. Raises GentoolError when it fails; does nothing after `stop`."""
+        if self.stopped.is_set():
+            return
+        words = command(self.task, cell, self.folder / cell.name, self.overwrite)
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(words, env=self.environment, **quiet) as process:  # type: ignore[call-overload]
+            self.running.add(process)
+            errors = process.communicate()[1].strip().splitlines()
+            self.running.discard(process)
+        if process.returncode and not self.stopped.is_set():
+            last = errors[-1] if errors else ""
+            raise GentoolError(f"{cell.name}: ended with exit code {process.returncode}: {last}")
+
+    def stop(self) -> None:
+        """Let the runs under way save and end, and start no other."""
+        self.stopped.set()
+        for process in list(self.running):
+            process.terminate()
+
+
+def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Reporter = SILENT) -> None:
+    """Train what is not finished, `jobs` at a time; the tables grow as runs end.
+
+    Ctrl-C or SIGTERM lets the runs under way save; they continue when the sweep is started again. Raises Stopped then,
+    and GentoolError when a run fails.
+    """
+    todo = [cell for cell in cells if not is_done(cell, workers.folder)]
+    started = time.monotonic()
+    with stop_signals() as stop, ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(workers.train, cell): cell for cell in todo}
+        try:
+            while waiting:
+                for future in wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                    cell = waiting.pop(future)
+                    future.result()
+                    done = len(cells) - len(waiting)
+                    left = (time.monotonic() - started) / (len(todo) - len(waiting)) * len(waiting)
+                    reporter.progress("runs", done, len(cells))
+                    reporter.notice(f"{done} of {len(cells)}: {cell.name}; about {left / 60:.0f} min left")
+                    finished(cells, workers.folder).save(workers.folder)
+                if stop.wanted:
+                    message = f"stopped with {counted(len(waiting), 'run')} to do; the same command continues"
+                    raise Stopped(f"{workers.folder}: {message}")
+        finally:
+            workers.stop()
+
+
+def is_done(cell: Cell, folder: Path) -> bool:
+    """Whether a cell's run has ended."""
+    return (folder / cell.name / RESULT).is_file()
+
+
+def finished(cells: Sequence[Cell], folder: Path) -> Sweep:
+    """The runs that have ended: options, seed, scores, seconds."""
+    rows = []
+    for cell in cells:
+        if is_done(cell, folder):
+            result = json.loads((folder / cell.name / RESULT).read_text(encoding="utf-8"))
+            scores = {name.removeprefix("test_"): result[name] for name in SCORES if name in result}
+            rows.append({**cell.values, "seed": cell.seed, **scores, "seconds": result["seconds"]})
+    return Sweep(Table(rows))
+
+
+def _cell(name: str, row: Mapping[str, Any]) -> str:
+    value, sd = row[name], row.get(f"{name}_sd")
+    if name not in SCORE_NAMES:
+        return str(value)
+    percent = name not in ("mse", "seconds")
+    shape = "{:.2f}" if percent else "{:.1f}" if name == "seconds" else "{:.4f}"
+    scale = 100 if percent else 1
+    text = shape.format(scale * value) + (" %" if percent else "")
+    return text if sd is None else f"{text} ± {shape.format(scale * sd)}"

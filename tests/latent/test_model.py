@@ -1,0 +1,92 @@
+"""A trained model in Python: loading, saving, training, and what its methods promise."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from gentool.data.load import load_data
+from gentool.errors import CheckpointError, OptionError
+from gentool.latent.model import Model, load, train
+
+
+def test_a_saved_model_is_the_same_model(runs: Path, tmp_path: Path) -> None:
+    vae = load(runs / "vae", device="cpu")
+    assert vae.path == runs / "vae" / "model.pt"
+    assert [row["epoch"] for row in vae.history] == [1]
+    again = load(vae.save(tmp_path / "copy.pt"), device="cpu")
+    assert torch.equal(again.sample(3, seed=2), vae.sample(3, seed=2))
+    assert (
+        repr(again) == repr(vae) == f"<vae trained on digits: {vae.parameters:,} parameters, 1x8x8 images, 4 latents>"
+    )
+    assert len(again.history) == 0
+    with pytest.raises(CheckpointError, match=r"copy\.pt: holds a vae, not a gan; give `vae` as the model"):
+        Model.load(tmp_path / "copy.pt", name="gan")
+
+
+def test_abilities_are_those_of_the_network(runs: Path) -> None:
+    models = {name: load(runs / name, device="cpu") for name in ("cae", "vae", "lstm-ae", "gan", "cgan")}
+    assert [name for name, model in models.items() if model.encodes] == ["cae", "vae", "lstm-ae"]
+    assert [name for name, model in models.items() if model.has_likelihood] == ["vae"]
+    assert [name for name, model in models.items() if model.is_conditional] == ["cgan"]
+    assert models["cgan"].classes == tuple("0123456789")
+    assert models["gan"].classes == ()
+    x = torch.zeros(1, 1, 8, 8)
+    with pytest.raises(OptionError, match=r"a gan has no encoder .*\(models with one: cae, vae and lstm-ae\)"):
+        models["gan"].reconstruct(x)
+    with pytest.raises(OptionError, match=r"a cae has no likelihood \(models with one: vae\)"):
+        models["cae"].posterior(x)
+    with pytest.raises(OptionError, match=r"a vae is not conditional \(conditional models: cgan\)"):
+        models["vae"].sample(3, labels=1)
+    with pytest.raises(OptionError, match="a vae has no sampling options"):
+        models["vae"].with_sampling(steps=3)
+
+
+def test_the_untrained_model_differs_in_its_weights_alone(runs: Path) -> None:
+    vae = load(runs / "vae", device="cpu")
+    state = torch.get_rng_state()
+    fresh = vae.untrained()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert repr(fresh) == repr(vae)
+    assert not torch.equal(fresh.sample(2), vae.sample(2))
+    assert torch.equal(fresh.sample(2), vae.untrained().sample(2))
+
+
+def test_interpolation_ends_at_what_was_given(runs: Path) -> None:
+    vae, gan = load(runs / "vae", device="cpu"), load(runs / "gan", device="cpu")
+    x = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    images = vae.interpolate(x[0], x[1], 5)
+    assert images.shape == (5, 1, 8, 8)
+    assert torch.allclose(images[[0, -1]], vae.reconstruct(x), atol=1e-6)
+    z = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(gan.interpolate(z[0], z[1], 3)[[0, -1]], gan.decode(z), atol=1e-6)
+    assert torch.allclose(gan.interpolate(z[0], z[1], 3, method="linear")[1], gan.decode(z.mean(0)[None])[0], atol=1e-6)
+    cgan = load(runs / "cgan", device="cpu")
+    assert torch.allclose(
+        cgan.interpolate(z[0], z[1], 3, label=7)[0], cgan.decode(z, torch.tensor([7, 7]))[0], atol=1e-6
+    )
+
+
+def test_training_in_memory_gives_the_model_that_a_run_saves(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"channels": (4, 8), "latent_dim": 2, "steps": 3, "device": "cpu"}
+    cae = train("cae", "digits", **options)
+    assert cae.path is None
+    assert [row["step"] for row in cae.history] == [3]
+    saved = train("cae", "digits", out=tmp_path / "run", **options)
+    assert saved.path == tmp_path / "run" / "model.pt"
+    assert torch.equal(cae.sample(4), saved.sample(4))
+    finished = train("cae", "digits", out=tmp_path / "run", **options)
+    assert torch.equal(finished.sample(4), saved.sample(4))
+    with pytest.raises(OptionError, match=r"no model 'vea'; .*Did you mean 'vae'"):
+        train("vea", "digits")
+
+
+@pytest.mark.parametrize("name", ["cae", "vae", "gan"])
+def test_a_trained_model_computes_what_the_loaded_one_does(tmp_path: Path, name: str) -> None:
+    x = load_data("digits").test.images
+    trained = train(name, "digits", steps=3, out=tmp_path / "run", device="cpu")
+    loaded = load(tmp_path / "run", device="cpu")
+    assert torch.equal(trained.sample(30), loaded.sample(30))
+    if trained.encodes:
+        assert torch.equal(trained.encode(x), loaded.encode(x))

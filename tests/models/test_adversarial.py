@@ -1,0 +1,151 @@
+"""The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import gentool
+from gentool.engine.checkpoint import digest
+from gentool.engine.run import Run
+from gentool.models.adversarial import GP_WEIGHT, NORM_BATCHES, R1_EVERY, refresh_batch_norm
+
+TINY = {"width": 16, "latent_dim": 8, "batch_size": 64, "device": "cpu", "amp": "off"}
+Update = dict[str, Any]
+
+
+@pytest.fixture
+def updates(monkeypatch: pytest.MonkeyPatch) -> list[Update]:
+    """One entry per update of a network: its name, the loss, and digests of both networks before and after."""
+    seen: list[Update] = []
+    descend = Run.descend
+
+    def watched(run: Run, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
+        names = ("generator", "discriminator")
+        before = {name: digest(run.parts[name].state_dict()) for name in names}
+        descend(run, optimizer, loss, clip=clip)
+        of = next(name for name in names if optimizer is run.parts[f"{name}_adam"])
+        after = {name: digest(run.parts[name].state_dict()) for name in names}
+        seen.append({"of": of, "step": run.step, "loss": loss.item(), "before": before, "after": after})
+
+    monkeypatch.setattr(Run, "descend", watched)
+    return seen
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
+    """The losses of every update."""
+    seen: list[dict[str, float]] = []
+    record = Run.record
+
+    def watched(run: Run, terms: Mapping[str, Tensor]) -> None:
+        seen.append({name: value.item() for name, value in terms.items()})
+        record(run, terms)
+
+    monkeypatch.setattr(Run, "record", watched)
+    return seen
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+@pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
+def test_each_update_changes_its_own_network_only(updates: list[Update], model: str, loss: str) -> None:
+    gentool.train(model, "digits", loss=loss, norm="none", steps=3, **TINY)
+    assert [update["of"] for update in updates] == ["discriminator", "generator"] * 3
+    for update in updates:
+        changed = {name for name, state in update["before"].items() if update["after"][name] != state}
+        assert changed == {update["of"]}
+    # Nor do the forward passes between the updates change the discriminator, whose layers have no statistics.
+    for now, after in pairwise(updates):
+        assert now["after"]["discriminator"] == after["before"]["discriminator"]
+
+
+@pytest.mark.parametrize("critic_steps", [1, 3])
+def test_critic_steps_are_discriminator_updates_per_generator_update(
+    updates: list[Update], records: list[dict[str, float]], critic_steps: int
+) -> None:
+    gentool.train("gan", "digits", critic_steps=critic_steps, steps=9, **TINY)
+    once = ["discriminator"] * critic_steps + ["generator"]
+    assert [update["of"] for update in updates] == once * (9 // critic_steps)
+    assert ["generator" in losses for losses in records] == ([False] * (critic_steps - 1) + [True]) * (
+        9 // critic_steps
+    )
+
+
+def test_r1_enters_every_16th_update_with_16_times_its_weight(
+    updates: list[Update], records: list[dict[str, float]]
+) -> None:
+    gentool.train("gan", "digits", r1=0.3, steps=35, **TINY)
+    assert [step for step, losses in enumerate(records) if "r1" in losses] == [0, 16, 32]
+    assert R1_EVERY == 16
+    losses_of = {update["step"]: update["loss"] for update in updates if update["of"] == "discriminator"}
+    for step, losses in enumerate(records):
+        expected = losses["discriminator"] + 0.5 * 0.3 * 16 * losses.get("r1", 0.0)
+        assert losses_of[step] == pytest.approx(expected, rel=1e-6)
+    assert records[16]["r1"] > 0
+
+
+def test_without_a_weight_there_is_no_r1(records: list[dict[str, float]]) -> None:
+    gentool.train("gan", "digits", r1=0, steps=17, **TINY)
+    assert not any("r1" in losses for losses in records)
+
+
+def test_the_gradient_penalty_enters_every_update(updates: list[Update], records: list[dict[str, float]]) -> None:
+    gentool.train("gan", "digits", loss="wgan-gp", steps=3, **TINY)
+    losses_of = {update["step"]: update["loss"] for update in updates if update["of"] == "discriminator"}
+    for step, losses in enumerate(records):
+        assert losses_of[step] == pytest.approx(losses["discriminator"] + GP_WEIGHT * losses["gradient_penalty"])
+        assert "discriminator_accuracy" not in losses, "logits of wgan-gp have no threshold"
+
+
+def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_the_averaged_generator_has_batch_norm_statistics_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    """They are the means over fixed batches of noise, for the averaged weights; the trained network keeps its own."""
+    passes: list[tuple[Tensor, Tensor]] = []
+    trained: list[nn.Module] = []
+
+    def watched(network: nn.Module, run: Run, options: Any, classes: int) -> None:
+        def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            x = inputs[0]
+            passes.append((x.mean((0, 2, 3)), x.transpose(0, 1).flatten(1).var(1)))
+
+        passes.clear()
+        state = digest(run.parts["generator"].state_dict())
+        hook = batch_norms(network)[0].register_forward_pre_hook(keep)
+        refresh_batch_norm(network, run, options, classes)
+        hook.remove()
+        assert digest(run.parts["generator"].state_dict()) == state
+        trained.append(run.parts["generator"])
+
+    monkeypatch.setattr("gentool.models.adversarial.refresh_batch_norm", watched)
+    network = gentool.train(model, "digits", steps=20, **TINY).network
+    assert len(passes) == NORM_BATCHES
+    norm = batch_norms(network)[0]
+    torch.testing.assert_close(norm.running_mean, torch.stack([mean for mean, _ in passes]).mean(0))
+    torch.testing.assert_close(norm.running_var, torch.stack([variance for _, variance in passes]).mean(0))
+    assert not torch.equal(norm.running_mean, batch_norms(trained[-1])[0].running_mean)
+
+
+def test_the_generator_learns_through_a_discriminator_that_gets_no_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frozen: list[bool] = []
+    descend = Run.descend
+
+    def watched(run: Run, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
+        wanted = {weight.requires_grad for weight in run.parts["discriminator"].parameters()}
+        assert len(wanted) == 1
+        frozen.append(optimizer is run.parts["generator_adam"] and not wanted.pop())
+        descend(run, optimizer, loss, clip=clip)
+
+    monkeypatch.setattr(Run, "descend", watched)
+    gentool.train("gan", "digits", steps=2, **TINY)
+    assert frozen == [False, True, False, True]

@@ -1,0 +1,65 @@
+"""The loss of the VAE: the ramp of the KL weight, and its default by the number of pixel values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import gentool
+from gentool.engine.run import Run
+from gentool.models.vae import Options, kl_weight, ramp
+
+TINY = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "batch_size": 256, "device": "cpu", "amp": "off"}
+
+
+@pytest.fixture
+def weights(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The weight of the KL term at each update: (loss - reconstruction) / kl."""
+    seen: list[float] = []
+    record = Run.record
+
+    def watched(run: Run, terms: Mapping[str, Tensor]) -> None:
+        exact = {name: value.double() for name, value in terms.items()}
+        seen.append(((exact["loss"] - exact["reconstruction"]) / exact["kl"]).item())
+        record(run, terms)
+
+    monkeypatch.setattr(Run, "record", watched)
+    return seen
+
+
+@pytest.mark.parametrize(("settings", "beta"), [({}, 1.0), ({"beta": 4.0}, 4.0), ({"beta": 0.0}, 0.0)])
+def test_the_kl_weight_rises_linearly_over_the_warm_up(
+    weights: list[float], settings: dict[str, Any], beta: float
+) -> None:
+    gentool.train("vae", "digits", epochs=3, kl_warmup=2, **settings, **TINY)
+    steps = 1527 // 256
+    expected = [beta * min(1, (step + 1) / (2 * steps)) for step in range(3 * steps)]
+    assert weights == pytest.approx(expected, abs=3e-3 * max(beta, 1))
+
+
+def test_without_warm_up_the_weight_is_whole_from_the_start(weights: list[float]) -> None:
+    gentool.train("vae", "digits", steps=2, kl_warmup=0, **TINY)
+    assert weights == pytest.approx([1, 1], abs=3e-3)
+
+
+def test_the_ramp() -> None:
+    assert [ramp(step, 4) for step in range(6)] == [0.25, 0.5, 0.75, 1, 1, 1]
+    assert ramp(0, 0) == 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "weight"),
+    [((1, 8, 8), 1), ((1, 28, 28), 1), ((1, 32, 32), 1), ((3, 24, 24), 1728 / 1024), ((3, 64, 64), 12)],
+    ids=str,
+)
+def test_the_default_weight_grows_with_the_pixel_values(shape: tuple[int, int, int], weight: float) -> None:
+    assert kl_weight(Options(), shape) == weight
+    assert kl_weight(Options(beta=2.5), shape) == 2.5
+
+
+def test_the_loss_on_large_images_has_the_larger_weight(weights: list[float]) -> None:
+    images = torch.rand(40, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    gentool.train("vae", gentool.load_data(images), steps=1, kl_warmup=0, **(TINY | {"batch_size": 8}))
+    assert weights == pytest.approx([1728 / 1024], abs=5e-3)
