@@ -19,7 +19,7 @@ lint: $(VENV)/.installed-dev  ## style, format and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(VENV)/.installed-dev  ## mend style and format
+format: $(VENV)/.installed-dev  ## fix style and format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

@@ -5,7 +5,7 @@ Raised where the fact is known: what, where, and the next step to take. Only `ge
 
 
 class GentoolError(Exception):
-    """Something a user can mend; the message is one clear line."""
+    """An error that a user can fix; the message is one clear line."""
 
     exit_code = 1
 
@@ -35,6 +35,6 @@ class Diverged(GentoolError):
 
 
 class Stopped(GentoolError):
-    """The run was asked to stop; its state is saved and the same command goes on."""
+    """The run was asked to stop; its state is saved, and the same command continues from there."""
 
     exit_code = 75

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside the target, flushed to the disk, renamed."""
+"""Write files completely or not at all: beside the target, flushed to the disk, renamed."""
 
 import csv
 import io
@@ -41,13 +41,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """The text as UTF-8, whole or not at all."""
+    """Write a text as UTF-8, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
-    """The rows as CSV under `columns`, by default those of all rows in order of appearance, whole or not at all."""
+    """Write rows as CSV, completely or not at all; by default the columns of all rows in order of appearance."""
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row) if columns is None else columns)
     text = io.StringIO()
@@ -58,5 +58,5 @@ def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[s
 
 
 def write_json(path: Path, value: Any) -> None:
-    """The value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, completely or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")

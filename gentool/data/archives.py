@@ -38,7 +38,7 @@ def _too_large(size: int, packed: int | None) -> str | None:
 
 
 def read_zip(path: Path) -> Raw:
-    """The files of a zip archive as images. Raises DataError when it is no whole archive."""
+    """The files of a zip archive as images. Raises DataError when the archive is damaged."""
     try:
         archive = zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
@@ -83,9 +83,9 @@ def read_zip(path: Path) -> Raw:
 
 
 def read_tar(path: Path) -> Raw:
-    """The files of a tar archive, packed or not, as images. Raises DataError when it is no whole archive.
+    """The files of a tar archive, compressed or not, as images. Raises DataError when the archive is damaged.
 
-    A packed tar can only be read from its beginning, so its files are kept in memory as they are.
+    A compressed tar can only be read from the start, so its files are kept in memory.
     """
     contents: dict[str, bytes] = {}
     skipped: list[Skipped] = []
@@ -96,9 +96,9 @@ def read_tar(path: Path) -> Raw:
                 if member.isdir():
                     continue
                 passed += member.size
-                if passed > LARGEST_TOTAL:  # what is passed over is unpacked too: stop before this one
+                if passed > LARGEST_TOTAL:  # skipped members are decompressed too: stop here
                     skipped.append(
-                        Skipped(legible(member.name), "the archive unpacks to too much; from here on it is not read")
+                        Skipped(legible(member.name), "the archive unpacks to too much; the rest is not read")
                     )
                     break
                 reason = _unsafe(member.name) or _too_large(member.size, None)
@@ -118,7 +118,7 @@ def read_tar(path: Path) -> Raw:
                 else:
                     skipped.append(Skipped(legible(member.name), reason))
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"{path}: not a whole tar archive ({error}); fetch it again") from None
+        raise DataError(f"{path}: not a complete tar archive ({error}); fetch it again") from None
     names = sorted(contents)
     return Raw(
         kind="tar archive",

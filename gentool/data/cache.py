@@ -18,7 +18,7 @@ from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
 
 PREPARATION = 1
-"""Counted up whenever the same source and options give other pixels or splits, so that old folders are left aside."""
+"""Raised whenever the same source and options give other pixels or splits, so that older folders are not used."""
 
 
 def cache_folder() -> Path:
@@ -37,7 +37,7 @@ def downloads_folder(name: str) -> Path:
 
 
 def stamp(path: Path) -> str:
-    """What tells a source apart from its changed self: names, sizes and times of its files."""
+    """A digest of the names, sizes and times of a source's files: another one when they change."""
     digest = hashlib.sha256()
     if path.is_dir():
         for place, inner, files in os.walk(path):
@@ -59,7 +59,7 @@ def _add(digest: Any, path: Path, root: Path) -> None:
 
 
 def key(name: str, options: PrepareOptions, source_stamp: str = "") -> str:
-    """A short text that differs when name, options (but for the source's place) or stamp differ."""
+    """A short text that differs when the name, the options (except for the source) or the stamp differ."""
     settings = {field: value for field, value in options.to_json().items() if field != "source"}
     content = json.dumps([PREPARATION, name, settings, source_stamp], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -20,7 +20,7 @@ class Entry:
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
     installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
-    paintings, which mirrored or framed a little differently are as likely, so that training may show them so.
+    paintings, which training may mirror and crop at random.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Entry:
     photographic: bool = False
 
     def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
-        """What the source holds. Raises DataError when it is not at hand."""
+        """What the source holds. Raises DataError when it is not there."""
         if options.count is not None and (self.origin != "generated" or options.source is not None):
             raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
         module = importlib.import_module(f"gentool.data.sources.{self.module}")

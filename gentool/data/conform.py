@@ -1,4 +1,4 @@
-"""Pixels of any size brought to the one size of the prepared set."""
+"""Resize and crop images to the size of the prepared set."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ def conform(
     if crop == "center":
         part = min(width / size[0], height / size[1])
         across, down = size[0] * part, size[1] * part
-        # Rounding may take an edge of the box a hair outside the image.
+        # Rounding may put an edge of the box slightly outside the image.
         left, top = max(0.0, (width - across) / 2), max(0.0, (height - down) / 2)
         box = (left, top, min(width, left + across), min(height, top + down))
         return resize(pixels, size, box, resample, pixel_art)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gentool.data.raw import Pixels
 
-# Formats that run another program, or that Pillow can only name: never opened.
+# Formats that run another program, or that Pillow recognises but cannot read.
 _NOT_OPENED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _GREY = {"1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", "LA", "La"}
 _SIDEWAYS = {5, 6, 7, 8}
@@ -28,7 +28,7 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """What is known of an image file before its pixels are read. Width and height are those after EXIF rotation."""
+    """What the header of an image file says. Width and height are those after EXIF rotation."""
 
     width: int
     height: int
@@ -58,7 +58,7 @@ def pillow_warnings() -> Iterator[None]:
 
 @contextmanager
 def _reasons() -> Iterator[None]:
-    """Turns whatever a broken or hostile file makes Pillow raise into a reason."""
+    """Turn whatever Pillow raises for a damaged file into a reason."""
     try:
         yield
     except Unreadable:
@@ -138,7 +138,7 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         scale = 255 / 65535
         known = low >= 0 and high <= 65535
     if not known:
-        raise Unreadable(f"grey values from {low:g} to {high:g}: of no known range")
+        raise Unreadable(f"grey values from {low:g} to {high:g}, outside every known range")
     return Image.fromarray(np.rint(values * scale).astype(np.uint8))
 
 

@@ -16,7 +16,7 @@ from gentool.errors import DataError, OptionError
 
 def read_path(path: Path, options: PrepareOptions) -> Raw:
     """The pictures at a path. Raises DataError when there is nothing of a known kind, OptionError for `--tile` or
-    `--count` where they mean nothing."""
+    `--count` where they have no effect."""
     if options.count is not None:
         raise OptionError(f"--count: only generated data sets take it, {path} is read")
     if not path.exists():

@@ -1,4 +1,4 @@
-"""A folder of images, and what the folders in the names of files mean."""
+"""A folder of images, and the labels and splits that its sub-folders give."""
 
 import os
 import stat
@@ -23,13 +23,13 @@ def legible(name: str) -> str:
 
 
 def of_the_system(name: str) -> bool:
-    """Whether a file is nobody's picture: hidden, or left by the file manager (.DS_Store, Thumbs.db, __MACOSX)."""
+    """Whether a file is hidden, or was left by the system (.DS_Store, Thumbs.db, __MACOSX)."""
     return any(part.startswith(".") or part.lower() in _OF_THE_SYSTEM for part in PurePosixPath(name).parts)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What the folders around the images say."""
+    """The labels and splits that sub-folders give."""
 
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...]
@@ -40,8 +40,8 @@ class Meaning:
 def meaning_of_folders(names: Sequence[str]) -> Meaning:
     """Class labels and splits from the folders in the names of the images (with `/`).
 
-    Folders that hold everything are passed over. If the next folders are train, val or test, they are the splits. Then,
-    if every image lies in a folder and there are at least two, they are the classes.
+    A folder that contains all images is ignored. If the folders below it are train, val or test, they are the splits.
+    Then, if every image is in a sub-folder and there are at least two of them, they are the classes.
     """
     folders = [PurePosixPath(name).parts[:-1] for name in names]
     folders = _without_common(folders)
@@ -76,7 +76,7 @@ def _without_common(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
     """The names (with `/`, sorted) of the regular files below a folder, what is skipped, and how many are ignored.
 
-    Links to files are read; links to folders are not followed, so that nothing is read twice or for ever.
+    Links to files are read; links to folders are not followed, so that nothing is read twice, or endlessly.
     """
     names: list[str] = []
     skipped: list[Skipped] = []

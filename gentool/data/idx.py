@@ -1,4 +1,4 @@
-"""The IDX format of MNIST and its kin: http://yann.lecun.com/exdb/mnist/."""
+"""The IDX format of MNIST and similar data sets: http://yann.lecun.com/exdb/mnist/."""
 
 import gzip
 import math
@@ -18,7 +18,7 @@ _LARGEST = 8 * 2**30
 
 
 def read_idx(path: Path) -> Pixels:
-    """The array of bytes in an IDX file, gzipped or not. Raises DataError when it is not one, or not whole."""
+    """The array of bytes in an IDX file, gzipped or not. Raises DataError when it is not one, or incomplete."""
     try:
         with gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb") as file:
             head = file.read(4)
@@ -29,7 +29,7 @@ def read_idx(path: Path) -> Pixels:
                 raise DataError(f"{path}: the file is cut short; fetch it again")
             shape = struct.unpack(f">{head[3]}I", sides)
             if math.prod(shape) > _LARGEST:
-                raise DataError(f"{path}: says that it holds {math.prod(shape):,} bytes; that is not believed")
+                raise DataError(f"{path}: its header says {math.prod(shape):,} bytes, which cannot be right")
             content = file.read(math.prod(shape) + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from None

@@ -1,4 +1,4 @@
-"""What a training gets: images as uint8 in memory (or memory-mapped), their labels, and the three splits.
+"""Prepared images: uint8 in memory (or memory-mapped), with their labels and three splits.
 
 Batches are gathered by index: no loader, no worker, no per-image work.
 """
@@ -16,7 +16,7 @@ IN_MEMORY = 2**30
 SHARE = 0.5
 """At most this share of an accelerator's free memory is given to the images."""
 FEW = 2_000
-"""Fewer training images than this are few."""
+"""`ImageData.few` is true below this number of training images."""
 
 
 @dataclass(frozen=True)
@@ -102,12 +102,12 @@ class ImageData:
 
     @property
     def photographic(self) -> bool:
-        """Whether the images are known to be as likely when they are mirrored or framed a little differently."""
+        """Whether the images are photographs or paintings, which training may mirror and crop at random."""
         return bool(self.info.get("photographic", False))
 
     @property
     def few(self) -> bool:
-        """Whether the training images are so few that a network may learn them by heart."""
+        """Whether there are so few training images that a network may memorise them."""
         return len(self.train) < FEW
 
     @property

@@ -100,7 +100,7 @@ def prepare_to(
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> ImageData:
-    """Prepare into the folder `out`, or anew into the cache. Raises DataError, OptionError.
+    """Prepare into the folder `out`, or again into the cache. Raises DataError, OptionError.
 
     A prepared folder at `out` is only replaced with `overwrite`, anything else never.
     """
@@ -149,7 +149,7 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
 
 
 def _cached(wanted: Wanted, reporter: Reporter) -> ImageData | None:
-    """The set from the cache: of the same source and options, or, where the source is not at hand, of these options."""
+    """The set from the cache: of the same source and options, or of these options where the source is not there."""
     found = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), reporter)
     if found is not None:
         _remember(wanted, found.folder)

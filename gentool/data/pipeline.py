@@ -81,7 +81,7 @@ class _Converter:
         return conform(self.native(i), self.size, options.crop, options.resample, self.background, self.pixel_art)
 
     def _looks_like_pixel_art(self, found: Survey) -> bool:
-        """Pixel art is a set in which nine of ten images have few colours; asked of some of them."""
+        """Whether nine in ten images have few colours, judged by a sample."""
         good = [i for i in range(self.raw.count) if i not in found.bad]
         verdicts = []
         for i in good[:: max(1, len(good) // _SAMPLED)]:
@@ -101,7 +101,7 @@ def prepare_rows(
 ) -> Rows:
     """All pictures of a source, prepared and split. `scratch` gives the array to write them to; None: only check.
 
-    Raises DataError when no picture can be read, OptionError for an option that means nothing for this source.
+    Raises DataError when no picture can be read, OptionError for an option that has no effect on this source.
     """
     notes = list(raw.notes)
     with pillow_warnings():

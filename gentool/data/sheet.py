@@ -30,7 +30,7 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     height, width, _ = pixels.shape
     if width % across or height % down or width < across or height < down:
         raise DataError(
-            f"{path}: {width}x{height} pixels are no whole number of {across}x{down} tiles; give another --tile"
+            f"{path}: {width}x{height} pixels do not divide into tiles of {across}x{down}; give another --tile"
         )
     rows, columns = height // down, width // across
 

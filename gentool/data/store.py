@@ -7,7 +7,7 @@
     preview.png   some training images
     dataset.json  everything else; written last
 
-It is made in a temporary folder beside its place and renamed, so a folder that is there is whole.
+It is made in a temporary folder beside its place and renamed, so a folder that exists is complete.
 """
 
 import hashlib
@@ -89,7 +89,7 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
 
 
 def in_memory(rows: Rows, description: Mapping[str, Any]) -> ImageData:
-    """Prepared rows as a data set that is nowhere on disk."""
+    """Prepared rows as a data set that is only in memory."""
     images = rows.images
     assert images is not None
 
@@ -123,13 +123,13 @@ def open_prepared(folder: Path) -> ImageData:
         classes = tuple(str(name) for name in info["classes"])
         name, fingerprint, labelled = str(info["name"]), str(info["fingerprint"]), bool(info["labelled"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"{DESCRIPTION} lacks or garbles {error}") from None
+        raise _damaged(folder, f"{DESCRIPTION} has a missing or wrong entry ({error})") from None
     images = _array(folder, "images.npy", np.uint8, (sum(counts), *shape))
     labels = None
     if labelled:
         labels = _array(folder, "labels.npy", np.int64, (sum(counts),))
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
-            raise _damaged(folder, "labels.npy holds labels that are no class")
+            raise _damaged(folder, "labels.npy holds labels outside the classes")
     every = torch.from_numpy(images)
     every_label = None if labels is None else torch.from_numpy(labels)
     ends = np.cumsum(counts)
@@ -141,7 +141,7 @@ def open_prepared(folder: Path) -> ImageData:
 
 
 def content_fingerprint(data: ImageData) -> str:
-    """The fingerprint computed anew from the content of a prepared set, to be compared with the one it states."""
+    """The fingerprint of the content of a prepared set, to compare with the one that it states."""
     shape = data.shape
     digest = _content_digest(data.classes, shape, [len(s) for s in data.splits.values()], tuple(data.info["factors"]))
     for split in data.splits.values():
@@ -160,7 +160,7 @@ def _description(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise _damaged(folder, f"{DESCRIPTION} cannot be read ({error.strerror})") from None
     except ValueError:
-        raise _damaged(folder, f"{DESCRIPTION} is not whole") from None
+        raise _damaged(folder, f"{DESCRIPTION} is incomplete") from None
     if not isinstance(info, dict) or info.get("format") != FORMAT:
         raise DataError(
             f"{path}: not the description of a prepared folder; give the folder that `gentool prepare` wrote"

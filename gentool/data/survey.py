@@ -1,4 +1,4 @@
-"""What the files of a source say of themselves before any pixel is read: sizes, modes, and which cannot be used."""
+"""Read the headers of a source's files: their sizes and modes, and which files cannot be used."""
 
 import os
 from collections import Counter

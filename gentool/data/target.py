@@ -1,4 +1,4 @@
-"""A prepared folder comes into its place whole or not at all, and never in place of what is not ours."""
+"""Write a prepared folder completely or not at all, and never replace what gentool did not write."""
 
 import glob
 import os
@@ -18,7 +18,7 @@ _LEFTOVER_SECONDS = 24 * 3600
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a folder holds a description that gentool wrote, whole or cut short."""
+    """Whether a folder holds a description that gentool wrote, complete or not."""
     try:
         with (folder / DESCRIPTION).open("rb") as file:
             return FORMAT.encode() in file.read(200)
@@ -36,8 +36,8 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """A temporary folder that takes the place of `target` when the block ends well, and is gone otherwise.
 
     A file named SCRATCH in it is removed before. A prepared folder that already is there is replaced with `overwrite`;
-    without, it stays (another process was faster). Raises DataError at once when `target` is somebody else's, and when
-    the system refuses to write.
+    without it, it stays (another process was faster). Raises DataError at once when `target` holds something else, and
+    when the system refuses to write.
     """
     if target.exists() and not replaceable(target):
         raise DataError(f"{target} exists and is not a prepared folder; choose another place")
@@ -60,7 +60,7 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
 
 
 def replaceable(target: Path) -> bool:
-    """Whether something that exists may be replaced: an empty folder, or one that is surely ours."""
+    """Whether something that exists may be replaced: an empty folder, or one that gentool wrote."""
     return target.is_dir() and (not any(target.iterdir()) or is_ours(target))
 
 

@@ -1,6 +1,6 @@
-"""--log: what a run tells, told to TensorBoard or Weights & Biases as well; neither needs an account.
+"""--log: the metrics and pictures of a run in TensorBoard or Weights & Biases; neither needs an account.
 
-A log is written anew when a run is resumed, from metrics.csv and the pictures that are there, so it is always whole.
+When a run is resumed, its log is written again from metrics.csv and the pictures, so it is always complete.
 """
 
 import os
@@ -26,13 +26,13 @@ class Logger(Protocol):
         """A picture of an epoch."""
 
     def close(self) -> None:
-        """Write what is still to be written."""
+        """Write what is left, and close the log."""
 
 
 def check_logger(kind: str) -> None:
-    """Raises OptionError where the package that a log needs is not there."""
+    """Raises OptionError where the package that a log needs is missing."""
     if kind != "none" and find_spec(kind) is None:
-        raise OptionError(f"--log {kind}: needs a package more: pip install 'gentool[{kind}]'")
+        raise OptionError(f"--log {kind}: needs another package: pip install 'gentool[{kind}]'")
 
 
 def open_logger(kind: str, folder: Path, options: Mapping[str, Any], rows: Sequence[Mapping[str, float]],

@@ -52,7 +52,7 @@ class TrainOptions(DeviceOptions):
         "first 30 % or 10 %, then cosine decay. When you raise --epochs, the run follows the longer curve.",
     )
     ema: float = option(
-        0.0, "Decay of the exponential moving average of the weights, which is what is saved; 0: none.",
+        0.0, "Decay of the moving average of the weights, which model.pt holds; 0: the last weights.",
         min=0, max=0.99999,
     )  # fmt: skip
     seed: int = option(0, "Random seed.", min=0, max=2**31 - 1)

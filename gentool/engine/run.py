@@ -144,7 +144,7 @@ class Run:
         return compile_step(step, self.device) if self.options.compile else step
 
     def scalar(self, value: float) -> Tensor:
-        """A number that changes from update to update, as a tensor (): a compiled step would be compiled anew for
+        """A number that changes from update to update, as a tensor (): a compiled step would be compiled again for
         every float."""
         return torch.full((), value, device=self.device)
 

@@ -1,4 +1,4 @@
-"""One way to train: for the command, comparisons, Python and seq2seq alike."""
+"""One way to train, for commands, comparisons, Python and seq2seq."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -67,7 +67,7 @@ def planned_steps(
         history = train(name, data, steps=steps, device=device).history
         trials.append((steps, history.rows[-1]["seconds"]))
         steps *= 4
-    # What is paid once, such as the first call of every kernel, is told apart from what an update costs.
+    # The difference of two trials leaves out what is paid once, such as the first call of every kernel.
     (before, less), (after, more) = trials[-2:]
     per_step = max((more - less) / (after - before), 1e-6)
     planned = max(1, round((budget - max(less - before * per_step, 0.0)) / per_step))

@@ -23,7 +23,7 @@ Frame = Path | str | Picture
 
 
 def film(frames: Sequence[Frame], path: Path | str, fps: float = 10) -> Path:
-    """Write frames (picture files or uint8 arrays (H, W) or (H, W, 3)) as one endless film; the last is held for 2 s.
+    """Write frames (picture files or uint8 arrays (H, W) or (H, W, 3)) as a repeating film; the last is held for 2 s.
 
     `.png` and `.apng` make an APNG with all colours, `.mp4` an H.264 film, any other suffix a GIF. A GIF has one
     palette for the whole film and no dithering, so that what does not change does not flicker: exact for up to 256
@@ -55,7 +55,7 @@ def film(frames: Sequence[Frame], path: Path | str, fps: float = 10) -> Path:
 
 
 def check_film(path: Path) -> None:
-    """Raises GentoolError when a film of this name could not be written for want of PyAV."""
+    """Raises GentoolError when a film of this name could not be written because PyAV is missing."""
     if path.suffix.lower() == ".mp4" and find_spec("av") is None:
         raise GentoolError(f"{path}: an MP4 needs PyAV: pip install 'gentool[mp4]'; .gif and .apng need nothing more")
 

@@ -62,7 +62,7 @@ class EmbedOptions(Validated):
         only_with={"method": ("tsne", "opentsne")},
     )  # fmt: skip
     neighbours: int = option(
-        15, "Neighbours that count in UMAP.", min=2, max=1000, only_with={"method": "umap"}
+        15, "Neighbours of each point in UMAP.", min=2, max=1000, only_with={"method": "umap"}
     )  # fmt: skip
     thumbnails: bool = option(False, "Show the images themselves where there is room.")
     gmm: tuple[int, ...] | None = option(

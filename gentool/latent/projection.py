@@ -51,7 +51,7 @@ class ProjectOptions(Validated):
     lr: float = option(0.2, "Peak learning rate.", min=1e-5, max=10)
     prior_weight: float = option(
         1e-4,
-        "Weight of the pull towards the lengths of codes drawn from N(0, I), beside the mean squared error; 0: none.",
+        "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none.",
         min=0,
         max=1,
         alias="prior",

@@ -15,7 +15,7 @@ Loss = Literal["bce", "hinge", "wgan-gp"]
 
 
 def discriminator_loss(kind: Loss, real: Tensor, fake: Tensor) -> Tensor:
-    """What the discriminator descends; logits (N,). bce is log 4 where nothing is told apart."""
+    """The discriminator's loss, from logits (N,). bce is log 4 for a discriminator that guesses."""
     if kind == "bce":
         return F.softplus(-real).mean() + F.softplus(fake).mean()
     if kind == "hinge":
@@ -24,12 +24,12 @@ def discriminator_loss(kind: Loss, real: Tensor, fake: Tensor) -> Tensor:
 
 
 def generator_loss(kind: Loss, fake: Tensor) -> Tensor:
-    """What the generator descends; logits (N,)."""
+    """The generator's loss, from logits (N,)."""
     return F.softplus(-fake).mean() if kind == "bce" else -fake.mean()
 
 
 def accuracy(real: Tensor, fake: Tensor) -> Tensor:
-    """The share of logits (N,) and (M,) on the right side of 0, both sets alike: 0.5 where nothing is told apart."""
+    """The share of logits (N,) and (M,) on the right side of 0, both sets with equal weight; 0.5 for guessing."""
     return ((real > 0).float().mean() + (fake < 0).float().mean()) / 2
 
 

@@ -1,18 +1,18 @@
-"""Which classes generated images show, as a reader sees them that is rough but at hand in every training."""
+"""The classes that generated images show, by a linear classifier that is cheap enough for every training."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 SIDE = 16
-"""Images are shrunk to at most this side before they are read."""
+"""Images are reduced to at most this side before they are classified."""
 RIDGE = 0.01
 """The penalty, as a share of a pixel's mean variance."""
 SMOOTHED = 0.1
-"""Nats added to both entropies, so that a batch of one class only is not beyond all measure."""
+"""Nats added to both entropies, so that the ratio stays finite for a batch of one class."""
 
 
-class LinearReader:
+class LinearClassifier:
     """Ridge regression (Hoerl & Kennard 1970) from the pixels of small copies to one column for each class.
 
     Fitted in closed form to images (n, C, H, W) in [0, 1] and labels (n,), both on the CPU; it reads on `device`.
@@ -37,18 +37,18 @@ class LinearReader:
 def class_entropy(classes: Tensor, count: int) -> Tensor:
     """The entropy in nats of how often each of `count` classes is there, from (N,): a scalar.
 
-    log(count) where all are alike, 0 for one alone.
+    log(count) where all are equally frequent, 0 for a single one.
     """
     return torch.special.entr(F.one_hot(classes, count).float().mean(0)).sum()
 
 
-def class_entropy_ratio(reader: LinearReader, images: Tensor, real: Tensor) -> Tensor:
+def class_entropy_ratio(classifier: LinearClassifier, images: Tensor, real: Tensor) -> Tensor:
     """The entropy of the classes of images (N, C, H, W) beside that of as many real ones: a scalar.
 
-    About 1 where both show the classes alike, near 0 where the images show one class only.
+    About 1 where both show the classes equally, near 0 where the images show a single one.
     """
-    count = len(reader.shares)
-    entropy, expected = (class_entropy(reader(x), count) for x in (images, real))
+    count = len(classifier.shares)
+    entropy, expected = (class_entropy(classifier(x), count) for x in (images, real))
     return (entropy + SMOOTHED) / (expected + SMOOTHED)
 
 

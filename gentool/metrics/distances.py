@@ -15,7 +15,7 @@ SUBSET = 1000
 
 
 class _Given(nn.Module):
-    """What torchmetrics takes for a network: it gives back the features that it is shown."""
+    """Stands in for torchmetrics' network: returns the features that it is given."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()

@@ -1,10 +1,10 @@
-"""How near samples are to real images: in a feature space, and in their colours."""
+"""How close samples are to real images: in a feature space, and in their colours."""
 
 import torch
 from torch import Tensor
 
 BLOCK = 2**21
-"""So many distances of a table are in memory at one time."""
+"""The number of distances that are in memory at a time."""
 
 
 def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 5) -> dict[str, float]:
@@ -54,7 +54,7 @@ def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _blocks(points: Tensor, others: int) -> tuple[Tensor, ...]:
-    """Rows so many that their distances to so many others are about `BLOCK`."""
+    """Chunks of rows whose distances to `others` points number about `BLOCK`."""
     return points.split(max(1, BLOCK // others))
 
 

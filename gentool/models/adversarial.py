@@ -19,7 +19,7 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
-from gentool.metrics.classes import LinearReader, class_entropy_ratio
+from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import AugmentationOptions, augmentation
 from gentool.networks.augment import DiffAugment, policies
@@ -34,8 +34,8 @@ R1_EVERY = 16
 """The R1 penalty enters every 16th update with 16 times its weight (Karras et al. 2020, arXiv:1912.04958)."""
 GP_WEIGHT = 10.0
 """The weight of the gradient penalty of wgan-gp."""
-READER_IMAGES, READER_ACCURACY = 5_000, 0.6
-"""The linear reader of classes is fitted to at most this many training images, and used where it reads at least this
+CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
+"""The linear classifier is fitted to at most this many training images, and used if it predicts at least this
 share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
@@ -261,28 +261,28 @@ class Telemetry:
     """
 
     def __init__(self, data: ImageData, run: Run, *, has_threshold: bool) -> None:
-        self.reader = class_reader(data, run)
+        self.classifier = linear_classifier(data, run)
         self.has_threshold = has_threshold
 
     def of(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """The columns of one update, from images (N, C, H, W) in [-1, 1] and logits (N,)."""
         columns = {"diversity": diversity(fake, real)}
-        if self.reader:
-            columns["class_entropy_ratio"] = class_entropy_ratio(self.reader, (fake + 1) / 2, (real + 1) / 2)
+        if self.classifier:
+            columns["class_entropy_ratio"] = class_entropy_ratio(self.classifier, (fake + 1) / 2, (real + 1) / 2)
         if self.has_threshold:
             columns["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
         return columns
 
 
-def class_reader(data: ImageData, run: Run) -> LinearReader | None:
-    """A linear reader of the classes; None where there are no classes, or where it cannot tell them apart."""
+def linear_classifier(data: ImageData, run: Run) -> LinearClassifier | None:
+    """A linear classifier; None where there are no classes, or where it is not accurate enough."""
     if data.train.labels is None or len(data.classes) < 2:
         return None
-    spread = slice(None, None, -(-len(data.train) // READER_IMAGES))
+    spread = slice(None, None, -(-len(data.train) // CLASSIFIER_IMAGES))
     images, labels = data.train.images[spread], data.train.labels[spread]
-    reader = LinearReader(images / 255, labels, len(data.classes), run.device)
-    right = [reader(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
-    return reader if right and torch.cat(right).mean() >= READER_ACCURACY else None
+    classifier = LinearClassifier(images / 255, labels, len(data.classes), run.device)
+    right = [classifier(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
+    return classifier if right and torch.cat(right).mean() >= CLASSIFIER_ACCURACY else None
 
 
 def worse_than_guessing(rows: Sequence[Row]) -> Iterator[Alarm]:

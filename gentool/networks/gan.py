@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gentool.networks.layers import Down, Up, halvings
+from gentool.networks.layers import Down, Up, halved_sizes
 
 Norm = Literal["batch", "none", "spectral"]
 LABEL_DIM = 32
 GROUP = 4
-"""Images whose variety the discriminator looks at together."""
-NARROWEST = 32  # AMX tiles and AVX512 registers hold 32 bf16 numbers: fewer filters are not faster
+"""Images in a group whose deviation the discriminator sees."""
+NARROWEST = 32  # AMX tiles and AVX-512 registers hold 32 bf16 numbers: fewer filters are not faster
 
 
 def widths(width: int, stages: int) -> list[int]:
@@ -32,7 +32,7 @@ class Generator(nn.Module):
     def __init__(self, shape: tuple[int, int, int], latent_dim: int, width: int = 256, *, classes: int = 0) -> None:
         super().__init__()
         channels, height, width_ = shape
-        sizes = halvings((height, width_))[::-1]
+        sizes = halved_sizes((height, width_))[::-1]
         filters = widths(width, len(sizes) - 1)
         self.latent_dim, self.classes = latent_dim, classes
         self.base = (filters[0], *sizes[0])
@@ -65,7 +65,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         channels, height, width_ = shape
-        sizes = halvings((height, width_))
+        sizes = halved_sizes((height, width_))
         filters = [channels, *widths(width, len(sizes) - 1)[::-1]]
         layers: list[nn.Module] = []
         for i, (before, after) in enumerate(pairwise(filters)):
@@ -96,9 +96,9 @@ class Discriminator(nn.Module):
 
 
 def minibatch_deviation(features: Tensor) -> Tensor:
-    """How much the features (N, D) of a group of four images differ, (N, 1): what gives repetition away.
+    """The standard deviation of features (N, D) in groups of four images, mean over the features: (N, 1).
 
-    The mean over features of their standard deviation in the group (Karras et al. 2018, arXiv:1710.10196, section 3).
+    It is low for a generator that repeats itself (Karras et al. 2018, arXiv:1710.10196, section 3).
     """
     groups = features.unflatten(0, (-1, GROUP if len(features) % GROUP == 0 else 1)).float()
     centred = groups - groups.mean(dim=1, keepdim=True)

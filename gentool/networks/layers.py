@@ -16,7 +16,7 @@ FEW_CHANNELS = 4
 FEW_PIXELS = 25
 
 
-def halvings(size: tuple[int, int], largest: int = 5, at_least: int = 2) -> list[tuple[int, int]]:
+def halved_sizes(size: tuple[int, int], largest: int = 5, at_least: int = 2) -> list[tuple[int, int]]:
     """The sizes (height, width) from `size` down, halved with ceil, until no side exceeds `largest`."""
     sizes = [size]
     while max(sizes[-1]) > largest or len(sizes) <= at_least:
@@ -26,7 +26,7 @@ def halvings(size: tuple[int, int], largest: int = 5, at_least: int = 2) -> list
 
 
 def _weight_gradient(small: Tensor, large: Tensor) -> Tensor:
-    """(N, A, H, W), (N, B, 2H, 2W) -> (A, B, 4, 4): every small pixel times the 4x4 patch it is tied to."""
+    """(N, A, H, W), (N, B, 2H, 2W) -> (A, B, 4, 4): each pixel of the small map times its 4x4 patch."""
     patches = F.pad(large.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)
     rows = patches.permute(0, 1, 2, 4, 5, 3).flatten(3).flatten(0, 2)
     product = small.permute(0, 2, 3, 1).flatten(0, 2).t() @ rows
@@ -60,7 +60,7 @@ class _Up(torch.autograd.Function):
 
 
 def _autocast(*tensors: Tensor) -> list[Tensor]:
-    """What autocast does for PyTorch's own convolutions, and cannot do for ours."""
+    """The cast that autocast does for PyTorch's own convolutions."""
     device = tensors[0].device.type
     if not torch.is_autocast_enabled(device):
         return list(tensors)

@@ -18,7 +18,7 @@ Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
 FORGET = 1.0
-"""The forget gates' bias at the start (Jozefowicz et al. 2015, PMLR 37:2342): what is remembered is kept for longer."""
+"""The initial bias of the forget gates, so that states are kept for longer (Jozefowicz et al. 2015, PMLR 37:2342)."""
 
 
 def to_rows(x: Tensor) -> Tensor:
@@ -32,10 +32,10 @@ def from_rows(rows: Tensor, channels: int) -> Tensor:
 
 
 class LSTM(nn.LSTM):
-    """PyTorch's LSTM over rows, which remembers from the start: orthogonal recurrent weights, open forget gates.
+    """PyTorch's LSTM over rows, initialised with orthogonal recurrent weights and open forget gates.
 
-    Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). It stays whole under --compile: unrolled over the rows it
-    takes minutes to compile, and then is slower.
+    Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). --compile leaves it alone: unrolled over the rows, it takes
+    minutes to compile and is slower afterwards.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int) -> None:
@@ -53,13 +53,13 @@ class LSTM(nn.LSTM):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
-        self.flatten_parameters()  # a copy, such as the EMA's, lies in pieces, and cuDNN would warn of it
+        self.flatten_parameters()  # the weights of a copy, such as the EMA's, are not contiguous, and cuDNN would warn
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, rows: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Rows (H, N, D) and the states before them -> rows (H, N, hidden) and the states (layers, N, hidden) h, c."""
         device = rows.device.type
-        if torch.is_autocast_enabled(device):  # PyTorch asks oneDNN by the input's dtype: f32 would lead to a refusal
+        if torch.is_autocast_enabled(device):  # PyTorch chooses by the input's dtype, and oneDNN would refuse f32
             rows = rows.to(torch.get_autocast_dtype(device))
         return super().forward(rows, hx)
 

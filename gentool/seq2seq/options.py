@@ -76,16 +76,19 @@ class Options(TrainOptions):
 
     recipe: Literal["default", "classic"] = option(
         "default",
-        "The values of the options not given: default, the best that was measured; classic, the network that courses "
-        "teach: LSTM, repeat vector, LSTM, a dense layer at each step.",
+        "Values of the options that are not given: default, the best that was measured; classic, the textbook network: "
+        "LSTM, repeat vector, LSTM, a dense layer at each step.",
     )
     max_operand: int = option(99, "The largest operand; the smallest is 0.", min=1, max=9999)
     operators: str = option("+-", "The operators that occur: some of + - *.", parse=operators)
     train_fraction: float = option(
-        0.9, "Fraction to train on, of the nine tenths of the queries that are not for testing.", min=1e-4, max=1
+        0.9,
+        "Fraction of the training queries to train on; the test queries, a tenth of all, stay the same.",
+        min=1e-4,
+        max=1,
     )
     split: Literal["queries", "pairs"] = option(
-        "queries", "Draw the test tenth from single queries, or from pairs that keep a+b and b+a on the same side."
+        "queries", "Draw the test tenth from single queries, or from pairs, so that a+b and b+a are on the same side."
     )
     operands: Literal["plain", "aligned"] | None = option(
         None,
@@ -156,7 +159,7 @@ class Options(TrainOptions):
 
     @property
     def problem(self) -> Task:
-        """The task that is learnt."""
+        """The task as an object."""
         return Task(self.max_operand, self.operators)
 
     def choices(self) -> Recipe:
@@ -203,8 +206,8 @@ class ImageToText(PictureOptions):
 
     reading_labels: bool = option(
         True,
-        "Use the symbols of the pictures as labels. Without them only the answers are known: a reading is good when a "
-        "known query with this answer fits the pictures.",
+        "Use the symbols in the pictures as labels. Without them only the answers are known, and pictures are read so "
+        "that they fit a known query with this answer.",
         not_with=CLASSIC,
     )
 

@@ -39,7 +39,7 @@ def parse(text: str, task: Task) -> str:
         raise OptionError(f"{text!r}: not a query; expected {form}, such as 8{task.operators[0]}7")
     a, operator, b = int(found[1]), found[2], int(found[3])
     if operator not in task.operators or max(a, b) > task.max_operand:
-        raise OptionError(f"{text!r}: this model has only learnt {form}")
+        raise OptionError(f"{text!r}: this model only knows {form}")
     return f"{a}{operator}{b}"
 
 

@@ -1,8 +1,8 @@
 """The training loop of all four tasks.
 
-With pictures, the first part of the run trains on text alone: from the loss of the answers to pictures, arithmetic is
-hardly learnt, while a network that can calculate teaches its reader and its painter quickly. Pictures follow after
-that, with the loss on text kept at half its weight.
+With pictures, the first part of the run trains on text alone. Networks hardly learn arithmetic from the loss of the
+answers to pictures; one that already calculates learns to read and to draw quickly. Pictures follow, and the loss on
+text keeps half its weight.
 """
 
 from collections.abc import Iterator, Mapping

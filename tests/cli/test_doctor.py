@@ -1,4 +1,4 @@
-"""`gentool doctor`: what is there, what is broken, and what mends it."""
+"""`gentool doctor`: what is there, what is broken, and how to fix it."""
 
 import importlib
 import json
@@ -116,7 +116,7 @@ def test_a_torchvision_for_another_torch(monkeypatch: Patch, asked: str) -> None
     monkeypatch.setattr(metadata, "requires", lambda name: ["numpy", asked])
     [problem] = doctor.check_torchvision()
     assert "but torch is" in problem.what
-    assert problem.mend.endswith("-m pip install --upgrade torch torchvision")
+    assert problem.fix.endswith("-m pip install --upgrade torch torchvision")
 
 
 def test_a_torchvision_for_this_torch_is_used_to_be_sure(monkeypatch: Patch) -> None:
@@ -144,7 +144,7 @@ def test_a_cache_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: Patc
     monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "file" / "cache"))
     record, [problem] = doctor.check_cache()
     assert record["writable"] is False
-    assert "GENTOOL_DATA" in problem.mend
+    assert "GENTOOL_DATA" in problem.fix
 
 
 def test_the_cache_is_measured(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_missing_labels_are_reported(tmp_path: Path, reporter: Reporter, notices
         (idx(IMAGES)[:9], "cut short"),
         (idx(IMAGES)[:-1], "too short"),
         (idx(IMAGES) + b"x", "too long"),
-        (bytes([0, 0, 8, 3]) + struct.pack(">III", 2**31, 2**10, 2**10), "not believed"),
+        (bytes([0, 0, 8, 3]) + struct.pack(">III", 2**31, 2**10, 2**10), "which cannot be right"),
     ],
 )
 def test_a_broken_file_is_named(tmp_path: Path, content: bytes, message: str) -> None:

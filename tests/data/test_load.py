@@ -77,7 +77,7 @@ def test_a_touched_file_is_a_changed_source(photos: Path, calls: Calls) -> None:
     assert calls.count == 2
 
 
-def test_a_damaged_cache_is_mended(photos: Path, calls: Calls, reporter: Reporter, notices: list[str]) -> None:
+def test_a_damaged_cache_is_repaired(photos: Path, calls: Calls, reporter: Reporter, notices: list[str]) -> None:
     first = load_data(photos)
     assert first.folder is not None
     (first.folder / "images.npy").write_bytes(b"")

@@ -31,7 +31,7 @@ def test_clear_tiles_are_skipped_and_the_others_flattened(tmp_path: Path) -> Non
 def test_what_is_no_sheet(tmp_path: Path) -> None:
     Image.new("RGB", (20, 20)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("text")
-    with pytest.raises(DataError, match="20x20 pixels are no whole number of 8x8 tiles"):
+    with pytest.raises(DataError, match="20x20 pixels do not divide into tiles of 8x8"):
         load_data(tmp_path / "a.png", tile="8")
     with pytest.raises(DataError, match="--tile needs one readable image"):
         load_data(tmp_path / "b.png", tile="8")

@@ -176,7 +176,7 @@ def test_svhn_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         images = np.random.default_rng(count).integers(0, 256, (32, 32, 3, count), np.uint8)
         labels = (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]
         scipy_io.savemat(tmp_path / f"{split}_32x32.mat", {"X": images, "y": labels})
-    with pytest.raises(DataError, match="is not whole"):
+    with pytest.raises(DataError, match="is incomplete"):
         load_data("svhn", source=tmp_path)
     monkeypatch.setattr(SVHN, "_check_integrity", lambda self: True)
     for source in (tmp_path, tmp_path / "train_32x32.mat"):
@@ -196,7 +196,7 @@ def test_cifar10_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         batch = {"data": generator.integers(0, 256, (2, 3072), np.uint8), "labels": [3, 5]}
         (folder / name).write_bytes(pickle.dumps(batch))
     (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": ["x"] * 10}))
-    with pytest.raises(DataError, match="is not whole"):  # nothing is unpickled before its MD5 agrees
+    with pytest.raises(DataError, match="is incomplete"):  # nothing is unpickled before its MD5 agrees
         load_data("cifar10", source=tmp_path)
     monkeypatch.setattr(CIFAR10, "_check_integrity", lambda self: True)
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from gentool.metrics.classes import LinearReader, class_entropy, class_entropy_ratio
+from gentool.metrics.classes import LinearClassifier, class_entropy, class_entropy_ratio
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +27,16 @@ def test_what_the_reader_learnt_it_reads_on_other_images_of_any_size(
     digits: tuple[torch.Tensor, torch.Tensor],
 ) -> None:
     images, labels = digits
-    reader = LinearReader(images[:1200], labels[:1200], 10)
+    reader = LinearClassifier(images[:1200], labels[:1200], 10)
     assert (reader(images[1200:]) == labels[1200:]).float().mean() > 0.85
     large = torch.nn.functional.interpolate(images, size=(40, 24))
-    reader = LinearReader(large[:1200], labels[:1200], 10)
+    reader = LinearClassifier(large[:1200], labels[:1200], 10)
     assert (reader(large[1200:]) == labels[1200:]).float().mean() > 0.8
 
 
 def test_the_ratio_is_1_for_all_classes_and_near_0_for_one(digits: tuple[torch.Tensor, torch.Tensor]) -> None:
     images, labels = digits
-    reader = LinearReader(images, labels, 10)
+    reader = LinearClassifier(images, labels, 10)
 
     def ratio(shown: torch.Tensor) -> float:
         return class_entropy_ratio(reader, shown, images[:64]).item()

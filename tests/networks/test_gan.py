@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gentool.networks.gan import Discriminator, Generator, Norm, minibatch_deviation
-from gentool.networks.layers import Down, Up, halvings
+from gentool.networks.layers import Down, Up, halved_sizes
 
 SHAPES = [(1, 8, 8), (3, 24, 24), (1, 28, 28), (3, 40, 56), (3, 48, 48), (3, 72, 72), (1, 13, 31), (3, 256, 256)]
 
@@ -40,10 +40,10 @@ def test_any_width_is_accepted(width: int) -> None:
     assert Discriminator((3, 24, 24), width)(images.tanh()).shape == (2,)
 
 
-def test_halvings_round_up_and_halve_at_least_twice() -> None:
-    assert halvings((28, 28)) == [(28, 28), (14, 14), (7, 7), (4, 4)]
-    assert halvings((40, 56)) == [(40, 56), (20, 28), (10, 14), (5, 7), (3, 4)]
-    assert halvings((8, 8)) == [(8, 8), (4, 4), (2, 2)]
+def test_halved_sizes_round_up_and_halve_at_least_twice() -> None:
+    assert halved_sizes((28, 28)) == [(28, 28), (14, 14), (7, 7), (4, 4)]
+    assert halved_sizes((40, 56)) == [(40, 56), (20, 28), (10, 14), (5, 7), (3, 4)]
+    assert halved_sizes((8, 8)) == [(8, 8), (4, 4), (2, 2)]
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])

@@ -176,8 +176,8 @@ def test_solve_reads_a_pipe(runs: dict[str, Path], cache: Path) -> None:
     ("query", "message"),
     [
         ("3+", "'3+': not a query; expected two numbers from 0 to 9 and one of + - between them, such as 8+7"),
-        ("3*2", "'3*2': this model has only learnt two numbers from 0 to 9 and one of + -"),
-        ("10+1", "'10+1': this model has only learnt"),
+        ("3*2", "'3*2': this model only knows two numbers from 0 to 9 and one of + -"),
+        ("10+1", "'10+1': this model only knows"),
         ("-3+1", "'-3+1': not a query"),
     ],
 )

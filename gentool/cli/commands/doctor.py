@@ -1,6 +1,6 @@
-"""`gentool doctor`: versions, devices and the cache folder; broken installs and the commands that mend them.
+"""`gentool doctor`: versions, devices and the cache folder; broken installs and the commands that fix them.
 
-It works where torch is missing or broken, so nothing here is imported before it is looked at.
+It works where torch is missing or broken, so nothing is imported before it is checked.
 """
 
 import contextlib
@@ -44,10 +44,10 @@ USE_TORCHVISION = "import torch, torchvision.ops; torchvision.ops.nms(torch.zero
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong and what mends it."""
+    """What is wrong, and how to fix it."""
 
     what: str
-    mend: str
+    fix: str
 
 
 def run(terminal: Terminal) -> None:
@@ -72,10 +72,10 @@ def run(terminal: Terminal) -> None:
         for name, text in (versions | devices | {"cache": "{path}: {state}".format(**cache)}).items():
             terminal.data(f"{name:13} {text}")
         for problem in problems:
-            terminal.data(f"\nproblem: {problem.what}\nmend it: {problem.mend}")
+            terminal.data(f"\nproblem: {problem.what}\nfix: {problem.fix}")
     if problems:
         many = f"{len(problems)} problems, the first: " if len(problems) > 1 else ""
-        raise GentoolError(f"{many}{problems[0].what}. Mend it: {problems[0].mend}")
+        raise GentoolError(f"{many}{problems[0].what}. To fix it: {problems[0].fix}")
     terminal.notice("Everything gentool needs is here.")
 
 
@@ -89,8 +89,8 @@ def check_python() -> list[Problem]:
     """Python itself is new enough."""
     if sys.version_info >= number(PYTHON):
         return []
-    mend = f"make a new environment with Python {PYTHON} or newer and install gentool there"
-    return [Problem(f"Python {platform.python_version()} is too old; {PYTHON} is needed", mend)]
+    fix = f"make a new environment with Python {PYTHON} or newer and install gentool there"
+    return [Problem(f"Python {platform.python_version()} is too old; {PYTHON} is needed", fix)]
 
 
 def install(*names: str) -> str:
@@ -122,7 +122,7 @@ def check_package(name: str, module: str, lowest: str) -> tuple[str, list[Proble
 
 def check_torchvision() -> list[Problem]:
     """torch and torchvision fit: by what torchvision asks for, and by using one of its compiled functions."""
-    mend = install("torch", "torchvision")
+    fix = install("torch", "torchvision")
     torch, torchvision = metadata.version("torch"), metadata.version("torchvision")
     with contextlib.suppress(ImportError):
         from packaging.requirements import Requirement
@@ -130,16 +130,16 @@ def check_torchvision() -> list[Problem]:
         for requirement in map(Requirement, metadata.requires("torchvision") or []):
             if requirement.name == "torch" and not requirement.specifier.contains(torch, prereleases=True):
                 what = f"torchvision {torchvision} needs torch{requirement.specifier}, but torch is {torch}"
-                return [Problem(what, mend)]
+                return [Problem(what, fix)]
     command = [sys.executable, "-c", USE_TORCHVISION]
     try:
         tried = subprocess.run(command, capture_output=True, text=True, timeout=TORCHVISION_SECONDS, check=False)
     except subprocess.TimeoutExpired:
-        return [Problem(f"torchvision {torchvision} did not load in {TORCHVISION_SECONDS} s", mend)]
+        return [Problem(f"torchvision {torchvision} did not load in {TORCHVISION_SECONDS} s", fix)]
     if tried.returncode == 0:
         return []
     reason = _line(tried.stderr) or f"exit code {tried.returncode}"
-    return [Problem(f"torchvision {torchvision} does not work with torch {torch} ({reason})", mend)]
+    return [Problem(f"torchvision {torchvision} does not work with torch {torch} ({reason})", fix)]
 
 
 def check_devices(torch: Any) -> tuple[dict[str, str], list[Problem]]:
@@ -152,7 +152,7 @@ def check_devices(torch: Any) -> tuple[dict[str, str], list[Problem]]:
     cpu += f", {torch.get_num_threads()} threads, vectors {torch.backends.cpu.get_cpu_capability()}, "
     cpu += f"bf16 instructions: {', '.join(bf16) or 'none known'}"
     devices, problems = {"cpu": cpu, "cuda": "none"}, []
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         for index in range(count):
@@ -165,14 +165,14 @@ def check_devices(torch: Any) -> tuple[dict[str, str], list[Problem]]:
                 problems.append(Problem(what, install("torch", "torchvision")))
     if count:
         del devices["cuda"]
-    elif said:  # a driver too old for this torch is a warning of torch's, not an error
-        devices["cuda"] += f" ({_line(str(said[0].message))})"
+    elif warned:  # torch only warns about a driver that is too old for it
+        devices["cuda"] += f" ({_line(str(warned[0].message))})"
     devices["mps"] = "Apple GPU" if torch.backends.mps.is_available() else "none"
     return devices, problems
 
 
 def cpu_name() -> str:
-    """The processor's name, as well as the system tells it."""
+    """The processor's name, as far as the system knows it."""
     with contextlib.suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -206,7 +206,7 @@ def _line(text: str) -> str:
 
 
 def doctor(terminal: Terminal) -> None:
-    """Print versions, devices and the cache folder; find what is broken, and say what mends it."""
+    """Print versions, devices and the cache folder; find what is broken, and say how to fix it."""
     run(terminal)
 
 

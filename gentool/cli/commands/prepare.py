@@ -43,7 +43,7 @@ class ArithmeticOptions(Validated):
     max_operand: int | None = option(None, "The largest operand. (default: 99)", min=1, max=9999)
     operators: str | None = option(None, "Which of + - * occur. (default: +-)")
     digits: str | None = option(
-        None, "Whose handwriting: a set of digits. (default: mnist where it is at hand, else scikit-learn's digits)"
+        None, "The data set of handwritten digits. (default: mnist if it is prepared, else scikit-learn's digits)"
     )
 
 

@@ -9,6 +9,8 @@ from gentool.cli.command import command
 from gentool.cli.lazy import lazy_group
 from gentool.models import MODELS
 
+PARAGRAPH = "\n\n"
+
 
 def train_group() -> None:
     """Train a model on --data.
@@ -32,7 +34,8 @@ def load_model(name: str) -> typer.Typer:
         model = train(name, images, options, out=folder, overwrite=output.overwrite, reporter=terminal)
         finish(folder, options.next_command.format(model=model.name), terminal)
 
-    description = f"{MODELS[name]}\n\n{module.__doc__}"
+    assert module.__doc__ is not None
+    description = f"{MODELS[name]}\n\n{module.__doc__.partition(PARAGRAPH)[0]}"
     return command(train_model, description, options=module.Options, output=run_output(f"runs/{name}-DATA"))
 
 

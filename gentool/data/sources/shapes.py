@@ -28,7 +28,7 @@ Array = NDArray[np.float64]
 def factors_of(seed: int, i: int) -> NDArray[np.float32]:
     """The factors of image i, which depend on (seed, i) alone.
 
-    shape 0..4; hue 0..1; x and y 0..1, the middle's way from the left (top) to the right (bottom) of where it may be;
+    shape 0..4; hue 0..1; x and y 0..1, from the leftmost (top) to the rightmost (bottom) place;
     scale 0.18..0.36, the radius as a share of the shorter side; rotation 0..360 degrees.
     """
     u = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, i])).random(6)

@@ -1,4 +1,4 @@
-"""The sets that torchvision knows: MNIST and its kin, CIFAR-10, SVHN; fetched and checked by its own classes."""
+"""The data sets that torchvision has: MNIST and similar ones, CIFAR-10, SVHN; downloaded and checked by its classes."""
 
 import urllib.error
 from pathlib import Path
@@ -101,13 +101,15 @@ def _fetch(name: str, root: Path, *, download: bool) -> list[Any]:
         return [kind(root=str(root), download=download, **which) for which in kinds]
     except (RuntimeError, OSError, urllib.error.URLError, EOFError, ValueError) as error:
         reason = str(error).strip().splitlines()
-        told = reason[-1] if reason else type(error).__name__
+        detail = reason[-1] if reason else type(error).__name__
         if download:
             raise DataError(
-                f"{name}: could not be fetched ({told}); get {_FILES[name]} from {_PAGES[name]} "
+                f"{name}: could not be fetched ({detail}); get {_FILES[name]} from {_PAGES[name]} "
                 f"and give their folder: gentool prepare {name} --source FOLDER"
             ) from None
-        raise DataError(f"{name}: {root} is not whole ({told}); get {_FILES[name]} again from {_PAGES[name]}") from None
+        raise DataError(
+            f"{name}: {root} is incomplete ({detail}); get {_FILES[name]} again from {_PAGES[name]}"
+        ) from None
 
 
 def _read_with_torchvision(name: str, root: Path, *, download: bool) -> Raw:
