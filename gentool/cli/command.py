@@ -154,10 +154,10 @@ def _read_config(path: Path | None, fields: Iterable["Field[Any]"]) -> Mapping[s
     for field in fields:
         names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
         known |= {name: field.name for name in names if name}
-    found = {}
+    options = {}
     for name, value in settings.items():
         plain = name.replace("-", "_")
         if plain not in known:
             raise OptionError(f"--config {path}: {plain!r} is not an option of this command.{suggestion(plain, known)}")
-        found[known[plain]] = value
-    return found
+        options[known[plain]] = value
+    return options

@@ -72,8 +72,8 @@ def classes_of(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
         numbers = labels.astype(np.int64)
         if len(np.unique(numbers)) == numbers.max() + 1:
             return numbers, [str(i) for i in range(int(numbers.max()) + 1)]
-    names, found = np.unique(labels, return_inverse=True)
-    return found.astype(np.int64), [str(name) for name in names]
+    names, numbers = np.unique(labels, return_inverse=True)
+    return numbers.astype(np.int64), [str(name) for name in names]
 
 
 def as_pixels(array: NDArray[Any], where: str, background: tuple[int, int, int]) -> Pixels:
@@ -106,6 +106,6 @@ def _bytes(array: NDArray[Any], where: str) -> Pixels:
     if array.dtype == np.uint16 and high > 255:
         most = 65535
     if not 0 <= low <= high <= most:  # also refuses NaN
-        found = f"{array.dtype} values from {low:g} to {high:g}"
-        raise DataError(f"{where}: {found}; expected uint8, or floats from 0 to 1")
+        description = f"{array.dtype} values from {low:g} to {high:g}"
+        raise DataError(f"{where}: {description}; expected uint8, or floats from 0 to 1")
     return np.rint(array * (255 / most)).astype(np.uint8)

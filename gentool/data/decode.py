@@ -109,8 +109,8 @@ def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enou
             image.draft(image.mode, (enough, enough))
         image.load()
         turned = _orientation(image)
-        seen = ImageOps.exif_transpose(image) if turned != 1 else image
-        flat = _flattened(seen, background)
+        upright = ImageOps.exif_transpose(image) if turned != 1 else image
+        flat = _flattened(upright, background)
         pixels = np.asarray(flat.convert("L" if grey else "RGB"))
     return pixels[..., None] if grey else pixels
 

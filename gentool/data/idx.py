@@ -41,12 +41,12 @@ def read_idx(path: Path) -> Pixels:
 
 def image_files(folder: Path) -> dict[str, Path]:
     """The IDX files of images in a folder, by the word before `images`: train, t10k. Unpacked before gzipped."""
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for path in sorted(folder.iterdir(), reverse=True):
         match = _IMAGES.fullmatch(path.name)
         if match and path.is_file():
-            found[match["set"].lower()] = path
-    return found
+            files[match["set"].lower()] = path
+    return files
 
 
 def _labels_beside(images: Path) -> Path | None:
@@ -75,10 +75,10 @@ def read_idx_folder(folder: Path, classes: Sequence[str] = ()) -> Raw:
         beside = _labels_beside(files[key])
         parts.append(images)
         if beside is not None:
-            found = read_idx(beside)
-            if found.shape != images.shape[:1]:
-                raise DataError(f"{beside}: {found.shape[0]} labels for {len(images)} images; fetch both files again")
-            labels.append(found.astype(np.int64))
+            numbers = read_idx(beside)
+            if numbers.shape != images.shape[:1]:
+                raise DataError(f"{beside}: {numbers.shape[0]} labels for {len(images)} images; fetch both files again")
+            labels.append(numbers.astype(np.int64))
     if parts[0].shape[1:] != parts[-1].shape[1:]:
         raise DataError(f"{folder}: training images are {parts[0].shape[1:]}, test images {parts[-1].shape[1:]}")
     labelled = len(labels) == len(parts)

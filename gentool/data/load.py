@@ -79,9 +79,9 @@ def load_data(
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
     wanted = find(data, options)
-    found = _cached(wanted, reporter)
-    if found is not None:
-        return found
+    cached = _cached(wanted, reporter)
+    if cached is not None:
+        return cached
     target = cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
     if wanted.entry is not None and folder.exists():
         reporter.notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
@@ -150,13 +150,13 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
 
 def _cached(wanted: Wanted, reporter: Reporter) -> ImageData | None:
     """The set from the cache: of the same source and options, or of these options where the source is not there."""
-    found = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), reporter)
-    if found is not None:
-        _remember(wanted, found.folder)
+    cached = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), reporter)
+    if cached is not None:
+        _remember(wanted, cached.folder)
     elif wanted.options.source is None and wanted.entry is not None:
         noted = cache.known_folder(wanted.name, wanted.options)
-        found = None if noted is None else _whole(noted, reporter)
-    return found
+        cached = None if noted is None else _whole(noted, reporter)
+    return cached
 
 
 def _remember(wanted: Wanted, folder: Path | None) -> None:

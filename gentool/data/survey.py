@@ -72,13 +72,13 @@ class Survey:
 
 def survey(raw: Raw, on_progress: Progress) -> Survey:
     """Read every header."""
-    found = Survey()
+    result = Survey()
     if raw.uniform is not None:
         height, width, channels = raw.uniform
-        found.sizes[width, height] = raw.count
-        found.modes["L" if channels == 1 else "RGB"] = raw.count
-        found.grey = channels == 1
-        return found
+        result.sizes[width, height] = raw.count
+        result.modes["L" if channels == 1 else "RGB"] = raw.count
+        result.grey = channels == 1
+        return result
     headers: list[PictureInfo | str] = [""] * raw.count
 
     def work(chunk: range) -> None:
@@ -95,11 +95,11 @@ def survey(raw: Raw, on_progress: Progress) -> Survey:
     in_chunks(raw.count, work, on_progress, 0, 2 * raw.count)
     for i, facts in enumerate(headers):
         if isinstance(facts, str):
-            found.bad[i] = facts
+            result.bad[i] = facts
             continue
-        found.sizes[facts.width, facts.height] += 1
-        found.modes[facts.mode] += 1
-        found.grey &= facts.grey
-        found.animated += facts.animated
-        found.turned += facts.turned
-    return found
+        result.sizes[facts.width, facts.height] += 1
+        result.modes[facts.mode] += 1
+        result.grey &= facts.grey
+        result.animated += facts.animated
+        result.turned += facts.turned
+    return result

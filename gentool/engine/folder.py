@@ -63,13 +63,13 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
 
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
     """How the run that a folder holds differs from the one that is asked for, one text each."""
-    found = []
+    differences = []
     for name in ("model", "fingerprint"):
         old, new = before[name], getattr(now, name)
         if old != new:
-            found.append(f"{name} was {old[:16]}, is {new[:16]}")
-    if found:
-        return found
+            differences.append(f"{name} was {old[:16]}, is {new[:16]}")
+    if differences:
+        return differences
     try:
         old_options = type(options).from_json(before["options"]).to_json()
     except OptionError as error:
@@ -79,8 +79,8 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
         old, new = old_options[field.name], now.options[field.name]
         grown = rule == "grow" and (old is None or (new is not None and new >= old))
         if old != new and rule != "free" and not grown:
-            found.append(f"{flag(field.name)} was {old}, is {new}")
-    return found
+            differences.append(f"{flag(field.name)} was {old}, is {new}")
+    return differences
 
 
 def begin(folder: Path, header: Header, resuming: bool) -> None:

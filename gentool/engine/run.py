@@ -99,8 +99,8 @@ class Run:
         """Raises OptionError for --compile where there is no compiler."""
         if self.options.compile:
             check_compiler(self.device)
-        kept = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
-        self.precision = Precision(self.options.amp, self.device, dtype_name=kept, compiled=self.options.compile)
+        dtype_name = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
+        self.precision = Precision(self.options.amp, self.device, dtype_name=dtype_name, compiled=self.options.compile)
         self.parts: dict[str, Any] = {}
         self.optimizers: list[torch.optim.Optimizer] = []
         self.saved_at = float("-inf")

@@ -18,10 +18,10 @@ FIRST_STEPS = 20
 
 def parse_seconds(text: str) -> float:
     """Seconds from `300s`, `5m` or `1.5h`. Raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
-    if not found or float(found[1]) <= 0:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    if not match or float(match[1]) <= 0:
         raise ValueError("expected a time such as 90s, 5m or 1.5h")
-    return float(found[1]) * UNITS[found[2]]
+    return float(match[1]) * UNITS[match[2]]
 
 
 def seconds_as_text(value: float) -> str:

@@ -151,8 +151,8 @@ def contenders(models: Sequence[Model]) -> list[Contender]:
 def _key(header: Header) -> str:
     options = options_class(header.model).from_json(header.options)
     free = {"seed"} | {field.name for field in fields(options) if field.metadata["resume"] == "free"}
-    kept = {name: value for name, value in options.to_json().items() if name not in free}
-    return json.dumps([header.model, header.fingerprint, kept], sort_keys=True)
+    settings = {name: value for name, value in options.to_json().items() if name not in free}
+    return json.dumps([header.model, header.fingerprint, settings], sort_keys=True)
 
 
 def scores_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -46,10 +46,10 @@ def held_out_scores(
 def likelihoods(model: Model, test: Split, options: ScoreOptions, reporter: Reporter) -> dict[str, Tensor]:
     """Nats per image (N,), under names with the binarisation, and for the bound with its K and number of images."""
     how, count = options.binarise, min(options.bound_images, len(test))
-    found = bounds(model, binarised(test.images, how), options.k, count, options.seed, reporter=reporter)
+    terms = bounds(model, binarised(test.images, how), options.k, count, options.seed, reporter=reporter)
     return {
-        f"negative_elbo_{how}": found.negative_elbo,
-        f"reconstruction_{how}": found.reconstruction,
-        f"kl_{how}": found.kl,
-        f"negative_bound_k{options.k}_{how}_{count}": found.negative_bound,
+        f"negative_elbo_{how}": terms.negative_elbo,
+        f"reconstruction_{how}": terms.reconstruction,
+        f"kl_{how}": terms.kl,
+        f"negative_bound_k{options.k}_{how}_{count}": terms.negative_bound,
     }

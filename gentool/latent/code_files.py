@@ -36,8 +36,8 @@ def read_codes(path: Path, model: str, latent_dim: int, classes: int) -> tuple[T
     arrays = read_arrays(path)
     z = arrays.get("z")
     if z is None or z.ndim != 2 or z.shape[1] != latent_dim or z.dtype.kind != "f" or not np.isfinite(z).all():
-        found = "no z" if z is None else f"z of shape {z.shape} and type {z.dtype}"
-        raise DataError(f"{path}: has {found}; this {model} needs finite numbers of shape (N, {latent_dim})")
+        description = "no z" if z is None else f"z of shape {z.shape} and type {z.dtype}"
+        raise DataError(f"{path}: has {description}; this {model} needs finite numbers of shape (N, {latent_dim})")
     codes = torch.from_numpy(z).float()
     if not classes:
         return codes, None

@@ -49,8 +49,8 @@ def fit_mixture(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the table says whether it converged
         searching = GaussianMixture(components, n_init=restarts, init_params="k-means++", max_iter=search, **common)
-        found = searching.fit(some)
-        start = {"weights_init": found.weights_, "means_init": found.means_, "precisions_init": found.precisions_}
+        fitted = searching.fit(some)
+        start = {"weights_init": fitted.weights_, "means_init": fitted.means_, "precisions_init": fitted.precisions_}
         return GaussianMixture(components, max_iter=ITERATIONS, **start, **common).fit(codes)
 
 

@@ -1,7 +1,6 @@
 """Model: a trained model, as `gentool.load` and `gentool.train` return it and every command uses it."""
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -13,10 +12,10 @@ from gentool.data.load import load_data
 from gentool.engine import checkpoint, training
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
-from gentool.engine.folder import METRICS, model_path
-from gentool.engine.metrics_file import MetricsFile
+from gentool.engine.folder import model_path
 from gentool.engine.options import TrainOptions
 from gentool.engine.randomness import derived_seed, indexed_noise
+from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, OptionError
 from gentool.latent.interpolation import HIGH_DIMENSION, Method, walk
 from gentool.latent.prior import MixturePrior, Prior
@@ -27,7 +26,6 @@ from gentool.models.capabilities import abilities, models_that
 from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
-from gentool.tables import Table
 
 DECODED, ENCODED = 64, 256
 """Codes, and images, in one pass. A matrix product may round differently for another number of rows, so every pass has
@@ -37,7 +35,7 @@ Labels = int | str | Sequence[int | str] | Tensor
 """Classes by number or name."""
 
 
-class Model:
+class Model(Trained[nn.Module]):
     """A trained model: a network in eval mode with its description.
 
     Images are float tensors (N, C, H, W) in [0, 1] on the CPU, codes z are float tensors (N, D). Methods that need what
@@ -59,11 +57,10 @@ class Model:
         device: torch.device,
         *,
         path: Path | None = None,
+        rows: list[dict[str, float]] | None = None,
         sampling: Validated | None = None,
     ) -> None:
-        # Training keeps weights channels last, which rounds differently from weights that are read from a file.
-        self.network = network.to(device, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-        self.header, self.device, self.path = header, device, path
+        super().__init__(network, header, device, path=path, rows=rows)
         self.abilities = abilities(network)
         self.name, self.shape = header.model, header.shape
         generative = cast(Generative, network)
@@ -71,7 +68,6 @@ class Model:
         self.classes = header.classes if self.is_conditional else ()
         kind = sampling_class(self.name)
         self.sampling = kind() if kind is not None and sampling is None else sampling
-        self.history_rows: list[dict[str, float]] | None = None
 
     def __repr__(self) -> str:
         channels, height, width = self.shape
@@ -93,19 +89,6 @@ class Model:
         """Whether the model generates the class that it is asked for."""
         return "is_conditional" in self.abilities
 
-    @property
-    def parameters(self) -> int:
-        """The number of weights."""
-        return sum(weight.numel() for weight in self.network.parameters())
-
-    @cached_property
-    def history(self) -> Table:
-        """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
-        if self.history_rows is None:
-            file = None if self.path is None else self.path.parent / METRICS
-            self.history_rows = MetricsFile(file).numbers()
-        return Table(self.history_rows)
-
     def require(self, ability: str, purpose: str = "") -> None:
         """Raises OptionError where the model lacks an ability: encodes, has_likelihood or is_conditional."""
         if ability in self.abilities:
@@ -123,9 +106,8 @@ class Model:
         kind = sampling_class(self.name)
         if kind is None:
             raise OptionError(f"a {self.name} has no sampling options")
-        copy = Model(self.network, self.header, self.device, path=self.path, sampling=kind(**options))
-        copy.history_rows = self.history_rows
-        return copy
+        own = kind(**options)
+        return Model(self.network, self.header, self.device, path=self.path, rows=self.rows, sampling=own)
 
     # Codes and images.
 
@@ -253,12 +235,6 @@ class Model:
 
     # Files.
 
-    def save(self, path: Path | str) -> Path:
-        """Write the model as a checkpoint, which `gentool.load` and every command read."""
-        checkpoint.save(Path(path), "model", self.header, {"weights": self.network.state_dict()})
-        self.path = Path(path)
-        return self.path
-
     @classmethod
     def load(
         cls, path: Path | str, *, name: str | None = None, device: str = "auto", sampling: Validated | None = None
@@ -343,9 +319,8 @@ def train(
     if run.network is None:  # finished before
         assert folder is not None
         return Model.load(folder, device=options.device)
-    trained = Model(run.network, run.header, run.device, path=None if folder is None else model_path(folder))
-    trained.history_rows = run.journal.rows
-    return trained
+    path = None if folder is None else model_path(folder)
+    return Model(run.network, run.header, run.device, path=path, rows=run.journal.rows)
 
 
 def _floats(x: Tensor) -> Tensor:

@@ -130,12 +130,12 @@ def project(
 
     # cuDNN's LSTM has no gradient outside training, and TF32 is too coarse for differences.
     with without_weight_gradients(model.network), torch.backends.cudnn.flags(enabled=False):
-        found = starts(model, x, options, labels)
+        candidates = starts(model, x, options, labels)
         path = []
         if first:
-            path += descended(found, first, FILM_FRAMES // 4)
-            found = best_labels(path[-1], options.restarts)
-        path += descended(found, options.steps, FILM_FRAMES)
+            path += descended(candidates, first, FILM_FRAMES // 4)
+            candidates = best_labels(path[-1], options.restarts)
+        path += descended(candidates, options.steps, FILM_FRAMES)
         best = path[-1]
         if refine:
             best = refined_candidates(model, x, best.best(refined), options.prior_weight, count_images)
@@ -216,10 +216,10 @@ def refined_candidates(
                 labels = [() if label is None else (label.expand(len(part)),) for part in parts]
                 return torch.cat([model.decode_part(part, *more) for part, more in zip(parts, labels, strict=True)])
 
-            found = gauss_newton(decode, z[row, column].to(model.device), target, prior_weight)
+            refined = gauss_newton(decode, z[row, column].to(model.device), target, prior_weight)
             with torch.no_grad():
-                error[row, column] = squared_error(decode(found[None]), target[None])[0]
-            z[row, column] = found
+                error[row, column] = squared_error(decode(refined[None]), target[None])[0]
+            z[row, column] = refined
             count_images(ROUNDS * 2 * z.shape[2])
     return Candidates(z, candidates.labels, candidates.restart, error)
 

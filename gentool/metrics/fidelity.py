@@ -49,8 +49,8 @@ def neighbour_distances(points: Tensor, ks: tuple[int, ...]) -> Tensor:
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The Euclidean distance of each of points (N, D) to the nearest of others (M, D), and its index: each (N,)."""
     points, others = points.double(), others.double()
-    found = [_squared_distances(part, others).min(1) for part in _blocks(points, len(others))]
-    return torch.cat([part.values for part in found]).sqrt(), torch.cat([part.indices for part in found])
+    blocks = [_squared_distances(part, others).min(1) for part in _blocks(points, len(others))]
+    return torch.cat([part.values for part in blocks]).sqrt(), torch.cat([part.indices for part in blocks])
 
 
 def _blocks(points: Tensor, others: int) -> tuple[Tensor, ...]:

@@ -103,8 +103,8 @@ def _translation(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
     columns = torch.arange(width, device=x.device) + right
     image = torch.arange(n, device=x.device)[:, None, None]
     moved = x.permute(0, 2, 3, 1)[image, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]]
-    kept = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
-    return (moved * kept[..., None]).permute(0, 3, 1, 2)
+    inside = _inside(rows, height)[:, :, None] & _inside(columns, width)[:, None, :]
+    return (moved * inside[..., None]).permute(0, 3, 1, 2)
 
 
 def _cutout(x: Tensor, row: Tensor, column: Tensor) -> Tensor:

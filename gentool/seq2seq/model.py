@@ -12,8 +12,8 @@ from gentool.data.target import is_prepared
 from gentool.engine import checkpoint, training
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
-from gentool.engine.folder import METRICS, model_path
-from gentool.engine.metrics_file import MetricsFile
+from gentool.engine.folder import model_path
+from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, OptionError
 from gentool.progress import SILENT, Reporter
 from gentool.seq2seq.handwriting import Pictures, load_pictures
@@ -22,10 +22,9 @@ from gentool.seq2seq.options import TASKS, Options, PictureOptions, options_clas
 from gentool.seq2seq.queries import Arithmetic, arithmetic
 from gentool.seq2seq.solving import Answer, solve_pictures, solve_texts
 from gentool.seq2seq.training import train as training_loop
-from gentool.tables import Table
 
 
-class Seq2SeqModel:
+class Seq2SeqModel(Trained[Seq2Seq]):
     """A trained sequence-to-sequence network in eval mode, with its description.
 
     Attributes:
@@ -35,30 +34,21 @@ class Seq2SeqModel:
     """
 
     def __init__(
-        self, network: Seq2Seq, options: Options, header: Header, device: torch.device, *, path: Path | None = None
+        self,
+        network: Seq2Seq,
+        options: Options,
+        header: Header,
+        device: torch.device,
+        *,
+        path: Path | None = None,
+        rows: list[dict[str, float]] | None = None,
     ) -> None:
-        # Training keeps weights channels last, which rounds differently from weights that are read from a file.
-        self.network = network.to(device, memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
-        self.options, self.header, self.device, self.path = options, header, device, path
-        self.task = options.task
-        self.history_rows: list[dict[str, float]] | None = None
+        super().__init__(network, header, device, path=path, rows=rows)
+        self.options, self.task = options, options.task
 
     def __repr__(self) -> str:
         sizes = f"operands up to {self.options.max_operand}, operators {self.options.operators}"
         return f"<{self.task}: {self.parameters:,} parameters, {sizes}>"
-
-    @property
-    def parameters(self) -> int:
-        """The number of weights."""
-        return sum(weight.numel() for weight in self.network.parameters())
-
-    @cached_property
-    def history(self) -> Table:
-        """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
-        if self.history_rows is None:
-            file = None if self.path is None else self.path.parent / METRICS
-            self.history_rows = MetricsFile(file).numbers()
-        return Table(self.history_rows)
 
     @cached_property
     def pictures(self) -> Pictures | None:
@@ -92,12 +82,6 @@ class Seq2SeqModel:
         if not self.options.images_in:
             raise OptionError(f"{paths[0]}: a {self.task} model reads text, not pictures")
         return solve_pictures(self.network, self.device, [Path(path) for path in paths])
-
-    def save(self, path: Path | str) -> Path:
-        """Write the model as a checkpoint."""
-        checkpoint.save(Path(path), "model", self.header, {"weights": self.network.state_dict()})
-        self.path = Path(path)
-        return self.path
 
     @classmethod
     def load(cls, path: Path | str, *, device: str = "auto") -> Self:
@@ -154,6 +138,4 @@ def train(
         return load(folder, device=options.device)
     assert isinstance(run.network, Seq2Seq)
     path = None if folder is None else model_path(folder)
-    model = Seq2SeqModel(run.network, options, run.header, run.device, path=path)
-    model.history_rows = run.journal.rows
-    return model
+    return Seq2SeqModel(run.network, options, run.header, run.device, path=path, rows=run.journal.rows)

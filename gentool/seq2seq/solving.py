@@ -33,11 +33,11 @@ class Answer:
 
 def parse(text: str, task: Task) -> str:
     """`81 + 24` as `81+24`. Raises OptionError for what is no query of this task."""
-    found = QUERY.fullmatch(text)
+    match = QUERY.fullmatch(text)
     form = f"two numbers from 0 to {task.max_operand} and one of {' '.join(task.operators)} between them"
-    if found is None:
+    if match is None:
         raise OptionError(f"{text!r}: not a query; expected {form}, such as 8{task.operators[0]}7")
-    a, operator, b = int(found[1]), found[2], int(found[3])
+    a, operator, b = int(match[1]), match[2], int(match[3])
     if operator not in task.operators or max(a, b) > task.max_operand:
         raise OptionError(f"{text!r}: this model only knows {form}")
     return f"{a}{operator}{b}"

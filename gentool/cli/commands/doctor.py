@@ -55,16 +55,16 @@ def run(terminal: Terminal) -> None:
     problems = check_python()
     versions = {"gentool": gentool.__version__, "python": platform.python_version(), "system": platform.platform()}
     for name, (module, lowest) in NEEDED.items():
-        version, found = check_package(name, module, lowest)
+        version, new_problems = check_package(name, module, lowest)
         versions[name] = version
-        problems += found
+        problems += new_problems
     usable = not any(problem.what.startswith("torch ") for problem in problems)
     if usable and versions["torchvision"] != "missing":
         problems += check_torchvision()
-    devices, found = check_devices(importlib.import_module("torch") if usable else None)
-    problems += found
-    cache, found = check_cache()
-    problems += found
+    devices, new_problems = check_devices(importlib.import_module("torch") if usable else None)
+    problems += new_problems
+    cache, new_problems = check_cache()
+    problems += new_problems
     if terminal.json:
         listed = [asdict(problem) for problem in problems]
         terminal.emit({"versions": versions, "devices": devices, "cache": cache, "problems": listed})

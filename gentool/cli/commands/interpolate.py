@@ -153,14 +153,14 @@ def interpolate(
         raise OptionError(f"--out {moving}: {still} beside it exists; give --overwrite to replace both")
     method = model.interpolation_method(options.method)
     check(model, options, kind)
-    found = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
-    routes = random_routes(model, options) if found is None else routes_between(found, model)
+    key_images = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
+    routes = random_routes(model, options) if key_images is None else routes_between(key_images, model)
     strips = [strip(model, route, options.steps, method) for route in routes]
     save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
     if options.gif or moving:
         moving = moving or path.with_suffix(".gif")
         walks = [images_along(model, route, options.frames, method) for route in routes]
-        film(one_after_another(walks) if found else all_at_once(walks), moving, options.fps)
+        film(one_after_another(walks) if key_images else all_at_once(walks), moving, options.fps)
         terminal.notice(f"{moving}: a film of {options.frames} frames from one key frame to the next")
     terminal.notice(f"{still}: {counted(len(routes), 'row')} of {options.steps} images, {method}")
     record = {"event": "done", "picture": str(still), "film": str(moving) if moving else None, "rows": len(routes)}
@@ -196,8 +196,8 @@ def key_frames(
     if model.encodes:
         return Keys(names, model.encode(x), None, x)
     terminal.notice(f"a {model.name} has no encoder: searching for the code of each picture, as project does")
-    found = model.project(x, seed=seed, reporter=terminal)
-    return Keys(names, found.z, found.labels, x)
+    projection = model.project(x, seed=seed, reporter=terminal)
+    return Keys(names, projection.z, projection.labels, x)
 
 
 def routes_between(keys: Keys, model: Model) -> list[Route]:

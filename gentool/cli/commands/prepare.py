@@ -178,33 +178,33 @@ def _check_prepared(data: str, options: PrepareOptions, terminal: Terminal) -> N
     from gentool.data.load import load_data
     from gentool.data.store import content_fingerprint
 
-    found = load_data(data, options)
-    if content_fingerprint(found) != found.fingerprint:
+    images = load_data(data, options)
+    if content_fingerprint(images) != images.fingerprint:
         raise DataError(
             f"{data}: the images are not those that were prepared (the fingerprint differs); prepare them again"
         )
-    terminal.emit({"event": "checked", **found.info})
+    terminal.emit({"event": "checked", **images.info})
     if not terminal.json:
-        for line in _report(found.info):
+        for line in _report(images.info):
             terminal.data(line)
-        terminal.data(f"  whole     fingerprint {found.fingerprint[:16]}… agrees")
+        terminal.data(f"  whole     fingerprint {images.fingerprint[:16]}… agrees")
 
 
 def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bool, terminal: Terminal) -> None:
     from gentool.data.load import load_data, prepare_to
 
     if out is None and not overwrite:
-        found = load_data(data, options, reporter=terminal)
+        images = load_data(data, options, reporter=terminal)
     else:
-        found = prepare_to(data, options, out, overwrite=overwrite, reporter=terminal)
-    assert found.folder is not None
-    for line in _report(found.info):
+        images = prepare_to(data, options, out, overwrite=overwrite, reporter=terminal)
+    assert images.folder is not None
+    for line in _report(images.info):
         terminal.notice(line)
     plain = out is None and data in CATALOG and set(options.changed()) <= {"source"}
-    word = data if plain else shlex.quote(str(found.folder))
-    terminal.notice(f"{found.folder}: prepared")
+    word = data if plain else shlex.quote(str(images.folder))
+    terminal.notice(f"{images.folder}: prepared")
     terminal.notice(f"Next: gentool train vae --data {word}")
-    terminal.result(found.folder, {"event": "prepared", "folder": str(found.folder), **_summary(found)})
+    terminal.result(images.folder, {"event": "prepared", "folder": str(images.folder), **_summary(images)})
 
 
 def _summary(found: "ImageData") -> Mapping[str, Any]:
@@ -215,20 +215,20 @@ def _summary(found: "ImageData") -> Mapping[str, Any]:
 def _report(info: Mapping[str, Any]) -> list[str]:
     """What a data set is, in lines for people."""
     channels, height, width = info["shape"]
-    found = info["found"]
+    source = info["found"]
     total = sum(info["counts"].values())
     lines = [
         f"{info['name']}: {total:,} images of {width}x{height}, {'grey' if channels == 1 else 'colour'}",
-        f"  source    {found['kind']}: {info['source']['path']}",
-        f"  sizes     {_counted(found['sizes'])}",
-        f"  modes     {_counted(found['modes'])}",
+        f"  source    {source['kind']}: {info['source']['path']}",
+        f"  sizes     {_counted(source['sizes'])}",
+        f"  modes     {_counted(source['modes'])}",
         f"  splits    {_counted(info['counts'])}{' (its own test images)' if info['own_test'] else ''}",
     ]
     if info["labelled"]:
         names = ", ".join(info["classes"][:_LISTED]) + (", …" if len(info["classes"]) > _LISTED else "")
         lines.append(f"  classes   {len(info['classes'])}: {names}")
-    if found["ignored"]:
-        lines.append(f"  ignored   {found['ignored']:,} files of the system")
+    if source["ignored"]:
+        lines.append(f"  ignored   {source['ignored']:,} files of the system")
     if info["skipped"]:
         lines.append(f"  skipped   {len(info['skipped']):,}")
     return lines

@@ -70,21 +70,21 @@ def search(
     if path.suffix.lower() in BESIDE:
         raise OptionError(f"--out {path}: the picture is a PNG; the {', '.join(BESIDE)} are written beside it")
     names, x = targets(model, target, data, pictures or [], terminal)
-    found = project(model, x, options, film=target.gif, reporter=terminal)
+    projection = project(model, x, options, film=target.gif, reporter=terminal)
     files = {"picture": path, "table": path.with_suffix(".csv"), "latents": path.with_suffix(".npz")}
-    save_png(pairs(x, found.images), files["picture"])
-    table = found.table(names, model.classes)
+    save_png(pairs(x, projection.images), files["picture"])
+    table = projection.table(names, model.classes)
     table.to_csv(files["table"])
-    write_codes(files["latents"], found.z, labels=found.labels)
+    write_codes(files["latents"], projection.z, labels=projection.labels)
     if target.gif:
-        files["film"] = film([pairs(x, images) for images in found.film], path.with_suffix(".gif"))
+        files["film"] = film([pairs(x, images) for images in projection.film], path.with_suffix(".gif"))
     psnr = sorted(table["psnr"])
     mean = sum(psnr) / len(psnr)
     others = ", ".join(file.name for name, file in files.items() if name != "picture")
     scores = f"PSNR {psnr[0]:.1f} to {psnr[-1]:.1f} dB, mean {mean:.1f}"
     terminal.notice(f"{path} ({others}): {counted(len(table), 'projection')}, {scores}")
     record = {"event": "done"} | {name: str(file) for name, file in files.items()}
-    terminal.result(path, record | {"images": len(table), "mse": float(found.mse.mean()), "psnr": mean})
+    terminal.result(path, record | {"images": len(table), "mse": float(projection.mse.mean()), "psnr": mean})
 
 
 def targets(
@@ -98,11 +98,11 @@ def targets(
     return names, indexed_images(images, target.index, model.shape, reporter=terminal)
 
 
-def pairs(x: Tensor, found: Tensor) -> Picture:
+def pairs(x: Tensor, images: Tensor) -> Picture:
     """Targets (N, C, H, W) above what was found, `COLUMNS` side by side; the rest of the last row is white."""
     columns = min(COLUMNS, len(x))
     blank = torch.ones(-len(x) % columns, *x.shape[1:])
-    parts = zip(torch.cat([x, blank]).split(columns), torch.cat([found, blank]).split(columns), strict=True)
+    parts = zip(torch.cat([x, blank]).split(columns), torch.cat([images, blank]).split(columns), strict=True)
     stack = [tensor for pair in parts for tensor in pair]
     return labelled_rows(torch.cat(stack), ["target", "projection"] * (len(stack) // 2))
 

@@ -1,0 +1,56 @@
+"""What a trained model of any kind has: a network in eval mode, its description, its history, and its file."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import torch
+from torch import nn
+
+from gentool.engine import checkpoint
+from gentool.engine.checkpoint import Header
+from gentool.engine.folder import METRICS
+from gentool.engine.metrics_file import MetricsFile
+from gentool.tables import Table
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class Trained(Generic[Network]):
+    """A trained network in eval mode, on a device, with its description.
+
+    `path` is the checkpoint's file, None for a model that was never saved. `rows` are those of its metrics.csv; without
+    them, the file is read when they are needed.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        header: Header,
+        device: torch.device,
+        *,
+        path: Path | None = None,
+        rows: list[dict[str, float]] | None = None,
+    ) -> None:
+        # Training keeps weights channels last, which rounds differently from weights that are read from a file.
+        network.to(device, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        self.network: Network = network.eval()
+        self.header, self.device, self.path, self.rows = header, device, path, rows
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights."""
+        return sum(weight.numel() for weight in self.network.parameters())
+
+    @cached_property
+    def history(self) -> Table:
+        """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
+        if self.rows is not None:
+            return Table(self.rows)
+        return Table(MetricsFile(None if self.path is None else self.path.parent / METRICS).numbers())
+
+    def save(self, path: Path | str) -> Path:
+        """Write the model as a checkpoint, which `load` and every command read."""
+        checkpoint.save(Path(path), "model", self.header, {"weights": self.network.state_dict()})
+        self.path = Path(path)
+        return self.path
