@@ -228,3 +228,22 @@ def test_documented_commands_exist(where: str, command: str) -> None:
         found = re.match(r"\[?(--?[A-Za-z][\w-]*)", word)
         if found:
             assert found[1] in flags, f"{where}: {command}: there is no {found[1]}"
+    if len(candidates) == 1 and not re.search(r"[\[\]…<>{}$]|\.\.\.|--install", command):
+        problem = refused(candidates[0], words[len(candidates[0]) :])
+        assert problem in ("", "MissingParameter", "NoArgsIsHelpError"), f"{where}: {command}: {problem}"
+
+
+def refused(known: tuple[str, ...], arguments: list[str]) -> str:
+    """The kind of the error that a command's parser raises for its arguments; empty where it accepts them."""
+    try:
+        commands()[known].make_context(known[-1] if known else "gentool", arguments)
+    except typer.TyperException as error:
+        return type(error).__name__
+    except typer.Exit:
+        return ""
+    return ""
+
+
+def test_the_parser_refuses_a_value_of_the_wrong_kind() -> None:
+    assert refused(("train", "vae"), ["--epochs", "many"]) == "BadParameter"
+    assert refused(("train", "vae"), ["--epochs", "3"]) == ""

@@ -13,7 +13,6 @@ from gentool.engine.checkpoint import Header
 from gentool.errors import DataError
 from gentool.evaluation.budget import training_cost
 from gentool.evaluation.evaluate import SHOWN, Evaluation, evaluate, references_for
-from gentool.evaluation.held_out import HELD_OUT
 from gentool.evaluation.options import EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES
@@ -164,8 +163,4 @@ def numbers_of(evaluation: Evaluation, model: Model) -> dict[str, float]:
     """Everything about one model that is a number: its size, its training, its scores."""
     numbers: dict[str, float] = {"parameters": evaluation.facts["parameters"]}
     numbers |= training_cost(model)
-    numbers |= scores_of(evaluation.scores)
-    for row in evaluation.table:
-        if row["what"] == HELD_OUT:
-            numbers |= scores_of(row)
-    return numbers
+    return numbers | evaluation.scores

@@ -15,12 +15,12 @@ from gentool.evaluation.agreement import class_scores
 from gentool.evaluation.classifier import predict
 from gentool.evaluation.features import default_names, feature_networks
 from gentool.evaluation.fidelity import Reference
-from gentool.evaluation.held_out import held_out_scores
+from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import Distances, copied_share
 from gentool.evaluation.options import MIN_IMAGES, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, draw_samples, shuffled
-from gentool.evaluation.summary import FLOOR, SAMPLES, interval_rows, seed_rows, summary_lines
+from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.histograms import outlines
 from gentool.files import write_json
@@ -73,8 +73,10 @@ class Evaluation:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The scores of the samples of the first seed, by name."""
-        return dict(next(row for row in self.table if row["what"] == SAMPLES))
+        """The scores by name: of the samples of the first seed, and of the reconstructions."""
+        rows = {row["what"]: row for row in reversed(self.table.rows)}
+        both = rows[SAMPLES] | rows.get(HELD_OUT, {})
+        return {name: value for name, value in both.items() if name not in NO_SCORES}
 
     @property
     def memorising(self) -> bool:
@@ -137,7 +139,7 @@ def evaluate(
         references = references_for(data, options, model.device, reporter=reporter)
     count = min(options.samples, len(data.train))
     if count < options.samples:
-        reporter.notice(f"{count:,} samples: as many as there are training images, which are the floor")
+        reporter.notice(f"scoring {count:,} samples: the floor needs as many training images")
     evaluation = Evaluation(Table([]), facts_of(model, data, references, options, count, prior))
     intervals: dict[str, Interval] = {}
     rows: list[dict[str, Any]] = []

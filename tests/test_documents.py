@@ -1,0 +1,37 @@
+"""The Python blocks of the documents run, and the notebook runs from top to bottom."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BLOCK = re.compile(r"^```python\n(.*?)^```", flags=re.MULTILINE | re.DOTALL)
+DOCUMENTS = [path for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]) if BLOCK.search(path.read_text())]
+EXCERPTS = {"design.md"}
+"""Its blocks are excerpts of gentool's own code, which are parsed only."""
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in EXCERPTS], ids=lambda path: path.name)
+def test_the_python_blocks_of_a_document_run(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In order, in one namespace, in an empty folder; the classifier of evaluations is trained for fewer updates."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "cache"))  # the hasty classifier is for nobody else
+    monkeypatch.setattr("gentool.evaluation.classifier.UPDATES", 20)
+    names: dict[str, object] = {}
+    text = path.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        line = text[: found.start()].count("\n") + 1
+        source = "\n" * line + found[1]  # so that a traceback names the document's line
+        exec(compile(source, str(path), "exec"), names)
+    assert capsys.readouterr().out.strip()
+
+
+@pytest.mark.parametrize("name", sorted(EXCERPTS))
+def test_excerpts_are_python(name: str) -> None:
+    blocks = BLOCK.findall((ROOT / "docs" / name).read_text(encoding="utf-8"))
+    assert blocks
+    for block in blocks:
+        compile(block, name, "exec")
