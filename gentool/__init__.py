@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.compare import Comparison, compare
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
+    from gentool.figures.grids import grid, save_png
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
     from gentool.latent.model import Model, load, train
     from gentool.latent.projection import Projection, ProjectOptions
@@ -72,8 +73,10 @@ _HOMES = {
     "compare": "evaluation.compare",
     "embed": "latent.embedding",
     "evaluate": "evaluation.evaluate",
+    "grid": "figures.grids",
     "load": "latent.model",
     "load_data": "data.load",
+    "save_png": "figures.grids",
     "seq2seq": "",
     "train": "latent.model",
 }

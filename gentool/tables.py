@@ -62,7 +62,9 @@ class Table:
         """
         names = [name for name in self.columns if not (name.endswith("_sd") and name[:-3] in self.columns)]
         lines = [f"| {' | '.join(names)} |", f"|{' --- |' * len(names)}"]
-        lines += [f"| {' | '.join(cell(row, name) for name in names)} |" for row in self.rows]
+        for row in self.rows:
+            cells = [cell(row, name).replace("|", "\\|") for name in names]
+            lines.append(f"| {' | '.join(cells)} |")
         return _written("\n".join(lines) + "\n", path)
 
     def to_pandas(self) -> "pandas.DataFrame":

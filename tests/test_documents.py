@@ -1,6 +1,7 @@
 """The Python blocks of the documents run, and the notebook runs from top to bottom."""
 
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,26 @@ def test_excerpts_are_python(name: str) -> None:
     assert blocks
     for block in blocks:
         compile(block, name, "exec")
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a kernel of its own, in an empty folder. One cell more makes the classifier's training short."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Jupyter's own
+        import nbclient
+        import nbformat
+
+        monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "cache"))
+        monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        notebook = nbformat.read(ROOT / "examples" / "first_model.ipynb", as_version=4)
+        assert sum(cell.cell_type == "code" for cell in notebook.cells) == 10
+        hurry = "import gentool.evaluation.classifier\ngentool.evaluation.classifier.UPDATES = 20"
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(hurry))
+        resources = {"metadata": {"path": str(tmp_path)}}
+        client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources)
+        client.execute()
+    outputs = {cell.id: cell.outputs for cell in notebook.cells if cell.cell_type == "code"}
+    assert "vae trained on digits" in outputs["cell-2"][0].data["text/plain"]
+    assert all("image/png" in outputs[name][0].data for name in ("cell-4", "cell-5", "cell-7"))
+    assert "| fid_classifier_1000 |" in outputs["cell-9"][-1].text
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"], "a notebook leaves nothing behind"

@@ -1,0 +1,96 @@
+"""Sets of options: their checks, when an option has an effect, and the ways to give them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from gentool.errors import OptionError
+from gentool.options import Validated, numbers, option, redefault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Some(Validated):
+    """A set of options with one of each kind."""
+
+    method: Literal["pca", "tsne", "umap"] = option("pca", "How.")
+    perplexity: float = option(30.0, "Neighbours.", min=1, only_with={"method": ("tsne", "umap")})
+    count: int = option(5, "How many.", min=1, max=9, not_with={"all": True}, alias="number")
+    all: bool = option(False, "All of them.")
+    sizes: tuple[int, ...] = option((8, 16), "Sizes.", parse=numbers)
+    out: Path | None = option(None, "Where.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class More(Some):
+    """The same with another default."""
+
+    count: int = redefault(Some, "count", 7, help="How many at most.")
+
+
+def test_an_option_has_an_effect_only_with_these_values_of_another() -> None:
+    assert Some(method="tsne", perplexity=5).perplexity == 5.0
+    with pytest.raises(OptionError, match=r"^--perplexity: only with --method tsne or umap$"):
+        Some(perplexity=5)
+    with pytest.raises(OptionError, match=r"^--count: has no effect with --all$"):
+        Some(count=3, all=True)
+    assert Some(all=True).count == 5, "a default is no option that was given"
+
+
+def test_options_of_earlier_versions_that_had_no_effect_are_still_read() -> None:
+    assert Some.from_json({"perplexity": 5}).perplexity == 5.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"count": 10}, "--count: 10 is out of range; it must be between 1 and 9"),
+        ({"count": "3"}, "--count: '3' is not of type int"),
+        ({"count": True}, "--count: True is not of type int"),
+        ({"count": None}, "--count: needs a value"),
+        ({"method": "tsn"}, "--method: 'tsn' is not one of pca, tsne, umap. Did you mean 'tsne'?"),
+        ({"sizes": "8,x"}, "--sizes: '8,x': expected positive whole numbers with commas, such as 16,32"),
+        ({"perplexity": float("nan"), "method": "tsne"}, "--perplexity: nan is out of range; it must be at least 1"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_refused_with_what_is_allowed(settings: dict[str, object], text: str) -> None:
+    with pytest.raises(OptionError) as raised:
+        Some(**settings)
+    assert str(raised.value) == text
+
+
+def test_values_are_parsed_once_and_written_as_they_are_typed() -> None:
+    assert Some(sizes="4,32").sizes == Some(sizes=(4, 32)).sizes == Some(sizes=[4, 32]).sizes == (4, 32)
+    written = Some(sizes="4,32", out="a/b").to_json()
+    assert written == {
+        "method": "pca", "perplexity": 30.0, "count": 5, "all": False, "sizes": "4,32", "out": str(Path("a/b")),
+    }  # fmt: skip
+    assert Some.from_json(written) == Some(sizes=(4, 32), out=Path("a/b"))
+
+
+def test_an_earlier_name_is_still_read() -> None:
+    assert Some.from_json({"number": 3}).count == 3
+    assert Some.resolve(None, {"number": 3}).count == 3
+    with pytest.raises(OptionError, match=r"^'cont' is not an option here\. Did you mean 'count'\?$"):
+        Some.from_json({"cont": 3})
+
+
+def test_options_or_keywords_but_not_both() -> None:
+    assert Some.resolve(None, {}) == Some()
+    given = Some(count=2)
+    assert Some.resolve(given, {}) is given
+    with pytest.raises(OptionError, match=r"^give either options or keywords \(count\), not both$"):
+        Some.resolve(given, {"count": 3})
+    with pytest.raises(OptionError, match=r"^'cuont' is not an option here\. Did you mean 'count'\?$"):
+        Some.resolve(None, {"cuont": 3})
+    with pytest.raises(OptionError, match=r"expected .*More, got Some$"):
+        More.resolve(given, {})
+
+
+def test_a_subclass_states_only_what_is_different() -> None:
+    assert More().count == 7
+    assert More().changed() == []
+    with pytest.raises(OptionError, match="--count: 10 is out of range"):
+        More(count=10)
