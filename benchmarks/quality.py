@@ -16,7 +16,7 @@ import torch
 
 import gentool
 from gentool.evaluation.features import feature_networks
-from gentool.latent.sampling import commonest_colours, snap
+from gentool.latent.palette import commonest_colours, snap
 from gentool.metrics.distances import fid
 from gentool.metrics.fidelity import distinct_share, manifold_scores, palette_score
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
     from gentool.figures.grids import grid, save_png
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
-    from gentool.latent.model import Model, load, train
+    from gentool.latent.loading import load, train
+    from gentool.latent.model import Model
     from gentool.latent.projection import Projection, ProjectOptions
     from gentool.models import MODELS
     from gentool.models.cae import Options as CAEOptions
@@ -74,11 +75,11 @@ _HOMES = {
     "embed": "latent.embedding",
     "evaluate": "evaluation.evaluate",
     "grid": "figures.grids",
-    "load": "latent.model",
+    "load": "latent.loading",
     "load_data": "data.load",
     "save_png": "figures.grids",
     "seq2seq": "",
-    "train": "latent.model",
+    "train": "latent.loading",
 }
 """Public name to the module that has it, and the name it has there where that is another one."""
 

@@ -3,6 +3,8 @@
 Raised where the fact is known: what, where, and the next step to take. Only `gentool.cli` turns them into an exit.
 """
 
+from typing import Any
+
 
 class GentoolError(Exception):
     """An error that a user can fix; the message is one clear line."""
@@ -35,6 +37,11 @@ class Diverged(GentoolError):
 
 
 class Stopped(GentoolError):
-    """The run was asked to stop; its state is saved, and the same command continues from there."""
+    """The run was asked to stop; its state is saved, and the same command continues from there.
+
+    A run in memory has nowhere to save: `model` is then the model after its last whole epoch, None before the first.
+    """
 
     exit_code = 75
+    model: Any = None
+    run: Any = None

@@ -55,8 +55,8 @@ def option(
             (`free`: it does not touch the numbers).
         parse: Turns a text into the value that the field holds. It raises ValueError with what was expected.
         write: Turns that value into text again, for JSON and `--help`.
-        only_with: The option has an effect only together with these values of other options.
-        not_with: The option has no effect together with these values of other options.
+        only_with: The option has an effect only together with one of these values of other options.
+        not_with: The option has no effect together with any of these values of other options.
         default_text: What `--help` says the default is, where the default itself does not say it.
         alias: An earlier name of the option. It is still accepted, and not shown.
     """
@@ -117,6 +117,14 @@ def indices(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Words from a comma-separated text: `3,cat` is ("3", "cat"). Raises ValueError for an empty one."""
+    parts = tuple(part.strip() for part in text.split(","))
+    if not all(parts):
+        raise ValueError("expected names or numbers with commas, such as 3,7, or all")
+    return parts
+
+
 def one_of(names: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
     """A parser of comma-separated names, each of `names` and each taken once. It raises ValueError."""
     known = tuple(names)
@@ -154,7 +162,7 @@ class Validated:
         if settings:
             raise OptionError(f"give either options or keywords ({', '.join(settings)}), not both")
         if not isinstance(options, cls):
-            raise OptionError(f"expected {cls.__module__}.{cls.__name__}, got {type(options).__name__}")
+            raise OptionError(f"expected {_name(cls)}, got {_name(type(options))}")
         return options
 
     def __post_init__(self) -> None:
@@ -236,7 +244,13 @@ class Validated:
         for name in values:
             if name not in known:
                 raise OptionError(f"{name!r} is not an option here.{suggestion(name, known)}")
+            if name != known[name] and known[name] in values:
+                raise OptionError(f"give {known[name]} or its earlier name {name}, not both")
         return {known[name]: value for name, value in values.items()}
+
+
+def _name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__name__}"
 
 
 def written(field: "Field[Any]", value: Any) -> Any:
@@ -271,13 +285,16 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
             return None
         raise OptionError(f"{name}: needs a value")
     settings = field.metadata
+    if type(value).__module__ == "numpy" and not getattr(value, "shape", None):
+        value = value.item()  # a NumPy scalar as the Python number that files hold
     if settings["parse"] is not None:
         return _parsed(name, settings, value)
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices:
             listed = ", ".join(map(str, choices))
-            raise OptionError(f"{name}: {value!r} is not one of {listed}.{suggestion(str(value), map(str, choices))}")
+            near = "" if str(value) in map(str, choices) else suggestion(str(value), map(str, choices))
+            raise OptionError(f"{name}: {value!r} is not one of {listed}.{near}")
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)

@@ -21,6 +21,9 @@ class Reporter:
     def epoch(self, row: Mapping[str, int | float]) -> None:
         """An epoch of a training has ended; `row` is its row of metrics.csv."""
 
+    def close(self) -> None:
+        """Nothing more is reported for now: a display may end."""
+
     def task(self, name: str, total: int | None = None) -> Callable[[int], None]:
         """`update(done)`, which reports the progress of one task."""
         return lambda done: self.progress(name, done, total)

@@ -21,8 +21,10 @@ from gentool.models import MODELS, check_name, sampling_class
 from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
 
-ModelName = Annotated[str, typer.Argument(help=f"The model: {', '.join(MODELS)}.")]
-Checkpoint = Annotated[Path, typer.Argument(help="Its checkpoint: a model.pt file, or the folder of a run.")]
+ModelName = Annotated[str, typer.Argument(help=f"The model: {', '.join(MODELS)}.", metavar="MODEL")]
+Checkpoint = Annotated[
+    Path, typer.Argument(help="The checkpoint: a model.pt file, or the folder of a run.", metavar="CKPT")
+]
 
 Images = Callable[[], ImageData]
 """Loads the images when they are needed."""
@@ -79,10 +81,19 @@ class OutputOptions(Validated):
     )
     overwrite: bool = option(False, "Replace the file or folder if it exists.")
 
-    def path(self, default: Path) -> Path:
-        """The path to write. Raises OptionError when --out names one that exists and --overwrite is not given."""
-        if self.out is not None and self.out.exists() and not self.overwrite:
-            raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")
+    def path(self, default: Path, *beside: str) -> Path:
+        """The path to write; files with the suffixes `beside` are written beside it.
+
+        Raises OptionError when --out names one that exists, or has one of the others beside it, without --overwrite.
+        """
+        if self.out is not None and not self.overwrite:
+            if self.out.exists():
+                raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")
+            for other in (self.out.with_suffix(suffix) for suffix in beside):
+                if other.exists():
+                    raise OptionError(
+                        f"--out {self.out}: {other.name} beside it exists; give --overwrite to replace it"
+                    )
         return self.out or default
 
 
@@ -112,7 +123,7 @@ class PriorOptions(Validated):
         "normal", "Draw codes from N(0, I), or from a Gaussian mixture fitted to the codes of --data (autoencoders)."
     )
     components: int = option(
-        10, "Components of that mixture.", min=1, max=10_000, only_with={"prior": "gmm"}
+        10, "Components of the mixture of --prior gmm.", min=1, max=10_000, only_with={"prior": "gmm"}
     )  # fmt: skip
 
     @property

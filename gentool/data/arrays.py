@@ -67,7 +67,12 @@ def _images(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
 
 
 def classes_of(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    """Labels of any kind as 0, 1, 2 … and the names of the classes. Whole numbers from 0 keep their value."""
+    """Labels of any kind as 0, 1, 2 … and the names of the classes. Whole numbers from 0 keep their value.
+
+    Raises DataError for labels that are missing, or of several kinds.
+    """
+    if labels.dtype == object or (np.issubdtype(labels.dtype, np.floating) and np.isnan(labels).any()):
+        raise DataError("labels: some are missing or of another kind; expected all names, or all numbers")
     if np.issubdtype(labels.dtype, np.integer) and len(labels) and labels.min() >= 0 and labels.max() < 1000:
         numbers = labels.astype(np.int64)
         if len(np.unique(numbers)) == numbers.max() + 1:
@@ -78,6 +83,8 @@ def classes_of(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
 
 def as_pixels(array: NDArray[Any], where: str, background: tuple[int, int, int]) -> Pixels:
     """An array of images as uint8 (N, H, W, 1 or 3). Raises DataError for other shapes, types and ranges."""
+    if array.ndim == 3 and array.shape[2] in (1, 3, 4):
+        raise DataError(f"{where}: shape {array.shape} is one image; {_FORMS}")
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape:

@@ -19,7 +19,7 @@ FEW = 2_000
 """`ImageData.few` is true below this number of training images."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Split:
     """One of train, validation and test.
 
@@ -28,6 +28,9 @@ class Split:
 
     images: Tensor
     labels: Tensor | None = None
+
+    def __repr__(self) -> str:
+        return f"<{len(self):,} images{'' if self.labels is None else ' with labels'}>"
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,7 +72,7 @@ class Batches:
             yield self.take(torch.arange(start, min(start + batch_size, len(self))))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class ImageData:
     """A prepared set of images; `info` is the content of its dataset.json."""
 
@@ -83,6 +86,11 @@ class ImageData:
     info: dict[str, Any] = field(default_factory=dict)
 
     unit: ClassVar[str] = "images"
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {len(split):,}" for name, split in self.splits.items())
+        classes = f", {len(self.classes)} classes" if self.labelled else ""
+        return f"<{self.name}: images {size_text(self.shape)}, {counts}{classes}>"
 
     @property
     def description(self) -> str:

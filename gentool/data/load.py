@@ -31,6 +31,8 @@ from gentool.options import flag, suggestion
 from gentool.progress import SILENT, Reporter
 
 Array: TypeAlias = NDArray[Any] | Tensor | Sequence[Any]
+Source: TypeAlias = ImageData | Path | str | Array
+"""What functions take as `data`: images that are loaded, or what `load_data` reads."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def load_data(
     """
     options = PrepareOptions.resolve(options, settings)
     if not isinstance(data, str | Path):
+        if not isinstance(data, np.ndarray | Tensor | list | tuple):
+            raise DataError(f"expected a name, a path or an array of images, got {type(data).__name__}")
         return _from_array(data, labels, options, reporter)
     if labels is not None:
         raise OptionError("labels: only with an array of images; a file or folder has its own")

@@ -33,7 +33,7 @@ class Alarm:
     text: str
 
     @property
-    def collapse(self) -> bool:
+    def fatal(self) -> bool:
         """Whether the training is lost: every alarm but memorising, which stopping earlier would have avoided."""
         return self.name != MEMORISING
 

@@ -16,7 +16,7 @@ from torch import nn
 
 import gentool
 from gentool.engine.data import TrainingData
-from gentool.errors import CheckpointError
+from gentool.errors import CheckpointError, GentoolError
 from gentool.files import replacing
 from gentool.options import Validated
 
@@ -85,8 +85,11 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
         "content": content,
     }
     document["sha256"] = digest(document)
-    with replacing(path) as temporary:
-        torch.save(document, temporary)
+    try:
+        with replacing(path) as temporary:
+            torch.save(document, temporary)
+    except RuntimeError as error:  # PyTorch's own writer
+        raise GentoolError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
 
 
 def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:

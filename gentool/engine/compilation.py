@@ -1,4 +1,7 @@
-"""--compile: a step function compiled as a whole by torch.compile, on CUDA in its graph mode."""
+"""--compile: step functions compiled by torch.compile, on CUDA in its graph mode.
+
+A step is one function. torch.compile makes graphs of its forward pass, of its backward pass and of the optimizer.
+"""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

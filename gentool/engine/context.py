@@ -13,9 +13,12 @@ from typing import Any
 
 import torch
 
+from gentool.engine.randomness import isolated
+
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h
 KEPT_BYTES, GLIBC_DEFAULT_BYTES = 2**30, 128 * 2**10
 CUBLAS_CONFIG = "CUBLAS_WORKSPACE_CONFIG"
+ONE_AT_A_TIME = threading.RLock()
 
 
 class StopSignal:
@@ -52,18 +55,31 @@ def stop_signals() -> Iterator[StopSignal]:
 def training_context(device: torch.device, seed: int, *, deterministic: bool, reduced: bool) -> Iterator[StopSignal]:
     """Seed PyTorch, set the backend flags, and catch the signals to stop. Everything is restored when the block ends.
 
+    PyTorch's generators and flags belong to the process, so trainings in several threads wait for one another.
     `reduced`: some of the computation is in less than f32, so TF32 matrix products lose nothing.
     """
-    devices = [device] if device.type == "cuda" else []
     with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=devices))
+        stack.enter_context(ONE_AT_A_TIME)
+        stack.enter_context(isolated(seed, device))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(_default_dtype())
         stack.enter_context(_algorithms(deterministic))
         if device.type == "cpu":
             stack.enter_context(_keep_freed_memory())
         if device.type == "cuda":
             stack.enter_context(_cuda_flags(deterministic, reduced))
-        torch.manual_seed(seed)
         yield stack.enter_context(stop_signals())
+
+
+@contextlib.contextmanager
+def _default_dtype() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @contextlib.contextmanager
@@ -97,7 +113,8 @@ def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
 def _keep_freed_memory() -> Iterator[None]:
     """Let glibc keep large blocks, which it otherwise returns to the system and faults in again at every update.
 
-    Measured on the GAN at 24x24, one thread: 1.055 times the images per second. Other C libraries have no mallopt.
+    Measured on the GAN at 24x24, one thread: 1.055 times the images per second. Other C libraries have no mallopt. The
+    thresholds return to glibc's defaults, which it no longer adapts by itself.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
 

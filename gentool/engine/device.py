@@ -1,13 +1,13 @@
 """Where a computation runs."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from gentool.errors import OptionError
-from gentool.options import Validated, option
+from gentool.options import Validated, option, suggestion
 
 FUNCTIONS = ("cos", "exp", "log", "sin", "sqrt", "tanh")
 """The elementwise functions that gentool computes on large tensors."""
@@ -24,6 +24,10 @@ class DeviceOptions(Validated):
 
 def choose_device(name: str) -> torch.device:
     """`auto` is CUDA, then MPS, then the CPU. Raises OptionError for a device that is not there."""
+    name = str(name)
+    names = get_args(DeviceOptions.__annotations__["device"])
+    if name not in names:
+        raise OptionError(f"--device: {name!r} is not one of {', '.join(names)}.{suggestion(name, names)}")
     available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)

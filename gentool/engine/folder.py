@@ -83,14 +83,19 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
     return differences
 
 
-def begin(folder: Path, header: Header, resuming: bool) -> None:
-    """Make the folder and options.json. Unless resuming, remove what an earlier run wrote there, and nothing else."""
+def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> None:
+    """Make the folder and options.json. Unless resuming, remove what an earlier run wrote there, and nothing else.
+
+    A run that goes on is not `finished`, so it loses the result that it had before it grew.
+    """
     if not resuming:
         for path in [path for pattern in OWN_FILES for path in folder.glob(pattern)]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
                 path.unlink()
+    if not finished:
+        (folder / RESULT).unlink(missing_ok=True)
     write_json(folder / OPTIONS, header.to_dict())
 
 

@@ -124,5 +124,5 @@ def earlier_result(folder: Path) -> dict[str, Any] | None:
     """The content of result.json; None where it is missing or damaged, and the run has to end again."""
     try:
         return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, TypeError):
         return None

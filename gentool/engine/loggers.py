@@ -80,10 +80,14 @@ class WeightsAndBiases:
         import wandb
 
         _emptied(folder / "wandb")
-        os.environ.setdefault("WANDB_MODE", "offline")
         quiet = wandb.Settings(silent=True)
         self.run = wandb.init(
-            project="gentool", name=folder.name, dir=str(folder), config=dict(options), settings=quiet
+            project="gentool",
+            name=folder.name,
+            dir=str(folder),
+            config=dict(options),
+            settings=quiet,
+            mode=os.environ.get("WANDB_MODE", "offline"),
         )
         self.run.define_metric("*", step_metric="epoch")
 

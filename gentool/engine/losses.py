@@ -19,6 +19,7 @@ class Losses:
         self.device = device
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
+        self.delay = 1 if device.type == "cuda" else 0  # updates between `add` and what it returns
         self.pending: tuple[list[str], Tensor, torch.cuda.Event] | None = None
 
     def add(self, terms: Mapping[str, Tensor]) -> list[str]:

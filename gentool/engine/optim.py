@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 FUSED_DEVICES = ("cpu", "cuda")
+KERNELS = ("fused", "foreach", "capturable")
 
 
 def adam(
@@ -17,15 +18,16 @@ def adam(
     betas: tuple[float, float] = (0.9, 0.999),
     weight_decay: float = 0.0,
     lr_shares: Mapping[nn.Module, float] | None = None,
-    tensor_lr: bool = False,
+    compiled: bool = False,
 ) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2014, arXiv:1412.6980), with decoupled weight decay as AdamW (Loshchilov & Hutter 2017,
-    arXiv:1711.05101), in one fused kernel where the device has one.
+    arXiv:1711.05101), in one fused kernel where the device has one and the step is not compiled.
 
     Args:
         weight_decay: Applies to matrices and convolution kernels, not to biases and norm weights.
         lr_shares: Parts of the network that learn at this share of `lr` and do not decay.
-        tensor_lr: Keep the learning rate in a tensor, so that a compiled step is not compiled again when it changes.
+        compiled: Be fit for torch.compile, which does not see into the fused kernel. The learning rate is then a
+            tensor, so that the step is not compiled again when it changes.
     """
     groups: list[dict[str, Any]] = []
     for part, share in (lr_shares or {}).items():
@@ -38,10 +40,11 @@ def adam(
     )
     if vectors:
         groups.append({"params": vectors})
-    optimizer = torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, fused=device.type in FUSED_DEVICES)
+    kernels = {"foreach": True, "capturable": True} if compiled else {"fused": device.type in FUSED_DEVICES}
+    optimizer = torch.optim.AdamW(groups, lr, betas, weight_decay=0.0, **kernels)
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]
-        if tensor_lr:
+        if compiled:
             group["lr"] = torch.tensor(group["lr"], device=device)
     return optimizer
 
@@ -49,13 +52,14 @@ def adam(
 def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Continue from the optimizer's `state_dict`, which was read from a file.
 
-    A learning rate in a tensor stays on its device: PyTorch takes it over as it is in the file, on the CPU, and a CUDA
-    graph cannot read it there.
+    The optimizer keeps its own kernels, which --compile decides, and a learning rate in a tensor stays on its device:
+    PyTorch would take over those of the file.
     """
-    rates = [group["lr"] for group in optimizer.param_groups]
+    own = [{name: group[name] for name in ("lr", *KERNELS)} for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate.copy_(group["lr"]) if isinstance(rate, Tensor) else float(group["lr"])
+    for group, before in zip(optimizer.param_groups, own, strict=True):
+        lr, rate = before.pop("lr"), group["lr"]
+        group.update(before, lr=lr.copy_(rate) if isinstance(lr, Tensor) else float(rate))
 
 
 def set_lr(optimizer: torch.optim.Optimizer, share: float) -> None:

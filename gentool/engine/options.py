@@ -62,8 +62,9 @@ class TrainOptions(DeviceOptions):
     )
     compile: bool = option(
         False,
-        "Compile the training step with torch.compile, on CUDA with CUDA graphs. It needs a C++ compiler, on CUDA "
-        "Triton.",
+        "Compile the training step with torch.compile (forward pass, backward pass and optimizer), on CUDA with CUDA "
+        "graphs. It needs a C++ compiler, on CUDA Triton.",
+        resume="free",
     )
     deterministic: bool = option(
         False, "Use deterministic algorithms only. CPU runs are deterministic anyway at a fixed number of threads."

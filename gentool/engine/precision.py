@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
+from gentool.engine.compilation import compile_step
 from gentool.engine.optim import clip_gradients
 from gentool.errors import OptionError
 
@@ -31,6 +32,8 @@ class Precision:
         self.device = device
         self.dtype: torch.dtype = getattr(torch, dtype_name) if dtype_name else choose_precision(amp, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        self.scaled = self.scaler.is_enabled()  # a compiled step does not look into the scaler
+        self.step = compile_step(take_step, device) if compiled else take_step
         # A compiled step cannot change the setting on the way.
         self.products = self.dtype is torch.bfloat16 and not compiled and bf16_products_work(device)
 
@@ -59,14 +62,25 @@ class Precision:
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
         """Backward pass (scaled in fp16), clipping of the gradients' norm to `clip` unless it is 0, optimizer step."""
-        optimizer.zero_grad(set_to_none=True)
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = None
         with bf16_products() if self.products else nullcontext():  # autograd itself remembers autocast
-            self.scaler.scale(loss).backward()
+            (self.scaler.scale(loss) if self.scaled else loss).backward()
         if clip:
-            self.scaler.unscale_(optimizer)
+            if self.scaled:
+                self.scaler.unscale_(optimizer)
             clip_gradients(optimizer, clip)
-        self.scaler.step(optimizer)
-        self.scaler.update()
+        if self.scaled:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+        else:
+            self.step(optimizer)
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """The step of an optimizer, which is compiled also where the rest of an update is not."""
+    optimizer.step()
 
 
 def choose_precision(amp: str, device: torch.device) -> torch.dtype:

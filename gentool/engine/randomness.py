@@ -3,7 +3,9 @@
 A resumed run therefore draws what the uninterrupted run would have drawn.
 """
 
+import contextlib
 import hashlib
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -15,9 +17,26 @@ def derived_seed(seed: int, purpose: str, *counters: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 1
 
 
-def generator(seed: int, purpose: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
+def rng(seed: int, purpose: str, *counters: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A new torch generator for one purpose at one point of a run."""
     return torch.Generator(device).manual_seed(derived_seed(seed, purpose, *counters))
+
+
+@contextlib.contextmanager
+def isolated(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed the generators that PyTorch itself uses, on the CPU and on `device`, and restore them in the end."""
+    cpu = torch.default_generator.get_state()
+    accelerator = None if device is None or device.type == "cpu" else device
+    state = None if accelerator is None else getattr(torch, accelerator.type).get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    if accelerator is not None:
+        seed_layers(seed, accelerator)
+    try:
+        yield
+    finally:
+        torch.default_generator.set_state(cpu)
+        if accelerator is not None:
+            getattr(torch, accelerator.type).set_rng_state(state)
 
 
 def seed_layers(seed: int, device: torch.device) -> None:
@@ -32,5 +51,7 @@ def seed_layers(seed: int, device: torch.device) -> None:
 
 def indexed_noise(seed: int, start: int, count: int, dim: int) -> Tensor:
     """Standard normal rows (count, dim): row i is a function of (seed, start + i) alone."""
-    rows = [torch.randn(dim, generator=generator(seed, "sample", index)) for index in range(start, start + count)]
-    return torch.stack(rows)
+    noise = torch.empty(count, dim, dtype=torch.float32)
+    for row in range(count):
+        torch.randn(dim, generator=rng(seed, "sample", start + row), out=noise[row])
+    return noise

@@ -29,7 +29,7 @@ from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
-from gentool.engine.randomness import derived_seed, generator, seed_layers
+from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
 from gentool.errors import Diverged, OptionError, Stopped
 from gentool.figures.grids import Picture
@@ -92,6 +92,11 @@ class Run:
         if self.state is not None:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
         films_made = not options.gif or any(folder.glob("*.gif"))
+        if self.state is not None and self.state["total_steps"] > self.plan.total_steps:
+            raise OptionError(
+                f"{folder}: the run was planned for {self.state['total_steps']:,} updates, and is now to make "
+                f"{self.plan.total_steps:,}; a run can only grow. Give --out for a new folder, or --overwrite"
+            )
         if self.step >= self.plan.total_steps and films_made:
             self.result = earlier_result(folder)
 
@@ -99,6 +104,13 @@ class Run:
         """Raises OptionError for --compile where there is no compiler."""
         if self.options.compile:
             check_compiler(self.device)
+        with ExitStack() as stack:
+            self._enter(stack)
+            self.stack = stack.pop_all()
+        return self
+
+    def _enter(self, stack: ExitStack) -> None:
+        """Set all up. What a failure leaves on the stack is undone."""
         dtype_name = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
         self.precision = Precision(self.options.amp, self.device, dtype_name=dtype_name, compiled=self.options.compile)
         self.parts: dict[str, Any] = {}
@@ -106,8 +118,7 @@ class Run:
         self.saved_at = float("-inf")
         self.save_due = False
         self.trained = self.trained_seconds = 0.0
-        self.stack = ExitStack()
-        self.stop: StopSignal = self.stack.enter_context(
+        self.stop: StopSignal = stack.enter_context(
             training_context(
                 self.device,
                 derived_seed(self.options.seed, "weights"),
@@ -117,13 +128,14 @@ class Run:
         )
         self.batches_of = {id(split): split.on(self.device) for split in self.data.splits.values()}
         self.started_at = time.monotonic() - self.seconds
-        return self
+        stack.callback(self.journal.close)
+        if self.options.compile:
+            stack.callback(torch._dynamo.reset)  # the next run's step is another one, and PyTorch counts them
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stack.close()
-        self.journal.close()
 
     # Networks, optimizers, precision.
 
@@ -135,7 +147,7 @@ class Run:
 
     def adam(self, network: nn.Module, lr: float, **settings: Any) -> torch.optim.Optimizer:
         """Adam for a network, with the settings of `gentool.engine.optim.adam`. `batches` sets its learning rate."""
-        optimizer = optim.adam(network, lr, device=self.device, tensor_lr=self.options.compile, **settings)
+        optimizer = optim.adam(network, lr, device=self.device, compiled=self.options.compile, **settings)
         self.optimizers.append(optimizer)
         return optimizer
 
@@ -158,17 +170,17 @@ class Run:
 
     # Randomness.
 
-    def generator(self, purpose: str) -> torch.Generator:
+    def rng(self, purpose: str) -> torch.Generator:
         """A generator for one purpose at this update, on the run's device."""
-        return generator(self.options.seed, purpose, self.step, device=self.device)
+        return rng(self.options.seed, purpose, self.step, device=self.device)
 
     def noise(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal numbers for one purpose at this update."""
-        return torch.randn(shape, generator=self.generator(purpose), device=self.device)
+        return torch.randn(shape, generator=self.rng(purpose), device=self.device)
 
     def fixed_noise(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal numbers that stay the same throughout the run and on every device."""
-        return torch.randn(shape, generator=generator(self.options.seed, purpose)).to(self.device)
+        return torch.randn(shape, generator=rng(self.options.seed, purpose)).to(self.device)
 
     # The loop.
 
@@ -182,14 +194,15 @@ class Run:
         what = f"{self.header.model} on {self.header.data}, {self.data.description}"
         place = "" if self.folder is None else f"{self.folder}: "
         if self.folder is not None:
-            begin(self.folder, self.header, self.resuming)
+            begin(self.folder, self.header, self.resuming, finished=self.step >= self.plan.total_steps)
             write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
         if self.state is None:
             self.journal.begin(rows=0)
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
-        for name, part in parts.items():
+        # Networks first: an average of decay 0 copies its network.
+        for name, part in sorted(parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
             if isinstance(part, torch.optim.Optimizer):
                 optim.load_state(part, state["parts"][name])
             else:
@@ -227,7 +240,7 @@ class Run:
         """
         epoch, steps_per_epoch, size = self.epoch, self.plan.steps_per_epoch, self.plan.batch_size
         examples = self.batches_of[id(self.data.train)]
-        order = torch.randperm(len(examples), generator=generator(self.options.seed, "order", epoch))
+        order = torch.randperm(len(examples), generator=rng(self.options.seed, "order", epoch))
         self.trained, began = 0.0, time.monotonic()
         while self.step < self.plan.end_of(epoch):
             if self.stop.wanted:
@@ -246,12 +259,12 @@ class Run:
         self._check(self.losses.settle())
         if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
             self._check(["weights"])
-        long_ago = time.monotonic() - self.saved_at >= SAVE_SECONDS
+        long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
         self.save_due = self.step >= self.plan.total_steps or self.stop.wanted or long_ago
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
-        self._check(self.losses.add(terms), self.step + 1)
+        self._check(self.losses.add(terms), self.step + 1 - self.losses.delay)
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
@@ -292,16 +305,16 @@ class Run:
         self.losses_text = "".join(f" {name} {value:.4g}" for name, value in losses.items())
         self._report(epoch)
         raised = self.journal.add_row(row)
-        if self.options.stop_on_collapse and any(alarm.collapse for alarm in raised):
-            text = next(alarm.text for alarm in raised if alarm.collapse)
-            raise Diverged(
-                f"{self._place}{text}. The state before is kept; without --stop-on-collapse the run continues"
-            )
+        if self.options.stop_on_collapse and any(alarm.fatal for alarm in raised):
+            text = next(alarm.text for alarm in raised if alarm.fatal)
+            kept = "" if self.folder is None else "The state before is kept; "
+            raise Diverged(f"{self._place}{text}. {kept}without --stop-on-collapse the run continues")
         self.losses.clear()
         if self.save_due and self.folder is not None:
             self.saved_at = time.monotonic()
-            self._save_state(self.folder)
+            # The model first: a run that is killed in between makes this epoch again, and its model with it.
             checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
+            self._save_state(self.folder)
         self.journal.draw_curves(now=last)
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
@@ -355,7 +368,7 @@ class Run:
         self._check(self.losses.settle())
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.folder is None:
-            raise Stopped(f"stopped in {where}; nothing is saved, because the run has no folder")
+            raise Stopped(f"stopped in {where}; the run has no folder to save it in")
         self._save_state(self.folder)
         self.journal.draw_curves(now=True)
         raise Stopped(f"{self.folder}: stopped in {where}; the same command continues from here")

@@ -11,6 +11,7 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.folder import METRICS
 from gentool.engine.metrics_file import MetricsFile
+from gentool.errors import OptionError
 from gentool.tables import Table
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -34,7 +35,7 @@ class Trained(Generic[Network]):
     ) -> None:
         # Training keeps weights channels last, which rounds differently from weights that are read from a file.
         network.to(device, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-        self.network: Network = network.eval()
+        self.network: Network = network.eval().requires_grad_(False)
         self.header, self.device, self.path, self.rows = header, device, path, rows
 
     @property
@@ -49,8 +50,15 @@ class Trained(Generic[Network]):
             return Table(self.rows)
         return Table(MetricsFile(None if self.path is None else self.path.parent / METRICS).numbers())
 
-    def save(self, path: Path | str) -> Path:
-        """Write the model as a checkpoint, which `load` and every command read."""
-        checkpoint.save(Path(path), "model", self.header, {"weights": self.network.state_dict()})
-        self.path = Path(path)
-        return self.path
+    def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
+        """Write the model as a checkpoint, which `load` and every command read.
+
+        Raises OptionError for a file that exists, without `overwrite`.
+        """
+        path = Path(path).expanduser()
+        if path.exists() and not overwrite:
+            raise OptionError(f"{path}: exists; give overwrite=True to replace it")
+        self.rows = self.history.rows
+        checkpoint.save(path, "model", self.header, {"weights": self.network.state_dict()})
+        self.path = path
+        return path

@@ -7,6 +7,7 @@ from typing import Any
 from gentool.engine.data import TrainingData
 from gentool.engine.options import TrainOptions
 from gentool.engine.run import Run
+from gentool.errors import Stopped
 from gentool.progress import SILENT, Reporter
 
 Loop = Callable[[Any, Any, Run], None]
@@ -32,10 +33,16 @@ def train(
     run = Run(model, options, data, folder=folder, overwrite=overwrite, reporter=reporter)
     if run.result is not None:
         reporter.notice(
-            f"{folder}: finished already, {run.plan.length()}; raise --epochs to continue, or give --overwrite to "
-            "start again"
+            f"{folder}: finished already, {run.plan.length()}; raise --epochs or --steps to continue, or give "
+            "--overwrite to start again"
         )
         return run
-    with run:
-        loop(options, data, run)
+    try:
+        with run:
+            loop(options, data, run)
+    except Stopped as stopped:
+        stopped.run = run
+        raise
+    finally:
+        reporter.close()
     return run

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gentool.data.images import ImageData
 from gentool.files import write_json
-from gentool.latent.model import Model, train
+from gentool.latent.loading import train
+from gentool.latent.model import Model
 from gentool.models import options_class
 from gentool.progress import SILENT, Reporter
 
@@ -58,18 +59,22 @@ def planned_steps(
 ) -> int:
     """The number of updates of a model that fit into a time in seconds: tried out, and kept to resume with."""
     if plan.is_file():
-        earlier = json.loads(plan.read_text(encoding="utf-8"))
-        if earlier["seconds"] == budget:
-            return int(earlier["steps"])
+        try:
+            earlier = json.loads(plan.read_text(encoding="utf-8"))
+            if earlier["seconds"] == budget:
+                return int(earlier["steps"])
+        except (ValueError, KeyError, TypeError):
+            reporter.notice(f"{plan}: damaged; the number of updates is tried out again")
+    train(name, data, steps=FIRST_STEPS, device=device)  # pays for what comes once in a process, and is not counted
     trials: list[tuple[int, float]] = []
     steps = FIRST_STEPS
-    while len(trials) < 2 or trials[-1][1] < TRIAL_SHARE * budget:
+    while len(trials) < 2 or trials[-1][1] < max(TRIAL_SHARE * budget, 1.5 * trials[-2][1]):
         history = train(name, data, steps=steps, device=device).history
         trials.append((steps, history.rows[-1]["seconds"]))
         steps *= 4
-    # The difference of two trials leaves out what is paid once, such as the first call of every kernel.
+    # The difference of two trials leaves out what is paid once in a run.
     (before, less), (after, more) = trials[-2:]
-    per_step = max((more - less) / (after - before), 1e-6)
+    per_step = (more - less) / (after - before)
     planned = max(1, round((budget - max(less - before * per_step, 0.0)) / per_step))
     write_json(plan, {"model": name, "seconds": budget, "steps": planned, "trials": trials})
     reporter.notice(f"{name}: {planned:,} updates fit into {budget:,.0f} s")

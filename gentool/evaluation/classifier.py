@@ -16,7 +16,7 @@ from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.precision import choose_precision
-from gentool.engine.randomness import derived_seed, generator
+from gentool.engine.randomness import derived_seed, isolated, rng
 from gentool.errors import CheckpointError
 from gentool.progress import SILENT, Reporter
 
@@ -72,8 +72,9 @@ def classifier_path(data: ImageData) -> Path:
 def classifier_of(data: ImageData, device: torch.device, *, reporter: Reporter = SILENT) -> TrainedClassifier:
     """The classifier of a labelled data set, from the cache, or trained now and kept there."""
     path = classifier_path(data)
-    network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     try:
+        with isolated(0):
+            network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         content = checkpoint.load(path, KIND)[1]
         checkpoint.restore(network, content, path)
         trained = TrainedClassifier(network.eval(), content["accuracy"])
@@ -97,13 +98,12 @@ def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classif
     per_epoch = len(images) // batch
     epochs = max(EPOCHS, math.ceil(UPDATES / per_epoch))
     precision = choose_precision("auto", device)
-    with torch.random.fork_rng():
-        torch.manual_seed(derived_seed(0, "classifier"))
+    with isolated(derived_seed(0, "classifier"), device), torch.enable_grad():
         network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=0.01, fused=device.type != "mps")
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LR, total_steps=epochs * per_epoch)
         for epoch in range(epochs):
-            order = torch.randperm(len(images), generator=generator(0, "classifier", epoch))
+            order = torch.randperm(len(images), generator=rng(0, "classifier", epoch))
             for number, index in enumerate(order.split(batch)[:per_epoch]):
                 x, labels = images.take(index)
                 with torch.autocast(device.type, precision, enabled=precision is not torch.float32):

@@ -8,17 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from gentool.data.images import ImageData
+from gentool.data.images import size_text
+from gentool.data.load import Source
 from gentool.engine.checkpoint import Header
-from gentool.errors import DataError
+from gentool.errors import DataError, OptionError
 from gentool.evaluation.budget import training_cost
-from gentool.evaluation.evaluate import SHOWN, Evaluation, evaluate, references_for
-from gentool.evaluation.options import EvaluateOptions, ScoreOptions
-from gentool.evaluation.samples import draw_samples, shuffled
+from gentool.evaluation.evaluate import SHOWN, Evaluation, check_likelihood, evaluate, references_for
+from gentool.evaluation.options import OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
+from gentool.evaluation.samples import shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES
 from gentool.figures.grids import save_png, side_by_side
 from gentool.files import write_text
 from gentool.latent.images import load_for
+from gentool.latent.loading import as_model
 from gentool.latent.model import Model
 from gentool.models import options_class
 from gentool.progress import SILENT, Reporter
@@ -35,7 +37,7 @@ class Contender:
     models: list[Model]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """What the models scored.
 
@@ -47,6 +49,12 @@ class Comparison:
     evaluations: dict[str, list[Evaluation]]
     samples: dict[str, Tensor] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return self.to_markdown().rstrip()
+
+    def _repr_markdown_(self) -> str:
+        return self.to_markdown()
 
     def to_markdown(self) -> str:
         """The table turned on its side: a column per model, a row per score."""
@@ -62,7 +70,7 @@ class Comparison:
 
     def save(self, folder: Path | str) -> Path:
         """Write comparison.csv, .md and .png, and a folder for each evaluation, into a folder, which is returned."""
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         self.table.to_csv(folder / "comparison.csv")
         write_text(folder / "comparison.md", self.to_markdown())
         save_png(side_by_side(self.samples), folder / "comparison.png")
@@ -73,8 +81,8 @@ class Comparison:
 
 
 def compare(
-    models: Sequence[Model],
-    data: ImageData | Path | str | None = None,
+    models: Sequence[Model | Path | str],
+    data: Source | None = None,
     options: ScoreOptions | None = None,
     *,
     reporter: Reporter = SILENT,
@@ -82,32 +90,43 @@ def compare(
 ) -> Comparison:
     """Score several models in the same way; models that differ only in their seed become one row.
 
-    `data` are the real images, by default those that the first model was trained on; `settings` are the fields of
-    `ScoreOptions`. Raises DataError for models of images of another shape.
+    Args:
+        models: Trained models, or their checkpoints.
+        data: The real images; those of the first model's training by default.
+        options: What to measure; or give the fields of `ScoreOptions` as `settings`.
+
+    Raises OptionError for no models, and for options of a likelihood that none of them has; DataError for models of
+    images of another shape.
     """
     options = ScoreOptions.resolve(options, settings)
-    data = load_for(models[0].header, data, reporter=reporter)
-    for model in models:
+    if isinstance(models, str | Path) or not isinstance(models, Sequence) or not models:
+        raise OptionError("compare needs a list of models or checkpoints")
+    known = [as_model(model) for model in models]
+    check_likelihood(known, options)
+    data = load_for(known[0].header, data, reporter=reporter)
+    for model in known:
         if model.shape != data.shape:
-            raise DataError(f"{model.path}: its images are not of the shape of {data.name}'s; compare it alone")
-    references = references_for(data, options, models[0].device, reporter=reporter)
-    shared = {field.name: getattr(options, field.name) for field in fields(ScoreOptions)}
+            where = f"{model.path}: " if model.path else ""
+            raise DataError(
+                f"{where}a {model.name} of images {size_text(model.shape)} cannot be compared on {data.name}, "
+                f"{size_text(data.shape)}"
+            )
+    references = references_for(data, options, known[0].device, reporter=reporter)
     rows, samples = [], {}
     evaluations: dict[str, list[Evaluation]] = {}
     floor: dict[str, Any] = {}
-    for contender in contenders(models):
-        samples[contender.name] = draw_samples(contender.models[0], data, SHOWN, options.seed).images
-        numbers = []
+    for contender in contenders(known):
+        scored = []
         for model in contender.models:
             reporter.notice(f"{contender.name}: {model.path or 'in memory'}")
-            own = EvaluateOptions(half_samples=0, **(shared if model.has_likelihood else without_likelihood(shared)))
-            evaluation = evaluate(model, data, own, references=references, reporter=reporter)
-            evaluations.setdefault(contender.name, []).append(evaluation)
-            numbers.append(numbers_of(evaluation, model))
-            floor |= scores_of(next(row for row in evaluation.table if row["what"] == FLOOR))
-        (summary,) = mean_and_sd(numbers)
+            own = options_for(model, options)
+            scored.append(evaluate(model, data, own, references=references, reporter=reporter))
+        evaluations[contender.name], samples[contender.name] = scored, scored[0].samples
+        floor |= scores_of(next(row for row in scored[0].table if row["what"] == FLOOR))
+        pairs = zip(scored, contender.models, strict=True)
+        (summary,) = mean_and_sd([numbers_of(evaluation, model) for evaluation, model in pairs])
         summary.pop("parameters_sd", None)
-        rows.append({"model": contender.name, "checkpoints": len(numbers)} | summary)
+        rows.append({"model": contender.name, "checkpoints": len(scored)} | summary)
     rows.append({"model": FLOOR} | floor)
     columns = [*NO_NUMBERS, *dict.fromkeys(name for row in rows for name in row if name not in NO_NUMBERS)]
     samples["training images"] = data.train.images[shuffled(len(data.train), options.seed)[:SHOWN]]
@@ -119,19 +138,24 @@ def compare(
     return Comparison(Table(rows, columns), evaluations, samples, notes)
 
 
-def without_likelihood(settings: dict[str, Any]) -> dict[str, Any]:
-    """The options of a model without a likelihood, among models that have one."""
-    return {name: value for name, value in settings.items() if name not in ("k", "bound_images", "binarise")}
+def options_for(model: Model, options: ScoreOptions) -> EvaluateOptions:
+    """What is measured of one model: the likelihood only where it has one."""
+    left_out = () if model.has_likelihood else OF_LIKELIHOODS
+    shared = {field.name: getattr(options, field.name) for field in fields(ScoreOptions) if field.name not in left_out}
+    return EvaluateOptions(half_samples=0, **shared)
 
 
 def contenders(models: Sequence[Model]) -> list[Contender]:
-    """Group models of equal options, except for the seed and for options that do not affect the weights.
+    """Group models of equal options and other seeds; options that do not affect the weights may differ.
 
     They are in order of appearance, named by their model, or by their folder where two have the same model.
     """
-    groups: dict[str, list[Model]] = {}
+    groups: dict[tuple[str, int], list[Model]] = {}
+    times: dict[tuple[str, Any], int] = {}
     for model in models:
-        groups.setdefault(_key(model.header), []).append(model)
+        key, seed = _key(model.header), model.header.options.get("seed")
+        place = times[key, seed] = times.get((key, seed), -1) + 1  # a seed that comes again is another contender
+        groups.setdefault((key, place), []).append(model)
     kinds = [group[0].name for group in groups.values()]
     made = []
     for group in groups.values():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
+from gentool.data.load import Source
 from gentool.engine.environment import environment
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.agreement import class_scores
@@ -25,6 +26,7 @@ from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.histograms import outlines
 from gentool.files import write_json
 from gentool.latent.images import load_for
+from gentool.latent.loading import as_model
 from gentool.latent.model import Model
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.metrics.classes import class_entropy
@@ -34,7 +36,7 @@ from gentool.tables import Table
 
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
-MEMORISING = 0.1
+COPYING_SHARE = 0.1
 """A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
 held-out images are."""
 
@@ -53,7 +55,7 @@ class Neighbours:
     held_out: Tensor
 
 
-@dataclass
+@dataclass(frozen=True, repr=False)
 class Evaluation:
     """What a model scored.
 
@@ -63,6 +65,7 @@ class Evaluation:
         tables: More tables: `agreement` per class, `dimensions` of a VAE.
         samples: The first samples, uint8 (25, C, H, W).
         neighbours: The nearest training images, by feature network.
+        notes: What to know before you compare the scores.
     """
 
     table: Table
@@ -70,6 +73,7 @@ class Evaluation:
     tables: dict[str, Table] = field(default_factory=dict)
     samples: Tensor = field(default_factory=lambda: torch.empty(0))
     neighbours: dict[str, Neighbours] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def scores(self) -> dict[str, float]:
@@ -86,9 +90,17 @@ class Evaluation:
     def __str__(self) -> str:
         return "\n".join(summary_lines(self.table.rows))
 
+    def __repr__(self) -> str:
+        return "\n".join([f"<evaluation of a {self.facts['model']} on {self.facts['data']}>", str(self), *self.notes])
+
+    def _repr_markdown_(self) -> str:
+        return "\n".join([self.table.to_markdown(), *self.notes])
+
     def save(self, folder: Path | str) -> Path:
         """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
+        for old in (path for pattern in ("nearest_*.png", "distances_*.png") for path in folder.glob(pattern)):
+            old.unlink()  # of other feature networks, from an evaluation before
         self.table.to_csv(folder / "evaluation.csv")
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv")
@@ -107,8 +119,8 @@ class Evaluation:
 
 
 def evaluate(
-    model: Model,
-    data: ImageData | Path | str | None = None,
+    model: Model | Path | str,
+    data: Source | None = None,
     options: EvaluateOptions | None = None,
     *,
     prior: Prior | None = None,
@@ -119,6 +131,7 @@ def evaluate(
     """Score a model's samples and, if it encodes, its reconstructions, against the test images of a data set.
 
     Args:
+        model: A trained model, or its checkpoint.
         data: The real images; those of the model's training by default.
         options: What to measure; or give the fields of `EvaluateOptions` as `settings`.
         prior: A density to draw the codes from, such as `model.fit_prior(data)`; N(0, I) by default.
@@ -128,10 +141,12 @@ def evaluate(
     labels.
     """
     options = EvaluateOptions.resolve(options, settings)
-    check_likelihood(model, options)
+    model = as_model(model)
+    check_likelihood([model], options)
     data = load_for(model.header, data, reporter=reporter)
+    notes = []
     if data.fingerprint != model.header.fingerprint:
-        reporter.notice(
+        notes.append(
             "the model was trained on other images, or on another split of them: its scores for copying and for "
             "held-out images may not hold"
         )
@@ -139,34 +154,39 @@ def evaluate(
         references = references_for(data, options, model.device, reporter=reporter)
     count = min(options.samples, len(data.train))
     if count < options.samples:
-        reporter.notice(f"scoring {count:,} samples: the floor needs as many training images")
-    evaluation = Evaluation(Table([]), facts_of(model, data, references, options, count, prior))
-    intervals: dict[str, Interval] = {}
+        notes.append(f"scoring {count:,} samples: the floor needs as many training images")
+    for note in notes:
+        reporter.notice(note)
+    scored = []
     rows: list[dict[str, Any]] = []
     for seed in range(options.seed, options.seed + options.seeds):
         samples = draw_samples(model, data, count, seed, prior=prior, reporter=reporter)
+        scored.append(score(samples, data, references, options, in_full=seed == options.seed, reporter=reporter))
         row = {"what": SAMPLES, "seed": seed, "images": count, "reference": len(data.test)}
-        first = evaluation if seed == options.seed else None
-        rows.append(row | score(samples, data, references, options, first, intervals, reporter))
+        rows.append(row | scored[-1].scores)
+    first = scored[0]
     floor = floor_row(data, references, count, options.seed)
     known = rows[0].keys()
     rows += seed_rows(rows)
-    rows += interval_rows(intervals, options.seed)
+    rows += interval_rows(first.intervals, options.seed)
     rows.append({name: value for name, value in floor.items() if name in known})
+    tables = dict(first.tables)
     if model.encodes:
-        held_out, tables = held_out_scores(model, data.test, options, reporter=reporter)
+        held_out, more = held_out_scores(model, data.test, options, reporter=reporter)
         rows += held_out
-        evaluation.tables |= tables
-    evaluation.table = Table(rows)
-    return evaluation
+        tables |= more
+    near = [value for name, value in first.scores.items() if name.startswith("near_train")]
+    facts = facts_of(model, data, references, options, count, prior)
+    facts["memorising"] = any(value > COPYING_SHARE for value in near)
+    return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
 
 
-def check_likelihood(model: Model, options: ScoreOptions) -> None:
-    """Raises OptionError for options of a likelihood that the model does not have."""
+def check_likelihood(models: Sequence[Model], options: ScoreOptions) -> None:
+    """Raises OptionError for options of a likelihood that none of the models has."""
     given = [name for name in OF_LIKELIHOODS if name in options.changed()]
-    if given and not model.has_likelihood:
+    if given and not any(model.has_likelihood for model in models):
         try:
-            model.require("has_likelihood")
+            models[0].require("has_likelihood")
         except OptionError as error:
             raise OptionError(f"{', '.join(map(flag, given))}: {error}") from None
 
@@ -216,48 +236,54 @@ def facts_of(
     return facts
 
 
+@dataclass(frozen=True)
+class SampleScores:
+    """What the samples of one seed score; in full with intervals, nearest training images and tables."""
+
+    scores: dict[str, float]
+    samples: Tensor
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    neighbours: dict[str, Neighbours] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+
+
 def score(
     samples: Samples,
     data: ImageData,
     references: Sequence[Reference],
     options: EvaluateOptions,
-    evaluation: Evaluation | None,
-    intervals: dict[str, Interval],
+    *,
+    in_full: bool,
     reporter: Reporter,
-) -> dict[str, float]:
-    """The scores of one seed's samples. With an evaluation, also fill in its samples, neighbours and `intervals`."""
-    scores = {"copied": copied_share(samples.images, data.train.images)}
+) -> SampleScores:
+    """The scores of one seed's samples."""
+    result = SampleScores({"copied": copied_share(samples.images, data.train.images)}, samples.images[:SHOWN])
+    half_samples = options.half_samples if in_full else 0
     for reference in references:
         network = reference.network
         fake = network(samples.images, task="features of samples", reporter=reporter)
         distances = Distances.of(fake, reference.train)
-        scores |= reference.scores(fake, distances)
-        if evaluation is not None:
+        scores = reference.scores(fake, distances)
+        result.scores.update(scores)
+        if half_samples:
+            ends = reference.intervals(fake, distances, scores, half_samples, options.seed, reporter=reporter)
+            result.intervals.update(ends)
+        if in_full:
             chosen = distances.nearest_first(PAIRS)
-            evaluation.neighbours[network.name] = Neighbours(
+            result.neighbours[network.name] = Neighbours(
                 samples.images[chosen],
                 data.train.images[distances.index[chosen]],
                 distances.distance,
                 reference.held_out.distance,
             )
-            if options.half_samples:
-                intervals |= reference.intervals(
-                    fake, distances, scores, options.half_samples, options.seed, reporter=reporter
-                )
         if network.classifier is not None:
-            classes = class_scores(
-                network.classifier, samples, data, half_samples=options.half_samples, seed=options.seed
-            )
-            scores |= classes.scores
-            if evaluation is not None:
-                intervals |= classes.intervals
+            classes = class_scores(network.classifier, samples, data, half_samples=half_samples, seed=options.seed)
+            result.scores.update(classes.scores)
+            if in_full:
+                result.intervals.update(classes.intervals)
                 if classes.per_class is not None:
-                    evaluation.tables["agreement"] = classes.per_class
-    if evaluation is not None:
-        evaluation.samples = samples.images[:SHOWN]
-        near = [value for name, value in scores.items() if name.startswith("near_train")]
-        evaluation.facts["memorising"] = any(value > MEMORISING for value in near)
-    return scores
+                    result.tables["agreement"] = classes.per_class
+    return result
 
 
 def floor_row(data: ImageData, references: Sequence[Reference], count: int, seed: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 
 NORMAL_95 = 1.96
 
@@ -30,7 +30,7 @@ def half_sample_deviations(
     values: dict[str, list[float]] = {}
     for repeat in range(repeats):
         halves = [
-            part[torch.randperm(len(part), generator=generator(seed, "half-sample", repeat, place))[: len(part) // 2]]
+            part[torch.randperm(len(part), generator=rng(seed, "half-sample", repeat, place))[: len(part) // 2]]
             for place, part in enumerate(points)
         ]
         for name, value in statistic(*halves).items():

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.latent.model import Model
 from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize
 from gentool.progress import SILENT, Reporter
@@ -41,7 +41,7 @@ def binarised(images: Tensor, how: Binarisation) -> Tensor:
     x = images.float() / 255
     if how == "static":
         # One draw for each image, a function of its index alone.
-        draws = torch.stack([torch.rand(x.shape[1:], generator=generator(0, "binarise", i)) for i in range(len(x))])
+        draws = torch.stack([torch.rand(x.shape[1:], generator=rng(0, "binarise", i)) for i in range(len(x))])
         return (draws < x).float()
     return (x > 0.5).float() if how == "threshold" else x
 
@@ -53,13 +53,13 @@ def bounds(model: Model, x: Tensor, k: int, count: int, seed: int = 0, *, report
     for number, images in enumerate(x.split(IMAGES_AT_ONCE)):
         part = images.to(model.device)
         mean, logvar = model.posterior(part)
-        noise = torch.randn(mean.shape, generator=generator(seed, "elbo", number)).to(model.device)
+        noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
         reconstruction.append(bernoulli_nll(model.logits(reparameterize(mean, logvar, noise)), part).cpu())
         kl.append(gaussian_kl(mean, logvar).sum(1).cpu())
     step = max(1, VALUES_AT_ONCE // (k * x[0].numel()))
     for start in range(0, count, step):
         part = x[start : min(start + step, count)].to(model.device)
-        tighter.append(importance_bound(model, part, k, generator(seed, "importance", start)))
+        tighter.append(importance_bound(model, part, k, rng(seed, "importance", start)))
         reporter.progress("importance-weighted bound", start + len(part), count)
     return Bounds(torch.cat(reconstruction), torch.cat(kl), -torch.cat(tighter))
 

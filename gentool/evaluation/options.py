@@ -37,7 +37,9 @@ class ScoreOptions(Validated):
         default_text="inception.pth in the cache folder",
     )
     k: int = option(200, "Samples of the importance-weighted bound of a VAE.", min=1, max=1_000_000)
-    bound_images: int = option(1000, "Compute that bound on the first N test images.", min=2, metavar="N")
+    bound_images: int = option(
+        1000, "Compute the importance-weighted bound on the first N test images.", min=2, metavar="N"
+    )
     binarise: Literal["means", "static", "threshold"] = option(
         "means",
         "Pixels for the likelihood of a VAE: means (grey values as means of Bernoulli pixels), static (one fixed draw "

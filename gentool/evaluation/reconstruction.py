@@ -5,7 +5,7 @@ from torch import Tensor
 
 from gentool.data.images import Split
 from gentool.latent.model import Model
-from gentool.metrics.images import MAX_PSNR, psnr, squared_error
+from gentool.metrics.images import psnr, squared_error
 from gentool.progress import SILENT, Reporter
 from gentool.tables import Table
 
@@ -30,7 +30,7 @@ def reconstruction_errors(model: Model, images: Tensor, *, reporter: Reporter = 
         rebuilt = model.reconstruct(x)
         mse = squared_error(rebuilt, x)
         errors.setdefault("mse", []).append(mse)
-        errors.setdefault("psnr", []).append((-10 * mse.log10()).clamp_max(MAX_PSNR))
+        errors.setdefault("psnr", []).append(torch.tensor([psnr(value) for value in mse.tolist()]))
         if side >= window:
             similarity = structural_similarity_index_measure(rebuilt, x, sigma=sigma, data_range=1.0, reduction="none")
             assert isinstance(similarity, Tensor)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.errors import DataError
 from gentool.latent.model import DECODED, Model
 from gentool.latent.prior import Prior
@@ -39,8 +39,7 @@ def draw_samples(
     parts = []
     for start in range(0, count, AT_ONCE):
         number = min(AT_ONCE, count - start)
-        asked = None if labels is None else labels[start : start + number]
-        samples = model.sample(number, seed=seed, labels=asked, first=start, prior=prior)
+        samples = model.sample(number, seed=seed, labels=labels, first=start, prior=prior)
         parts.append((samples * 255).round().to(torch.uint8))
         reporter.progress("drawing samples", start + number, count)
     return Samples(torch.cat(parts), labels)
@@ -48,4 +47,4 @@ def draw_samples(
 
 def shuffled(count: int, seed: int) -> Tensor:
     """0 .. count - 1 in a random order."""
-    return torch.randperm(count, generator=generator(seed, "evaluation"))
+    return torch.randperm(count, generator=rng(seed, "evaluation"))

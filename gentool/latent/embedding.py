@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.randomness import generator
+from gentool.data.load import Source
+from gentool.engine.randomness import rng
 from gentool.errors import DataError, OptionError
 from gentool.figures.confusion import confusion
 from gentool.figures.grids import to_pixels
@@ -19,6 +20,7 @@ from gentool.latent.card import LatentCard, latent_card
 from gentool.latent.clustering import PER_CLASS, Clustering, LabelledCodes, cluster
 from gentool.latent.code_files import write_codes
 from gentool.latent.images import load_for
+from gentool.latent.loading import as_model
 from gentool.latent.model import Model
 from gentool.latent.reduction import (
     ITERATIONS,
@@ -34,7 +36,7 @@ from gentool.latent.reduction import (
 )
 from gentool.options import Validated, numbers, option
 from gentool.progress import SILENT, Reporter
-from gentool.tables import Table
+from gentool.tables import Table, format_number
 
 MAX_POINTS = 10_000
 """The number of points that t-SNE and UMAP embed unless more are asked for: minutes, not hours."""
@@ -93,7 +95,7 @@ class Plane:
     axes: tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embedding:
     """The codes of a data set, and what is known of them.
 
@@ -106,6 +108,10 @@ class Embedding:
     plane: Plane
     clustering: Clustering | None = None
     thumbnails: bool = False
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{name} {format_number(value)}" for name, value in self.card.summary.items())
+        return f"<{self.plane.title}: {shown}>"
 
     @property
     def z(self) -> Tensor:
@@ -124,7 +130,9 @@ class Embedding:
         return np.repeat(list(self.codes), [len(part) for part in self.codes.values()])
 
     def image(self, index: int) -> Tensor:
-        """The image (C, H, W), uint8, of one code."""
+        """The image (C, H, W), uint8, of one code. Raises IndexError for a code that does not exist."""
+        if index < 0:
+            raise IndexError(index)
         for name, part in self.codes.items():
             if index < len(part):
                 return self.data.splits[name].images[index]
@@ -144,7 +152,7 @@ class Embedding:
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write the codes, tables and pictures into a folder; returns the pictures."""
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         write_codes(folder / "latents.npz", self.z, labels=self.labels)
         self.card.save(folder)
         self.table.to_csv(folder / "embedding.csv")
@@ -186,8 +194,8 @@ class Embedding:
 
 
 def embed(
-    model: Model,
-    data: ImageData | Path | str | None = None,
+    model: Model | Path | str,
+    data: Source | None = None,
     options: EmbedOptions | None = None,
     *,
     reporter: Reporter = SILENT,
@@ -202,6 +210,7 @@ def embed(
     """
     options = EmbedOptions.resolve(options, settings)
     check_method(options.method)
+    model = as_model(model)
     model.require("encodes", "embed images")
     data = load_for(model.header, data, reporter=reporter)
     if options.gmm is not None:
@@ -234,6 +243,10 @@ def check_mixtures(data: ImageData, options: EmbedOptions, sizes: tuple[int, ...
     if max(sizes) > len(data.train):
         needed = f"{max(sizes)} components need as many training images"
         raise OptionError(f"--gmm: {needed}; {data.name} has {len(data.train)}")
+    assert data.train.labels is not None
+    for name, count in zip(data.classes, data.train.labels.bincount(minlength=len(data.classes)), strict=True):
+        if count == 1:
+            raise DataError(f"{data.name}: class {name} has one training image, too few for a mixture of its own")
 
 
 def encode_splits(model: Model, data: ImageData, split: str, reporter: Reporter = SILENT) -> dict[str, Tensor]:
@@ -263,7 +276,7 @@ def to_plane(z: Tensor, options: EmbedOptions, reporter: Reporter = SILENT) -> P
     """Codes z (N, D) in two dimensions, all of them or a random part."""
     method, seed = options.method, options.seed
     most = options.points or (len(z) if method == "pca" else MAX_POINTS)
-    order = torch.randperm(len(z), generator=generator(seed, "points"))[:most].sort().values
+    order = torch.randperm(len(z), generator=rng(seed, "points"))[:most].sort().values
     shown = order.numpy()
     if method == "pca" and z.shape[1] == 2:
         frame = torch.zeros(2), torch.eye(2)

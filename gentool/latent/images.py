@@ -12,7 +12,7 @@ from gentool.data.catalog import CATALOG
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Unreadable, decode, picture_info, pillow_warnings, transparent
 from gentool.data.images import ImageData, size_text
-from gentool.data.load import load_data
+from gentool.data.load import Source, load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels
 from gentool.data.target import is_prepared
@@ -28,7 +28,7 @@ Notice = Callable[[str], None]
 
 def load_for(
     header: Header,
-    data: ImageData | Path | str | None = None,
+    data: Source | None = None,
     options: PrepareOptions | None = None,
     *,
     reporter: Reporter = SILENT,
@@ -38,13 +38,13 @@ def load_for(
     Images of another shape are prepared again in the model's, with a notice. Raises DataError for prepared images of
     another shape, and where the images of the training are gone.
     """
-    name = data or training_data(header)
+    name = training_data(header) if data is None else data
     options = options or PrepareOptions()
     images = name if isinstance(name, ImageData) else load_data(name, options, reporter=reporter)
     if images.shape == header.shape:
         return images
     channels, height, width = header.shape
-    if isinstance(name, ImageData) or is_prepared(Path(name)):
+    if not isinstance(name, str | Path) or is_prepared(Path(name)):
         raise DataError(
             f"{images.name}: its images are {size_text(images.shape)}, the model's {size_text(header.shape)}; prepare "
             f"them again with --size {width}x{height} --channels {channels}"
@@ -61,7 +61,7 @@ def training_data(header: Header) -> str:
     if header.data in CATALOG:
         return header.data
     if not header.folder:
-        raise DataError("the images of the training were only in memory; give the images")
+        raise DataError("the images of the training were only in memory; name them with --data, or give them")
     raise DataError(f"{header.folder}: the images of the training are no longer there; name them with --data")
 
 

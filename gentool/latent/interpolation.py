@@ -1,12 +1,13 @@
 """Walks through a latent space: straight lines and great arcs between codes."""
 
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 Method = Literal["auto", "linear", "slerp"]
+METHODS = get_args(Method)
 
 HIGH_DIMENSION = 8
 """From this many dimensions on, almost all of N(0, I) lies near a sphere, and a straight line leaves it."""

@@ -1,27 +1,28 @@
 """Model: a trained model, as `gentool.load` and `gentool.train` return it and every command uses it."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gentool.data.images import ImageData
-from gentool.data.load import load_data
-from gentool.engine import checkpoint, training
+from gentool.data.load import Source
+from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
 from gentool.engine.folder import model_path
-from gentool.engine.options import TrainOptions
-from gentool.engine.randomness import derived_seed, indexed_noise
+from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
-from gentool.errors import CheckpointError, OptionError
-from gentool.latent.interpolation import HIGH_DIMENSION, Method, walk
+from gentool.errors import CheckpointError, DataError, OptionError
+from gentool.latent.charts import check_dims, manifold_codes, origin, traversal_codes
+from gentool.latent.images import load_for
+from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers
+from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
-from gentool.latent.sampling import class_numbers
-from gentool.models import MODELS, check_name, model_module, options_class, sampling_class
+from gentool.models import check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, models_that
 from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions
 from gentool.options import Validated
@@ -30,9 +31,6 @@ from gentool.progress import SILENT, Reporter
 DECODED, ENCODED = 64, 256
 """Codes, and images, in one pass. A matrix product may round differently for another number of rows, so every pass has
 this many: a code's image is the same to the last bit alone and among thousands, in the same place of its pass."""
-
-Labels = int | str | Sequence[int | str] | Tensor
-"""Classes by number or name."""
 
 
 class Model(Trained[nn.Module]):
@@ -106,18 +104,24 @@ class Model(Trained[nn.Module]):
         kind = sampling_class(self.name)
         if kind is None:
             raise OptionError(f"a {self.name} has no sampling options")
-        own = kind(**options)
+        own = kind.resolve(None, {} if self.sampling is None else vars(self.sampling) | options)
         return Model(self.network, self.header, self.device, path=self.path, rows=self.rows, sampling=own)
 
     # Codes and images.
 
     @torch.no_grad()
-    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+    def decode(self, z: Array, labels: Labels | None = None) -> Tensor:
         """Codes z (N, D) -> images (N, C, H, W).
 
         `labels` of a conditional model are classes (N,), or weights of the classes (N, K), float, that sum to 1.
         """
-        images = []
+        z = as_codes(z, self.latent_dim)
+        if labels is None and self.is_conditional:
+            raise OptionError(f"a {self.name} needs labels, a class for each code")
+        if labels is not None:
+            self.require("is_conditional")
+            labels = as_weights(labels, len(z), self.classes)
+        images = [torch.zeros(0, *self.shape)]
         for start in range(0, len(z), DECODED):
             given = [tensor[start : start + DECODED] for tensor in (z, labels) if tensor is not None]
             part = self.decode_part(*(_padded(tensor, DECODED).to(self.device) for tensor in given))
@@ -131,33 +135,35 @@ class Model(Trained[nn.Module]):
         return cast(Generative, self.network).decode(z, labels)
 
     @torch.no_grad()
-    def encode(self, x: Tensor, *, reporter: Reporter = SILENT) -> Tensor:
+    def encode(self, x: Array, *, reporter: Reporter = SILENT) -> Tensor:
         """Images (N, C, H, W), in [0, 1] or uint8 -> codes z (N, D); the mean where a code is a distribution."""
         self.require("encodes", "encode images")
-        codes = [torch.zeros(0, self.latent_dim)]
+        as_images(x[:0], self.shape)
+        codes = [torch.zeros(0, self.latent_dim, dtype=torch.float32)]
         for start in range(0, len(x), ENCODED):
-            part = x[start : start + ENCODED]
-            pixels = _padded(_floats(part), ENCODED).to(self.device)
+            part = as_images(x[start : start + ENCODED], self.shape)
+            pixels = _padded(part, ENCODED).to(self.device)
             codes.append(cast(Encodes, self.network).encode(pixels).float().cpu()[: len(part)])
             reporter.progress("encoding", start + len(part), len(x))
         return torch.cat(codes)
 
-    def reconstruct(self, x: Tensor) -> Tensor:
+    def reconstruct(self, x: Array) -> Tensor:
         """Images (N, C, H, W), in [0, 1] or uint8 -> their reconstructions."""
         self.require("encodes", "reconstruct images")
         return self.decode(self.encode(x))
 
     @torch.no_grad()
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) in [0, 1] -> mean and log-variance of q(z | x), each (N, D), on the model's device."""
+    def posterior(self, x: Array) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W), in [0, 1] or uint8 -> mean and log-variance of q(z | x), each (N, D), on the model's
+        device."""
         self.require("has_likelihood")
-        return cast(HasLikelihood, self.network).posterior(x.to(self.device))
+        return cast(HasLikelihood, self.network).posterior(as_images(x, self.shape).to(self.device))
 
     @torch.no_grad()
-    def logits(self, z: Tensor) -> Tensor:
-        """Codes z (N, D) on the model's device -> the logits of Bernoulli pixels (N, C, H, W)."""
+    def logits(self, z: Array) -> Tensor:
+        """Codes z (N, D) -> the logits of Bernoulli pixels (N, C, H, W), on the model's device."""
         self.require("has_likelihood")
-        return cast(HasLikelihood, self.network).logits(z)
+        return cast(HasLikelihood, self.network).logits(as_codes(z, self.latent_dim).to(self.device))
 
     # What the model generates.
 
@@ -173,65 +179,155 @@ class Model(Trained[nn.Module]):
         """Samples first .. first + count - 1 as images (count, C, H, W). Sample i is a function of (seed, i) alone.
 
         Args:
-            labels: The classes of a conditional model, in turn; all of them by default.
+            count: The number of samples, of all classes together.
+            labels: The classes of a conditional model, by name or number, in turn; all of them by default.
             prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
         """
-        chosen = None
-        if labels is not None or self.is_conditional:
-            self.require("is_conditional")
-            chosen = class_numbers(range(len(self.classes)) if labels is None else labels, self.classes)
-            chosen = chosen[
-                (torch.arange(first, first + count) if labels is None else torch.arange(count)) % len(chosen)
-            ]
+        for name, value, least in (("count", count, 1), ("seed", seed, 0), ("first", first, 0)):
+            if not isinstance(value, int) or value < least:
+                raise OptionError(f"--{name}: expected a whole number of at least {least}, got {value!r}")
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
         before = first % DECODED
         start, number = first - before, before + count
         z = prior.draw(seed, start, number) if prior else indexed_noise(seed, start, number, self.latent_dim)
-        if chosen is not None:
-            chosen = torch.cat([chosen[:1].expand(before), chosen])
+        chosen = None
+        if labels is not None or self.is_conditional:
+            self.require("is_conditional")
+            chosen = class_numbers(ALL if labels is None else labels, self.classes)
+            chosen = chosen[torch.arange(start, start + number) % len(chosen)]
         return self.decode(z, chosen)[before:]
 
+    def manifold(
+        self,
+        along: int = 20,
+        *,
+        dims: tuple[int, ...] | None = None,
+        label: int | str | None = None,
+        data: Source | None = None,
+        seed: int = 0,
+        reporter: Reporter = SILENT,
+    ) -> Tensor:
+        """A grid over the latent space, `along` x `along` images in rows from the top left: (along^2, C, H, W).
+
+        The grid is over two dimensions, at the quantiles of N(0, 1), or by default over the two principal directions of
+        the codes of `data` (those of the training by default).
+        """
+        images = None
+        if dims is None and self.latent_dim != 2:
+            self.require("encodes", "find its principal directions; choose two dimensions with --dims")
+            images = load_for(self.header, data, reporter=reporter)
+        z = manifold_codes(self, along, dims, seed, images, reporter=reporter)
+        return self.decode(z, self._one_class(label, len(z)))
+
+    def traverse(
+        self,
+        dims: tuple[int, ...] | None = None,
+        along: int = 11,
+        *,
+        label: int | str | None = None,
+        seed: int = 0,
+    ) -> Tensor:
+        """A row of `along` images per latent dimension, in which only that one changes.
+
+        The rows of `dims`, all by default, one after the other: (len(dims) * along, C, H, W).
+        """
+        rows = tuple(range(self.latent_dim)) if dims is None else tuple(dims)
+        check_dims(self, rows)
+        z = traversal_codes(origin(self, seed), list(rows), along)
+        return self.decode(z, self._one_class(label, len(z)))
+
+    def _one_class(self, label: int | str | None, count: int) -> Tensor | None:
+        """One class for `count` codes; None for a model without classes."""
+        if not self.is_conditional and label is None:
+            return None
+        self.require("is_conditional")
+        if label is None:
+            raise OptionError(f"a {self.name} needs a label, the class of the images")
+        return class_numbers(label, self.classes)[:1].expand(count)
+
     def fit_prior(
-        self, data: ImageData, *, components: int = 10, seed: int = 0, reporter: Reporter = SILENT
+        self,
+        data: Source | None = None,
+        *,
+        components: int = 10,
+        seed: int = 0,
+        reporter: Reporter = SILENT,
     ) -> MixturePrior:
-        """A Gaussian mixture fitted to the codes of the training images, to draw samples from."""
+        """A Gaussian mixture fitted to the codes of training images (those of the training by default)."""
         self.require("encodes", "have a prior fitted to its codes")
-        return MixturePrior.fit(self.encode(data.train.images, reporter=reporter), components, seed)
+        images = load_for(self.header, data, reporter=reporter)
+        return MixturePrior.fit(self.encode(images.train.images, reporter=reporter), components, seed)
 
     def interpolate(
-        self, a: Tensor, b: Tensor, steps: int = 10, *, method: Method = "auto", label: int | str | None = None
+        self, a: Array, b: Array, steps: int = 10, *, method: Method = "auto", labels: Labels | None = None
     ) -> Tensor:
         """Images (steps, C, H, W) on the way from a to b, both ends included.
 
-        `a` and `b` are codes (D,), or images (C, H, W) that are encoded, or searched for where there is no encoder.
-        `label` is the class of a conditional model.
+        Args:
+            a, b: Codes (D,), or images (C, H, W) that are encoded, or searched for where there is no encoder.
+            method: `linear`, `slerp` (great arcs), or `auto`: arcs where codes are Gaussian noise of many dimensions.
+            labels: The class of a conditional model, or the classes of both ends; found for images by default.
         """
-        ends = torch.stack([self._code(end, label) for end in (a, b)])
-        labels = None if label is None else class_numbers(label, self.classes).expand(steps)
-        return self.decode(walk(ends, steps, self.interpolation_method(method)), labels)
+        if not isinstance(steps, int) or steps < 2:
+            raise OptionError(f"--steps: expected a whole number of at least 2, got {steps!r}")
+        ends = [self._end(end, labels) for end in (a, b)]
+        classes = None
+        if labels is not None:
+            self.require("is_conditional")
+            numbers = class_numbers(labels, self.classes)
+            if len(numbers) > 2:
+                raise OptionError("--labels: one class, or one for each end")
+            classes = numbers.expand(2)
+        elif self.is_conditional:
+            found = [label for _, label in ends if label is not None]
+            if len(found) < 2:
+                raise OptionError(f"a {self.name} needs labels, the class of each end, to interpolate between codes")
+            classes = torch.stack(found)
+        weights = None
+        if classes is not None:
+            weights = walk(F.one_hot(classes, len(self.classes)).float(), steps, "linear")
+        codes = walk(torch.stack([code for code, _ in ends]), steps, self.interpolation_method(method))
+        return self.decode(codes, weights)
 
     def interpolation_method(self, method: Method = "auto") -> Method:
         """`linear` or `slerp`; auto is slerp where codes are Gaussian noise of many dimensions."""
+        if method not in METHODS:
+            raise OptionError(f"--method: {method!r} is not one of {', '.join(METHODS)}")
         if method != "auto":
             return method
         return "slerp" if self.gaussian_prior and self.latent_dim >= HIGH_DIMENSION else "linear"
 
     def project(
-        self, x: Tensor, options: ProjectOptions | None = None, *, reporter: Reporter = SILENT, **settings: Any
+        self,
+        x: Array,
+        options: ProjectOptions | None = None,
+        *,
+        film: bool = False,
+        reporter: Reporter = SILENT,
+        **settings: Any,
     ) -> Projection:
         """The codes, and the classes of a conditional model, whose images are nearest to images x (N, C, H, W).
 
-        `settings` are those of `ProjectOptions`.
+        `settings` are the fields of `ProjectOptions`, instead of `options`. With `film`, the result also has the best
+        images at moments of the search.
         """
-        return project(self, x, ProjectOptions.resolve(options, settings), reporter=reporter)
+        options = ProjectOptions.resolve(options, settings)
+        return project(self, as_images(x, self.shape), options, film=film, reporter=reporter)
 
-    def _code(self, end: Tensor, label: int | str | None) -> Tensor:
-        if end.ndim == 1:
-            return end
+    def _end(self, end: Array, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+        """The code (D,) of an end of a walk, and its class where it was searched for."""
+        if np.ndim(end) == 1:
+            return as_codes(end[None], self.latent_dim)[0], None
+        if np.ndim(end) != 3:
+            raise DataError(f"expected a code ({self.latent_dim},) or an image {self.shape}, got shape {np.shape(end)}")
         if self.encodes:
-            return self.encode(end[None])[0]
-        options = ProjectOptions() if label is None else ProjectOptions(labels=(str(label),))
-        return self.project(end[None], options).z[0]
+            return self.encode(end[None])[0], None
+        options = ProjectOptions()
+        if labels is not None:
+            numbers = class_numbers(labels, self.classes).tolist()
+            options = ProjectOptions(labels=tuple(self.classes[number] for number in numbers))
+        projection = self.project(end[None], options)
+        return projection.z[0], None if projection.labels is None else projection.labels[0]
 
     # Files.
 
@@ -250,81 +346,16 @@ class Model(Trained[nn.Module]):
         header, content = checkpoint.load(file, "model")
         if name is not None and header.model != name:
             raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; give `{header.model}` as the model")
-        network = fresh_network(header, file)
+        with isolated(0):
+            network = fresh_network(header, file)
         checkpoint.restore(network, content, file)
         return cls(network, header, choose_device(device), path=file, sampling=sampling)
 
     def untrained(self) -> "Model":
         """The same model with freshly initialised weights."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(0, "untrained"))
+        with isolated(derived_seed(0, "untrained")):
             network = fresh_network(self.header, self.path)
         return Model(network, self.header, self.device, sampling=self.sampling)
-
-
-def fresh_network(header: Header, path: Path | None = None) -> nn.Module:
-    """A freshly initialised network of a checkpoint's options. Raises CheckpointError for another tool's options."""
-    if header.model not in MODELS:
-        where = f"{path}: " if path else ""
-        raise CheckpointError(f"{where}holds a {header.model}, which is not one of {', '.join(MODELS)}")
-    module = model_module(header.model)
-    try:
-        options = module.Options.from_json(header.options)
-    except OptionError as error:
-        raise CheckpointError(f"{path}: its options are not those of this version of gentool: {error}") from error
-    network: nn.Module = module.build(options, header.shape, len(header.classes))
-    return network
-
-
-def load(path: Path | str, *, device: str = "auto", **sampling: Any) -> Model:
-    """The trained model in a checkpoint, named as a model.pt file or as its run folder.
-
-    `sampling` are the model's own sampling options, for models that have some. Raises CheckpointError when the file is
-    missing, damaged, or holds no model of images, OptionError for a device that is not there.
-    """
-    model = Model.load(path, device=device)
-    return model.with_sampling(**sampling) if sampling else model
-
-
-def train(
-    model: str,
-    data: ImageData | Path | str,
-    options: TrainOptions | None = None,
-    *,
-    out: Path | str | None = None,
-    overwrite: bool = False,
-    reporter: Reporter = SILENT,
-    **settings: Any,
-) -> Model:
-    """Train a model and return it.
-
-    Args:
-        model: A name from `gentool.models.MODELS`, such as `vae`.
-        data: Images from `gentool.load_data`, or what it reads, such as `digits`.
-        options: The model's options, such as `gentool.VAEOptions(latent_dim=20)`; or give them as `settings`.
-        out: The run's folder. An unfinished run there is resumed, a finished one is loaded. Without it nothing is
-            written.
-        overwrite: Replace the run in that folder.
-        reporter: Receives progress and notices.
-
-    Raises OptionError, DataError, CheckpointError; Stopped when asked to stop; Diverged when the training fails.
-    """
-    kind = options_class(check_name(model))
-    options = kind.resolve(options, settings)
-    images = data if isinstance(data, ImageData) else load_data(data, reporter=reporter)
-    folder = None if out is None else Path(out)
-    run = training.train(
-        model_module(model).train, model, options, images, folder=folder, overwrite=overwrite, reporter=reporter
-    )
-    if run.network is None:  # finished before
-        assert folder is not None
-        return Model.load(folder, device=options.device)
-    path = None if folder is None else model_path(folder)
-    return Model(run.network, run.header, run.device, path=path, rows=run.journal.rows)
-
-
-def _floats(x: Tensor) -> Tensor:
-    return x.float() / 255 if x.dtype is torch.uint8 else x
 
 
 def _padded(part: Tensor, count: int) -> Tensor:

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import generator, indexed_noise
-from gentool.errors import DataError
+from gentool.engine.randomness import indexed_noise, rng
+from gentool.errors import DataError, OptionError
 from gentool.files import replacing
 from gentool.latent.code_files import read_arrays
 from gentool.latent.mixture import fit_mixture
+from gentool.progress import counted
 
 SEARCH_ITERATIONS = 20
 """Restarts are compared after this many iterations: a density to sample from needs no more (Biernacki, Celeux & Govaert
@@ -31,7 +32,7 @@ class Prior(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class MixturePrior:
     """A mixture of K Gaussians in D dimensions: weights (K,), means (K, D), and Cholesky factors (K, D, D)."""
 
@@ -39,9 +40,14 @@ class MixturePrior:
     means: Tensor
     factors: Tensor
 
+    def __repr__(self) -> str:
+        return f"<mixture of {counted(self.components, 'Gaussian')} in {counted(self.means.shape[1], 'dimension')}>"
+
     @classmethod
     def fit(cls, z: Tensor, components: int, seed: int = 0) -> Self:
-        """Fit to codes z (N, D). Raises OptionError when there are fewer codes than components."""
+        """Fit to codes z (N, D). Raises OptionError when there are fewer codes than components, or no component."""
+        if not isinstance(components, int) or components < 1:
+            raise OptionError(f"--components: expected a whole number of at least 1, got {components!r}")
         mixture = fit_mixture(z, components, seed, regularization=1e-4, search=SEARCH_ITERATIONS)
         weights, means, covariances = (
             torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
@@ -57,7 +63,7 @@ class MixturePrior:
         """Codes (count, D): code i is a function of the seed and first + i alone."""
         noise = indexed_noise(seed, first, count, self.means.shape[1])
         shares = torch.stack([
-            torch.rand((), generator=generator(seed, "component", index)) for index in range(first, first + count)
+            torch.rand((), generator=rng(seed, "component", index)) for index in range(first, first + count)
         ])  # fmt: skip
         chosen = torch.searchsorted(self.weights.cumsum(0), shares).clamp_max(len(self.weights) - 1)
         return self.means[chosen] + (self.factors[chosen] @ noise[:, :, None]).squeeze(2)

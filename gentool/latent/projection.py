@@ -8,8 +8,7 @@ arXiv:1707.05776, keep it in a ball).
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,12 +16,13 @@ import torch
 from torch import Tensor
 
 from gentool.engine.randomness import indexed_noise
+from gentool.errors import DataError
 from gentool.latent.descent import VALUES_AT_ONCE, Candidates, best_so_far, descend, pyramid_error
 from gentool.latent.gauss_newton import MAX_DIM, ROUNDS, gauss_newton
-from gentool.latent.sampling import ALL, class_numbers, words
+from gentool.latent.inputs import ALL, class_numbers
 from gentool.metrics.images import psnr, squared_error
-from gentool.options import Validated, option
-from gentool.progress import SILENT, Reporter
+from gentool.options import Validated, option, words
+from gentool.progress import SILENT, Reporter, counted
 from gentool.tables import Table
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class ProjectOptions(Validated):
     seed: int = option(0, "Seed of the random starts.", min=0, max=2**31 - 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False, eq=False)
 class Projection:
     """What was found for N images, on the CPU.
 
@@ -78,6 +78,9 @@ class Projection:
     restart: Tensor
     seconds: float
     film: tuple[Tensor, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<projections of {counted(len(self.z), 'image')}, mean squared error {float(self.mse.mean()):.3g}>"
 
     def table(self, names: Sequence[str] = (), classes: Sequence[str] = ()) -> Table:
         """A row per image. The images were searched for together, so their time is shared equally."""
@@ -106,6 +109,8 @@ def project(
     """
     began = time.perf_counter()
     options = options or ProjectOptions()
+    if not len(x):
+        raise DataError("there are no images to project")
     labels = class_numbers(options.labels, model.classes).unique().tolist() if model.is_conditional else []
     if not model.is_conditional and options.labels != (ALL,):
         model.require("is_conditional")
@@ -129,7 +134,7 @@ def project(
         )  # fmt: skip
 
     # cuDNN's LSTM has no gradient outside training, and TF32 is too coarse for differences.
-    with without_weight_gradients(model.network), torch.backends.cudnn.flags(enabled=False):
+    with torch.backends.cudnn.flags(enabled=False), torch.enable_grad():
         candidates = starts(model, x, options, labels)
         path = []
         if first:
@@ -227,15 +232,3 @@ def refined_candidates(
 def decoded(model: "Model", best: Candidates) -> Tensor:
     """The images (N, C, H, W) of one candidate each."""
     return model.decode(best.z[:, 0], None if best.labels is None else best.labels[:, 0])
-
-
-@contextmanager
-def without_weight_gradients(network: torch.nn.Module) -> Iterator[None]:
-    """Only the codes take gradients inside."""
-    needed = [weight.requires_grad for weight in network.parameters()]
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for weight, need in zip(network.parameters(), needed, strict=True):
-            weight.requires_grad_(need)

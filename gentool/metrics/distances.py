@@ -42,12 +42,15 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0, subsets: int = SUBSETS, si
     """
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    with torch.random.fork_rng(devices=[]):  # torchmetrics draws its subsets with the global generator
-        torch.manual_seed(seed)
+    state = torch.default_generator.get_state()
+    torch.default_generator.manual_seed(seed)  # torchmetrics draws its subsets with the process's generator
+    try:
         metric = _filled(
             KernelInceptionDistance, real, fake, subsets=subsets, subset_size=min(size, len(real), len(fake))
         )
         return metric.compute()[0].item()
+    finally:
+        torch.default_generator.set_state(state)
 
 
 def _filled(kind: Any, real: Tensor, fake: Tensor, **settings: Any) -> Any:

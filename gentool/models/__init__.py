@@ -15,10 +15,15 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from gentool.errors import OptionError
+from gentool.errors import CheckpointError, OptionError
 from gentool.options import Validated, suggestion
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from gentool.engine.checkpoint import Header
     from gentool.engine.options import TrainOptions
 
 MODELS = {
@@ -51,3 +56,17 @@ def check_name(name: str) -> str:
     if name not in MODELS:
         raise OptionError(f"no model {name!r}; there are {', '.join(MODELS)}.{suggestion(name, MODELS)}")
     return name
+
+
+def fresh_network(header: "Header", path: "Path | None" = None) -> "nn.Module":
+    """A freshly initialised network of a checkpoint's options. Raises CheckpointError for another tool's options."""
+    if header.model not in MODELS:
+        where = f"{path}: " if path else ""
+        raise CheckpointError(f"{where}holds a {header.model}, which is not one of {', '.join(MODELS)}")
+    module = model_module(header.model)
+    try:
+        options = module.Options.from_json(header.options)
+    except OptionError as error:
+        raise CheckpointError(f"{path}: its options are not those of this version of gentool: {error}") from error
+    network: nn.Module = module.build(options, header.shape, len(header.classes))
+    return network

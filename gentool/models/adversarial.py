@@ -198,7 +198,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
         for x, labels in run.batches():
             real, labels = augment(x) * 2 - 1, labels if classes else None
             fake = generate(run.noise("z", len(x), options.latent_dim), labels)
-            random = run.generator("augmentation")
+            random = run.rng("augmentation")
             draw = partial(changes.draw, real.shape, random, real.device)
 
             changed = draw() + draw()

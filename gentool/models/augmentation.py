@@ -50,7 +50,7 @@ def augmentation(options: AugmentationOptions, data: ImageData, run: Run) -> Cal
         run.journal.notice(f"training images are {' and '.join(changes)} at random")
 
     def augment(x: Tensor) -> Tensor:
-        x = mirror(x, run.generator("flip")) if flip else x
-        return reframe(x, zoom, run.generator("zoom")) if zoom else x
+        x = mirror(x, run.rng("flip")) if flip else x
+        return reframe(x, zoom, run.rng("zoom")) if zoom else x
 
     return augment

@@ -40,7 +40,7 @@ class Options(BackboneOptions):
         default_text=f"1, which makes the loss the ELBO; for images of more than {PIXEL_VALUES:,} pixel values their "
         f"number / {PIXEL_VALUES:,}, such as 12 for 64x64 in colour",
     )
-    kl_warmup: float = option(5.0, "Epochs over which that weight rises from 0.", min=0)
+    kl_warmup: float = option(5.0, "Epochs over which the weight of the KL term rises from 0.", min=0)
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)

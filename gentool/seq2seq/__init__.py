@@ -12,17 +12,31 @@ four tasks, from `layers` and `alignment`. `model` is a trained one, with `evalu
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gentool.seq2seq.arrays import write_arrays
     from gentool.seq2seq.evaluation import Seq2SeqEvaluation, evaluate
     from gentool.seq2seq.model import Seq2SeqModel, load, train
+    from gentool.seq2seq.options import ImageToImage, ImageToText, Options, TextToImage
     from gentool.seq2seq.solving import Answer
-    from gentool.seq2seq.sweeps import sweep
-
-__all__ = ["Answer", "Seq2SeqEvaluation", "Seq2SeqModel", "evaluate", "load", "sweep", "train"]
+    from gentool.seq2seq.sweeps import Sweep, sweep
 
 _HOMES = {
-    "Answer": "solving", "Seq2SeqEvaluation": "evaluation", "Seq2SeqModel": "model", "evaluate": "evaluation",
-    "load": "model", "sweep": "sweeps", "train": "model",
-}  # fmt: skip
+    "Answer": "solving",
+    "ImageToImage": "options",
+    "ImageToText": "options",
+    "Options": "options",
+    "Seq2SeqEvaluation": "evaluation",
+    "Seq2SeqModel": "model",
+    "Sweep": "sweeps",
+    "TextToImage": "options",
+    "evaluate": "evaluation",
+    "load": "model",
+    "sweep": "sweeps",
+    "train": "model",
+    "write_arrays": "arrays",
+}
+"""Public name to the module that has it. `Options` are those of text2text."""
+
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:
@@ -32,3 +46,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

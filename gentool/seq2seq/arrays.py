@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.errors import OptionError
 from gentool.files import replacing
 from gentool.seq2seq.handwriting import SIDE, Pictures
@@ -39,7 +39,7 @@ def write_arrays(options: PictureOptions, pictures: Pictures, path: Path) -> dic
     def shown(ids: Tensor, name: str) -> Any:
         frames = torch.empty(*ids.shape, SIDE, SIDE, dtype=torch.uint8)
         for split, mask in (("train", ~test), ("test", test)):
-            drawn = pictures.handwriting[split].draw(ids[mask], generator(options.seed, f"export {name} {split}"))
+            drawn = pictures.handwriting[split].draw(ids[mask], rng(options.seed, f"export {name} {split}"))
             frames[mask] = (drawn[:, :, 0] * 255).round().to(torch.uint8)
         return frames.numpy()
 

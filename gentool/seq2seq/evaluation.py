@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gentool.engine.journal import is_drawn
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
+from gentool.errors import OptionError
 from gentool.evaluation.classifier import Classifier, classifier_of, predict
 from gentool.figures.confusion import confusion
 from gentool.figures.curves import curves
@@ -66,8 +67,11 @@ def evaluate(model: Seq2SeqModel, *, reporter: Reporter = SILENT) -> Seq2SeqEval
     """Score a network on all of its held-out queries.
 
     Drawn answers are read by an independent classifier, which is trained once on the handwriting and kept in the cache.
-    Raises CheckpointError or DataError when the queries or pictures of the training are gone.
+    Raises OptionError for a model of images, CheckpointError or DataError when the queries or pictures of the training
+    are gone.
     """
+    if not isinstance(model, Seq2SeqModel):
+        raise OptionError(f"expected a model of gentool.seq2seq, got {type(model).__name__}")
     data, pictures, seed = model.data, model.pictures, model.options.seed
     handwriting = {name: one.to(model.device) for name, one in data.pictures.items()}
     answers = answer_all(model.network, data.test, handwriting.get("test"), model.device, seed)
@@ -75,14 +79,14 @@ def evaluate(model: Seq2SeqModel, *, reporter: Reporter = SILENT) -> Seq2SeqEval
     scores: dict[str, Any] = {"parameters": model.parameters}
     if answers.frames is not None:
         assert pictures is not None
-        classifier = classifier_of(pictures.as_images(), torch.device("cpu"), reporter=reporter).network
+        classifier = classifier_of(pictures.as_images(), model.device, reporter=reporter).network
         frames, means = answers.frames.cpu(), data.pictures["train"].means()
         readings = {
             CLASSIFIER: read(classifier, frames),
             NEAREST_MEAN: nearest_mean(means, frames),
             OWN_SYMBOLS: answers.ids,
         }
-        real = data.pictures["test"].draw(data.test.answers, generator(seed, REAL_ANSWERS))
+        real = data.pictures["test"].draw(data.test.answers, rng(seed, REAL_ANSWERS))
         scores |= pixel_scores(frames, real, means, data.test.answers)
         right = read(classifier, real) == data.test.answers
         scores["classifier_on_real_exact_match"] = share_of(right.all(1))
@@ -170,8 +174,11 @@ def examples(evaluation: Seq2SeqEvaluation) -> Any:
     model, data = evaluation.model, evaluation.model.data
     queries, answers = written(data.test.queries[:SHOWN]), written(evaluation.answers.ids[:SHOWN])
     names = [f"{query.rstrip()} = {answer.rstrip()}" for query, answer in zip(queries, answers, strict=True)]
-    frames = next(query_chunks(data.test.queries, data.pictures["test"], model.options.seed))[1]
+    # On the model's device, whose random numbers chose the handwriting that was answered.
+    shown, seed = data.test.queries.to(model.device), model.options.seed
+    frames = next(query_chunks(shown, data.pictures["test"].to(model.device), seed))[1]
     assert frames is not None
+    frames = frames.cpu()
     cells = [frames[: len(names)]] if model.options.images_in else []
     if evaluation.answers.frames is not None:
         if cells:

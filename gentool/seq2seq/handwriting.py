@@ -15,7 +15,7 @@ from gentool.data.images import ImageData, Split, size_text
 from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.data.target import is_prepared
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.errors import DataError
 from gentool.progress import SILENT, Reporter
 from gentool.seq2seq.options import Options, PictureOptions
@@ -62,7 +62,7 @@ class Handwriting:
         by_symbol = [split.images[split.labels == digit, 0] for digit in range(10)]
         by_symbol += [torch.zeros(1, SIDE, SIDE, dtype=torch.uint8)] * (len(SYMBOLS) - 10)
         for symbol in ANGLES:
-            drawn = operator_pictures(symbol, STROKES, generator(seed, f"strokes {name}", symbol))
+            drawn = operator_pictures(symbol, STROKES, rng(seed, f"strokes {name}", symbol))
             by_symbol[symbol] = (drawn * 255).round().to(torch.uint8)
         count = torch.tensor([len(pictures) for pictures in by_symbol])
         return cls(torch.cat(by_symbol), count.cumsum(0) - count, count)

@@ -13,8 +13,9 @@ from gentool.engine import checkpoint, training
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
 from gentool.engine.folder import model_path
+from gentool.engine.randomness import isolated
 from gentool.engine.trained import Trained
-from gentool.errors import CheckpointError, OptionError
+from gentool.errors import CheckpointError, OptionError, Stopped
 from gentool.progress import SILENT, Reporter
 from gentool.seq2seq.handwriting import Pictures, load_pictures
 from gentool.seq2seq.network import Seq2Seq, build
@@ -66,22 +67,26 @@ class Seq2SeqModel(Trained[Seq2Seq]):
             raise CheckpointError(f"{self.path}: its queries or pictures are not those that it was trained on")
         return data
 
-    def solve(self, queries: Sequence[str], *, seed: int = 0) -> list[Answer]:
-        """Answer queries such as `81+24`. A model that reads pictures is shown random handwriting of them.
+    def solve(self, queries: str | Sequence[str], *, seed: int = 0) -> list[Answer]:
+        """Answer one query such as `81+24`, or several.
+
+        A model that reads pictures is shown random handwriting of them.
 
         Raises OptionError for what is no query of the model's task.
         """
         handwriting = self.data.pictures["test"] if self.options.images_in else None
-        return solve_texts(self.network, self.device, queries, handwriting, seed)
+        texts = [queries] if isinstance(queries, str) else queries
+        return solve_texts(self.network, self.device, texts, handwriting, seed)
 
-    def solve_pictures(self, paths: Sequence[Path | str]) -> list[Answer]:
+    def solve_pictures(self, paths: Path | str | Sequence[Path | str]) -> list[Answer]:
         """Answer queries in picture files: strips of square symbols, or folders with one picture per symbol.
 
         Raises OptionError for a model that reads text, DataError for a file that is no query.
         """
         if not self.options.images_in:
-            raise OptionError(f"{paths[0]}: a {self.task} model reads text, not pictures")
-        return solve_pictures(self.network, self.device, [Path(path) for path in paths])
+            raise OptionError(f"a {self.task} model reads text, not pictures")
+        files = [paths] if isinstance(paths, str | Path) else paths
+        return solve_pictures(self.network, self.device, [Path(path) for path in files])
 
     @classmethod
     def load(cls, path: Path | str, *, device: str = "auto") -> Self:
@@ -97,7 +102,8 @@ class Seq2SeqModel(Trained[Seq2Seq]):
             options = TASKS[header.model].from_json(header.options)
         except OptionError as error:
             raise CheckpointError(f"{file}: its options are not those of this version of gentool: {error}") from error
-        network = build(options)
+        with isolated(0):
+            network = build(options)
         checkpoint.restore(network, content, file)
         return cls(network, options, header, choose_device(device), path=file)
 
@@ -131,8 +137,15 @@ def train(
     if options.task != task:
         raise OptionError(f"{task}: these are the options of {options.task}")
     data = arithmetic(options, load_pictures(options, reporter=reporter))
-    folder = None if out is None else Path(out)
-    run = training.train(training_loop, task, options, data, folder=folder, overwrite=overwrite, reporter=reporter)
+    folder = None if out is None else Path(out).expanduser()
+    try:
+        run = training.train(training_loop, task, options, data, folder=folder, overwrite=overwrite, reporter=reporter)
+    except Stopped as stopped:
+        run = stopped.run
+        if folder is None and isinstance(run.network, Seq2Seq):
+            rows = run.journal.rows
+            stopped.model = Seq2SeqModel(run.network, options, run.header, run.device, rows=rows)
+        raise
     if run.network is None:  # finished before
         assert folder is not None
         return load(folder, device=options.device)

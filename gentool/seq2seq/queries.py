@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.seq2seq.handwriting import SIDE, Handwriting, Pictures
 from gentool.seq2seq.options import Options
 from gentool.seq2seq.task import SYMBOLS, Task, share
@@ -43,13 +43,13 @@ def divide(task: Task, seed: int, fraction: float, kind: str) -> Division:
         group = task.index(torch.minimum(a, b), torch.maximum(a, b), operator)
     else:
         group = index
-    rank = torch.randperm(len(task), generator=generator(seed, "test queries"))[group]
+    rank = torch.randperm(len(task), generator=rng(seed, "test queries"))[group]
     order = rank.argsort(stable=True)
     border = share(TEST_SHARE, len(task))
     if kind == "pairs" and rank[order[border - 1]] == rank[order[border]]:
         border += 1
     test, others = order[:border], order[border:]
-    others = others[torch.randperm(len(others), generator=generator(seed, "training queries"))]
+    others = others[torch.randperm(len(others), generator=rng(seed, "training queries"))]
     trained = share(fraction, len(others))
     return Division(test, others[:trained], others[trained:])
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.errors import DataError, OptionError
 from gentool.seq2seq.handwriting import SIDE, Handwriting
 from gentool.seq2seq.network import Seq2Seq
@@ -33,7 +33,7 @@ class Answer:
 
 def parse(text: str, task: Task) -> str:
     """`81 + 24` as `81+24`. Raises OptionError for what is no query of this task."""
-    match = QUERY.fullmatch(text)
+    match = QUERY.fullmatch(text) if isinstance(text, str) else None
     form = f"two numbers from 0 to {task.max_operand} and one of {' '.join(task.operators)} between them"
     if match is None:
         raise OptionError(f"{text!r}: not a query; expected {form}, such as 8{task.operators[0]}7")
@@ -47,9 +47,11 @@ def solve_texts(
     network: Seq2Seq, device: torch.device, texts: Sequence[str], handwriting: Handwriting | None, seed: int
 ) -> list[Answer]:
     """Answers to queries in text, which are drawn in this handwriting where it is given."""
+    if not texts:
+        return []
     queries = [parse(text, network.task) for text in texts]
     ids = symbols(queries, network.task.query_length)
-    frames = None if handwriting is None else handwriting.draw(ids, generator(seed, "solve"))
+    frames = None if handwriting is None else handwriting.draw(ids, rng(seed, "solve"))
     return _answers(network, device, queries, ids, frames)
 
 
@@ -58,6 +60,8 @@ def solve_pictures(network: Seq2Seq, device: torch.device, paths: Sequence[Path]
 
     Raises DataError for what is no picture of a query.
     """
+    if not paths:
+        return []
     frames = torch.stack([_frames(path, network.task.query_length) for path in paths])
     ids = torch.full(frames.shape[:2], BLANK)
     return _answers(network, device, [str(path) for path in paths], ids, frames)

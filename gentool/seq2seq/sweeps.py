@@ -13,11 +13,12 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 from typing import Any
 
 from gentool.engine.context import stop_signals
 from gentool.engine.folder import RESULT
+from gentool.engine.journal import earlier_result
 from gentool.errors import CheckpointError, GentoolError, OptionError, Stopped
 from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
@@ -44,7 +45,10 @@ def values_of(text: str, kind: type) -> list[Any]:
             raise ValueError("expected FIRST:LAST:STEP, such as 0.1:0.9:0.1") from None
         if step <= 0 or high < low:
             raise ValueError("expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0")
-        return [kind(low + step * number) for number in range(int((high - low) / step) + 1)]
+        count = int((high - low) / step) + 1
+        if count > MAX_RUNS:
+            raise ValueError(f"{count:,} values are more than the {MAX_RUNS:,} runs of one sweep")
+        return [kind(low + step * number) for number in range(count)]
     if kind is bool:
         words = {"yes": True, "no": False}
         if not set(text.split(",")) <= set(words):
@@ -73,11 +77,14 @@ class Cell:
         return f"{name[: MAX_NAME - 9]}-{hashlib.blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sweep:
     """The results of a sweep: `runs` has a row per run, `table` one per combination, with means and deviations."""
 
     runs: Table
+
+    def __repr__(self) -> str:
+        return "\n".join(self.markdown()) or "<an empty sweep>"
 
     @property
     def options(self) -> list[str]:
@@ -133,7 +140,7 @@ class Sweep:
 
 def sweep(
     task: str,
-    values: Mapping[str, str | int | float],
+    values: Mapping[str, Any],
     *,
     out: Path | str,
     repeats: int = 1,
@@ -145,15 +152,19 @@ def sweep(
     """Train every combination of option values, in runs under the folder `out`, and write its tables and plot.
 
     Args:
-        values: Option to its values: `0.1:0.9:0.1` with both ends included, `1:5`, `16,32`, or one value.
+        values: Option to its values: `0.1:0.9:0.1` with both ends included, `1:5`, `16,32`, a list, or one value.
         repeats: Runs per combination, with the seeds `seed`, `seed` + 1, ...
         jobs: Runs at a time, each in a process with its share of the CPU cores.
         overwrite: Start again in a folder that holds a sweep.
 
     Raises OptionError for values that a run would refuse, Stopped when asked to stop; the same call continues then.
     """
+    for name, number in (("repeats", repeats), ("jobs", jobs)):
+        if number < 1:
+            raise OptionError(f"--{name}: {number} is out of range; it must be at least 1")
+    values = {name: _as_text(value) for name, value in values.items()}
     cells = cells_of(options_class(task), values, seed, repeats)
-    folder = Path(out)
+    folder = Path(out).expanduser()
     begin(folder, {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}, cells, overwrite)
     reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time")
     run_all(cells, Workers(task, folder, jobs, overwrite), jobs, reporter)
@@ -162,14 +173,16 @@ def sweep(
     return done
 
 
-def cells_of(kind: type[Options], values: Mapping[str, str | int | float], seed: int, repeats: int) -> list[Cell]:
+def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats: int) -> list[Cell]:
     """The product of the options' values, times the seeds. Raises OptionError for what a run would refuse."""
     types = field_types(kind)
     lists = {}
-    for name, value in values.items():
+    for name, text in values.items():
+        if name == "seed":
+            raise OptionError("--seed: give the first seed, and the number of seeds as --repeats")
         if name not in types:
             raise OptionError(f"{name!r} is not an option of {kind.task}.{suggestion(name, types)}")
-        text, plain = str(value), unwrap_optional(types[name])[0]
+        plain = unwrap_optional(types[name])[0]
         try:
             lists[name] = values_of(text, plain if isinstance(plain, type) else str)
         except ValueError as error:
@@ -181,6 +194,13 @@ def cells_of(kind: type[Options], values: Mapping[str, str | int | float], seed:
     for cell in made:
         kind(**cell.values, seed=cell.seed)
     return made
+
+
+def _as_text(value: Any) -> str:
+    """A value, or a list of values, as it is typed on the command line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ",".join(map(_as_text, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrite: bool) -> None:
@@ -218,19 +238,21 @@ class Workers:
 
     def __init__(self, task: str, folder: Path, jobs: int, overwrite: bool = False) -> None:
         self.task, self.folder, self.overwrite = task, folder, overwrite
-        self.stopped = Event()
+        self.stopped, self.lock = Event(), Lock()
         self.running: set[subprocess.Popen[str]] = set()
         threads = max(1, (os.cpu_count() or 1) // jobs)
         self.environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
 
     def train(self, cell: Cell) -> None:
         """Train one cell to its end. Raises GentoolError when it fails; does nothing after `stop`."""
-        if self.stopped.is_set():
-            return
         words = command(self.task, cell, self.folder / cell.name, self.overwrite)
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(words, env=self.environment, **quiet) as process:  # type: ignore[call-overload]
+        with self.lock:  # a process that starts while all are stopped would not hear of it
+            if self.stopped.is_set():
+                return
+            process = subprocess.Popen(words, env=self.environment, **quiet)  # type: ignore[call-overload]
             self.running.add(process)
+        with process:
             errors = process.communicate()[1].strip().splitlines()
             self.running.discard(process)
         if process.returncode and not self.stopped.is_set():
@@ -239,9 +261,10 @@ class Workers:
 
     def stop(self) -> None:
         """Let the runs under way save and end, and start no other."""
-        self.stopped.set()
-        for process in list(self.running):
-            process.terminate()
+        with self.lock:
+            self.stopped.set()
+            for process in list(self.running):
+                process.terminate()
 
 
 def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Reporter = SILENT) -> None:
@@ -272,16 +295,16 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
 
 
 def is_done(cell: Cell, folder: Path) -> bool:
-    """Whether a cell's run has ended."""
-    return (folder / cell.name / RESULT).is_file()
+    """Whether a cell's run has ended. One whose result is damaged has to end again."""
+    return earlier_result(folder / cell.name) is not None
 
 
 def finished(cells: Sequence[Cell], folder: Path) -> Sweep:
     """The runs that have ended: options, seed, scores, seconds."""
     rows = []
     for cell in cells:
-        if is_done(cell, folder):
-            result = json.loads((folder / cell.name / RESULT).read_text(encoding="utf-8"))
+        result = earlier_result(folder / cell.name)
+        if result is not None:
             scores = {name.removeprefix("test_"): result[name] for name in SCORES if name in result}
             rows.append({**cell.values, "seed": cell.seed, **scores, "seconds": result["seconds"]})
     return Sweep(Table(rows))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gentool.engine.ema import EMA
-from gentool.engine.randomness import generator
+from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.figures.grids import Picture, labelled_rows
 from gentool.seq2seq.candidates import CandidateQueries
@@ -75,7 +75,7 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
                 losses = update_on_text(queries, answers)
             else:
                 handwriting = pictures["train"]
-                frames = handwriting.draw(queries, run.generator("frames")) if options.images_in else None
+                frames = handwriting.draw(queries, run.rng("frames")) if options.images_in else None
                 real = real_pictures(network, answers, handwriting, run) if options.images_out else None
                 losses = update_on_pictures(queries, answers, frames, real)
             ema.update()
@@ -150,7 +150,7 @@ def real_pictures(network: Seq2Seq, answers: Tensor, handwriting: Handwriting, r
     """Random real pictures of answers (N, T), in the decoder's order: (K, N, T, 1, 28, 28), K = 1 to learn the mean."""
     count = 1 if network.choices.handwriting == "mean" else REAL_PICTURES
     target = network.ordered(answers)
-    return handwriting.draw(target.repeat(count, 1), run.generator("answers")).unflatten(0, (count, -1))
+    return handwriting.draw(target.repeat(count, 1), run.rng("answers")).unflatten(0, (count, -1))
 
 
 @torch.no_grad()
@@ -172,7 +172,7 @@ class Answers:
 def query_chunks(queries: Tensor, handwriting: Handwriting | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Chunks of queries, and pictures of them: a function of the seed and the chunk's number alone."""
     for number, chunk in enumerate(queries.split(AT_ONCE)):
-        random = generator(seed, "shown queries", number, device=queries.device)
+        random = rng(seed, "shown queries", number, device=queries.device)
         yield chunk, None if handwriting is None else handwriting.draw(chunk, random)
 
 
@@ -205,7 +205,7 @@ def drawn_scores(answered: Answers, data: Arithmetic, seed: int) -> dict[str, fl
         return {}
     frames, ids = answered.frames.cpu(), data.test.answers
     means = data.pictures["train"].means()
-    real = data.pictures["test"].draw(ids, generator(seed, REAL_ANSWERS))
+    real = data.pictures["test"].draw(ids, rng(seed, REAL_ANSWERS))
     read = score(data.task, data.division.test, nearest_mean(means, frames))
     return {"mse": pixel_scores(frames, real, means, ids)["mse"], "read_exact_match": read["exact_match"]}
 

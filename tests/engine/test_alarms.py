@@ -66,7 +66,7 @@ def test_what_raises_an_alarm(columns: dict[str, list[float]], expected: list[st
 def test_a_collapse_differs_from_memorising() -> None:
     lost = alarms(table(diversity=[1.0, 0.1]), CHECKS)
     memorised = alarms(table(loss=[0.1, 0.05, 0.01], validation_loss=[0.1, 0.06, 0.09]), CHECKS)
-    assert [alarm.collapse for alarm in (*lost, *memorised)] == [True, False]
+    assert [alarm.fatal for alarm in (*lost, *memorised)] == [True, False]
     assert "10%" in lost[0].text
     assert "0.06" in memorised[0].text
 

@@ -29,17 +29,17 @@ def test_without_decay_or_rates_of_parts_there_is_one_group() -> None:
     assert len(group["params"]) == 2
 
 
-@pytest.mark.parametrize("tensor_lr", [False, True])
-def test_the_learning_rate_is_a_share_of_each_group_s_peak(tensor_lr: bool) -> None:
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_learning_rate_is_a_share_of_each_group_s_peak(compiled: bool) -> None:
     network = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
-    optimizer = adam(network, 0.1, device=CPU, lr_shares={network[1]: 0.3}, tensor_lr=tensor_lr)
+    optimizer = adam(network, 0.1, device=CPU, lr_shares={network[1]: 0.3}, compiled=compiled)
     rates = [group["lr"] for group in optimizer.param_groups]
-    assert all(isinstance(rate, torch.Tensor) for rate in rates) == tensor_lr
+    assert all(isinstance(rate, torch.Tensor) for rate in rates) == compiled
     for share in (0.5, 0.1, 1.0):
         set_lr(optimizer, share)
         found = [float(group["lr"]) for group in optimizer.param_groups]
         assert found == pytest.approx([0.03 * share, 0.1 * share])
-    if tensor_lr:  # changed in place, which a compiled step sees
+    if compiled:  # changed in place, which a compiled step sees
         assert all(group["lr"] is rate for group, rate in zip(optimizer.param_groups, rates, strict=True))
 
 
@@ -59,16 +59,17 @@ def test_gradients_above_the_norm_are_scaled_down_together() -> None:
 @pytest.mark.parametrize("after", [False, True])
 def test_a_run_may_be_resumed_with_compile_or_without(before: bool, after: bool) -> None:
     network = nn.Linear(3, 4)
-    old, new = adam(network, 0.1, device=CPU, tensor_lr=before), adam(network, 0.1, device=CPU, tensor_lr=after)
-    for weight in network.parameters():
-        weight.grad = torch.ones_like(weight)
-    old.step()
+    old, new = adam(network, 0.1, device=CPU, compiled=before), adam(network, 0.1, device=CPU, compiled=after)
+    state = {number: {"step": torch.tensor(3.0), "exp_avg": weight * 0, "exp_avg_sq": weight * 0}
+             for number, weight in enumerate(network.parameters())}  # fmt: skip
     set_lr(old, 0.5)
     (rate,) = [group["lr"] for group in new.param_groups]
-    load_state(new, old.state_dict())
+    load_state(new, old.state_dict() | {"state": state})
     (group,) = new.param_groups
+    kernels = group["fused"], group["foreach"], group["capturable"]
+    assert kernels == ((None, True, True) if after else (True, None, False))
     assert isinstance(group["lr"], torch.Tensor) == after
     assert float(group["lr"]) == pytest.approx(0.05)
     assert group["initial_lr"] == 0.1
     assert not after or group["lr"] is rate  # on its device, as a compiled step knows it
-    assert all(state["step"] == 1 for state in new.state.values())
+    assert all(one["step"] == 3 for one in new.state.values())

@@ -2,7 +2,7 @@
 
 import torch
 
-from gentool.engine.randomness import derived_seed, generator, indexed_noise
+from gentool.engine.randomness import derived_seed, indexed_noise, rng
 
 
 def test_seeds_differ_by_every_part() -> None:
@@ -22,4 +22,4 @@ def test_a_row_of_noise_depends_on_its_number_alone() -> None:
     whole = indexed_noise(5, 0, 10, 8)
     assert torch.equal(whole[6:9], indexed_noise(5, 6, 3, 8))
     assert not torch.equal(whole[0], whole[1])
-    assert torch.equal(torch.randn(8, generator=generator(5, "sample", 4)), whole[4])
+    assert torch.equal(torch.randn(8, generator=rng(5, "sample", 4)), whole[4])

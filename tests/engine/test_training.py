@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import gentool
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.engine import checkpoint
@@ -117,7 +118,8 @@ def test_a_finished_run_is_left_as_it_is(digits: ImageData) -> None:
     assert run.result["epoch"] == 2
     assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")} == before
     assert reporter.notices == [
-        "run: finished already, 2 epochs of 5 updates; raise --epochs to continue, or give --overwrite to start again"
+        "run: finished already, 2 epochs of 5 updates; raise --epochs or --steps to continue, or give "
+        "--overwrite to start again"
     ]
 
 
@@ -127,9 +129,13 @@ def test_a_stopped_run_in_memory_says_that_nothing_is_saved(digits: ImageData) -
             if done == 7:
                 signal.raise_signal(signal.SIGTERM)
 
-    expected = r"^stopped in epoch 2 of 2, update 2; nothing is saved, because the run has no folder$"
+    expected = r"^stopped in epoch 2 of 2, update 2; the run has no folder to save it in$"
     with pytest.raises(Stopped, match=expected):
         fit("vae", digits, reporter=Stopping())
+    with pytest.raises(Stopped) as stopped:
+        gentool.train("vae", digits, options("vae"), reporter=Stopping())
+    assert [row["epoch"] for row in stopped.value.model.history] == [1], "the model after its last whole epoch"
+    assert stopped.value.model.sample(2).shape == (2, 1, 8, 8)
     assert not list(Path().iterdir())
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from gentool.errors import OptionError
 from gentool.evaluation.evaluate import evaluate
-from gentool.latent.model import load
+from gentool.latent.loading import load
 
 SMALL = ("--samples", 200, "--half-samples", 2, "--device", "cpu")
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData, Split
-from gentool.evaluation.evaluate import MEMORISING
+from gentool.evaluation.evaluate import COPYING_SHARE
 from gentool.evaluation.features import FeatureNetwork
 from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.memorisation import Distances, copied_share
@@ -42,7 +42,7 @@ def test_unseen_real_images_sit_at_the_floor(reference: Reference, shuffled: Ten
     assert found["fid"] == pytest.approx(real["fid"], rel=0.5)
     for name in ("precision", "recall", "density", "coverage"):
         assert found[name] == pytest.approx(real[name], abs=0.15), name
-    assert found["near_train"] < MEMORISING
+    assert found["near_train"] < COPYING_SHARE
     assert found["nearer_train"] == pytest.approx(0.5, abs=0.1)
 
 
@@ -61,7 +61,7 @@ def test_copied_training_images_are_called_copies(reference: Reference, shuffled
     assert found["precision"] > 0.8  # which the usual scores take for excellent
     assert copied_share(copies, shuffled) == 1
     some = torch.cat([copies[:120], shuffled[1000:1480]])
-    assert scores(reference, some)["near_train"] > MEMORISING  # a fifth of them is enough
+    assert scores(reference, some)["near_train"] > COPYING_SHARE  # a fifth of them is enough
 
 
 def test_nearly_copied_images_are_called_copies(reference: Reference, shuffled: Tensor) -> None:

@@ -10,8 +10,8 @@ from PIL import Image
 
 from gentool.data.load import load_data
 from gentool.figures.grids import to_pixels
+from gentool.latent.charts import normal_quantiles, plane_codes, traversal_codes
 from gentool.latent.model import Model
-from gentool.latent.sampling import normal_quantiles, plane_codes, traversal_codes
 
 
 def pixels(path: str) -> np.ndarray:

@@ -8,7 +8,8 @@ import torch
 
 from gentool.data.load import load_data
 from gentool.errors import CheckpointError, OptionError
-from gentool.latent.model import Model, load, train
+from gentool.latent.loading import load, train
+from gentool.latent.model import Model
 
 
 def test_a_saved_model_is_the_same_model(runs: Path, tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_interpolation_ends_at_what_was_given(runs: Path) -> None:
     assert torch.allclose(gan.interpolate(z[0], z[1], 3, method="linear")[1], gan.decode(z.mean(0)[None])[0], atol=1e-6)
     cgan = load(runs / "cgan", device="cpu")
     assert torch.allclose(
-        cgan.interpolate(z[0], z[1], 3, label=7)[0], cgan.decode(z, torch.tensor([7, 7]))[0], atol=1e-6
+        cgan.interpolate(z[0], z[1], 3, labels=7)[0], cgan.decode(z, torch.tensor([7, 7]))[0], atol=1e-6
     )
 
 

@@ -11,8 +11,10 @@ import torch
 from PIL import Image
 
 from gentool.errors import OptionError
+from gentool.latent.inputs import class_numbers
 from gentool.latent.model import Model
-from gentool.latent.sampling import class_numbers, commonest_colours, snap, words
+from gentool.latent.palette import commonest_colours, snap
+from gentool.options import words
 
 TINY = ("cae", "vae", "lstm-ae", "gan", "cgan")
 

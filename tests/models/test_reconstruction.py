@@ -10,7 +10,7 @@ import torch
 
 from gentool.data.load import load_data
 from gentool.engine import checkpoint
-from gentool.latent.model import load
+from gentool.latent.loading import load
 from gentool.models import model_module
 from gentool.models.reconstruction import reconstruction_loss
 

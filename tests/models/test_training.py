@@ -143,8 +143,8 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"), "--json")
     assert finished.code == 0
     assert finished.err.splitlines() == [
-        "runs/vae-digits: finished already, 2 epochs of 5 updates; raise --epochs to continue, or give --overwrite to "
-        "start again",
+        "runs/vae-digits: finished already, 2 epochs of 5 updates; raise --epochs or --steps to continue, or give "
+        "--overwrite to start again",
         "Next: gentool sample vae runs/vae-digits",
     ]
     result = Path("runs/vae-digits/result.json")

@@ -44,7 +44,7 @@ def test_an_evaluation_in_python_is_that_of_the_training(tmp_path: Path) -> None
 
 def test_what_a_network_cannot_do_is_refused(tmp_path: Path) -> None:
     model = train("text2text", **TINY)
-    with pytest.raises(OptionError, match=r"one\.png: a text2text model reads text, not pictures"):
+    with pytest.raises(OptionError, match=r"^a text2text model reads text, not pictures"):
         model.solve_pictures(["one.png"])
     with pytest.raises(OptionError, match="'81:24': not a query; expected two numbers from 0 to 9"):
         model.solve(["81:24"])
@@ -56,7 +56,7 @@ def test_what_a_network_cannot_do_is_refused(tmp_path: Path) -> None:
 
 def test_options_of_another_task_are_refused() -> None:
     pictures = {"digits": "digits", "text_share": 0.5}
-    with pytest.raises(OptionError, match=r"expected .*ImageToText, got Options"):
+    with pytest.raises(OptionError, match=r"expected .*ImageToText, got .*Options"):
         train("image2text", Options(**TINY))
     with pytest.raises(OptionError, match="text2text: these are the options of image2text"):
         train("text2text", ImageToText(**TINY, **pictures))

@@ -18,6 +18,7 @@ from gentool.evaluation.options import ScoreOptions
 from gentool.latent.model import Model
 from gentool.models import MODELS
 from gentool.options import Validated, one_of, option
+from gentool.progress import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +39,9 @@ class TrainFirstOptions(Validated):
         write=seconds_as_text,
         only_with={"train": True},
     )
-    seeds: int = option(1, "Trainings of each model.", min=1, max=1000, only_with={"train": True})
+    seeds: int = option(
+        1, "Trainings of each model, with the seeds --seed, --seed + 1, ...", min=1, max=1000, only_with={"train": True}
+    )
 
 
 def side_by_side(
@@ -76,14 +79,23 @@ def side_by_side(
     terminal.result(folder, {"event": "done", "folder": str(folder), "rows": comparison.table.rows})
 
 
-class WithoutRows(Terminal):
-    """The terminal of trainings that are part of another command: their rows are not its data."""
+class WithoutRows(Reporter):
+    """Reports trainings that are part of another command: their rows are not its data."""
 
     def __init__(self, terminal: Terminal) -> None:
-        self.__dict__ = terminal.__dict__
+        self.terminal = terminal
 
-    def emit(self, record: Any) -> None:
-        """Print nothing."""
+    def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
+        """As the terminal does."""
+        self.terminal.progress(task, done, total, detail)
+
+    def notice(self, text: str) -> None:
+        """As the terminal does."""
+        self.terminal.notice(text)
+
+    def close(self) -> None:
+        """As the terminal does."""
+        self.terminal.close()
 
 
 def destination(output: OutputOptions, data: str, *, resuming: bool) -> Path:

@@ -15,7 +15,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.folder import REPORT
 from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
-from gentool.evaluation.evaluate import MEMORISING, check_likelihood
+from gentool.evaluation.evaluate import COPYING_SHARE, check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
 from gentool.evaluation.options import EvaluateOptions
 
@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each beside its floor."""
     model = load_model(model_name, checkpoint, device.device, sampling)
-    check_likelihood(model, options)
+    check_likelihood([model], options)
     images = data.load_for(model.header, terminal)
     codes = prior.of(model, lambda: images, terminal)
     assert model.path is not None
@@ -45,7 +45,7 @@ def evaluate(
     terminal.notice(str(evaluation))
     if evaluation.memorising:
         terminal.notice(
-            f"memorising: more than {MEMORISING:.0%} of the samples are nearer to a training image than 99 % of the "
+            f"memorising: more than {COPYING_SHARE:.0%} of the samples are nearer to a training image than 99 % of the "
             "held-out images are; see the nearest_*.png"
         )
     terminal.notice(f"{folder}: evaluation.csv and .json, pictures")

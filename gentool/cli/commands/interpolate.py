@@ -29,10 +29,10 @@ from gentool.figures.film import check_film, film
 from gentool.figures.grids import Picture, grid, labelled_rows, save_png
 from gentool.latent.code_files import read_codes
 from gentool.latent.images import indexed_images, read_pictures
+from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.interpolation import Method, walk
 from gentool.latent.model import Model
-from gentool.latent.sampling import ALL, class_numbers, words
-from gentool.options import Validated, flag, indices, option
+from gentool.options import Validated, flag, indices, option, words
 from gentool.progress import counted
 
 FILMS = (".gif", ".apng", ".mp4")
@@ -147,7 +147,10 @@ def interpolate(
         raise OptionError("--data: only with --index")
     model = load_model(model_name, checkpoint, device.device, sampling)
     assert model.path is not None
-    path = output.path(model.path.parent / f"{model.path.stem}-interpolation-{options.seed}.png")
+    path = output.path(
+        model.path.parent / f"{model.path.stem}-interpolation-{options.seed}.png",
+        *([".gif"] if options.gif and not moving else []),
+    )
     still = path.with_suffix(".png") if moving else path
     if moving and still.exists() and not output.overwrite:
         raise OptionError(f"--out {moving}: {still} beside it exists; give --overwrite to replace both")
@@ -173,7 +176,7 @@ def check(model: Model, options: WalkOptions, kind: str | None) -> None:
         if kind and name in options.changed():
             raise OptionError(f"{flag(name)}: has no effect with {kind}")
     if {"labels", "through_classes"} & set(options.changed()) and not model.is_conditional:
-        raise_unconditional(model)
+        raise_unconditional(model, "--labels" if "labels" in options.changed() else "--through-classes")
 
 
 def key_frames(
@@ -219,7 +222,7 @@ def random_routes(model: Model, options: WalkOptions) -> list[Route]:
     """A route per row: between two random codes, of one class where there are any; or through the classes."""
     classes, dim = model.classes, model.latent_dim
     if options.through_classes is not None:
-        chosen = class_numbers(options.through_classes, classes)
+        chosen = class_numbers(options.through_classes, classes, "--through-classes")
         if len(chosen) < 2:
             raise OptionError("--through-classes: a walk needs at least two classes")
         weights = F.one_hot(chosen, len(classes)).float()

@@ -66,7 +66,9 @@ def search(
         raise OptionError("nothing to project: give picture files, or --index 3,17 with --data")
     model = load_model(model_name, checkpoint, device.device, sampling)
     assert model.path is not None
-    path = output.path(model.path.parent / f"{model.path.stem}-projections.png")
+    path = output.path(
+        model.path.parent / f"{model.path.stem}-projections.png", ".csv", ".npz", *([".gif"] if target.gif else [])
+    )
     if path.suffix.lower() in BESIDE:
         raise OptionError(f"--out {path}: the picture is a PNG; the {', '.join(BESIDE)} are written beside it")
     names, x = targets(model, target, data, pictures or [], terminal)

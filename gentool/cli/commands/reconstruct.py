@@ -41,7 +41,7 @@ def reconstruct(
     if not len(split):
         raise DataError(f"{images.name}: has no {options.split} images; choose another --split")
     assert model.path is not None
-    path = output.path(model.path.parent / f"{model.path.stem}-reconstructions.png")
+    path = output.path(model.path.parent / f"{model.path.stem}-reconstructions.png", ".csv")
     x = split.images[: options.count].float() / 255
     rows = {"original": x, model.name: model.reconstruct(x)}
     if options.untrained:

@@ -18,22 +18,13 @@ from gentool.cli.options import (
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
-from gentool.engine.randomness import indexed_noise
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows, save_png
+from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.model import Model
-from gentool.latent.reduction import principal_directions
-from gentool.latent.sampling import (
-    ALL,
-    class_numbers,
-    commonest_colours,
-    plane_codes,
-    snap,
-    traversal_codes,
-    words,
-)
-from gentool.options import Validated, indices, option
+from gentool.latent.palette import commonest_colours, snap
+from gentool.options import Validated, indices, option, words
 from gentool.progress import counted
 
 MAX_TRAVERSALS = 64
@@ -80,10 +71,10 @@ class SampleOptions(Validated):
         "Latent dimensions, with commas: two for --manifold, any number for --traverse.",
         parse=indices,
         only_with=CHARTS,
-        default_text="the two principal directions of the codes of --data; all",
+        default_text="the two principal directions of the codes of --data; with --traverse all",
     )
     along: int | None = option(
-        None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20; 11 for --traverse"
+        None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20, with --traverse 11"
     )
 
 
@@ -103,14 +94,17 @@ def sample(
     if prior.fitted and charted:
         raise OptionError("--prior gmm: has no effect with --manifold or --traverse")
     if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
-        raise OptionError("--data: only with --palette, --prior gmm or --manifold")
+        raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
     model = load_model(model_name, checkpoint, device.device, sampling)
     if not model.is_conditional and options.labels != (ALL,):
         raise_unconditional(model)
     classes = class_numbers(options.labels, model.classes) if model.is_conditional else torch.zeros(0, dtype=torch.long)
     what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
     assert model.path is not None
-    path = output.path(model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png")
+    path = output.path(
+        model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png",
+        *([""] if options.each else []),
+    )
     if charted:
         images, names = chart(model, options, data, classes, terminal)
     else:
@@ -140,45 +134,35 @@ def sample(
     terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
 
 
-def raise_unconditional(model: Model) -> None:
-    """Raises OptionError for --labels of a model without classes."""
+def raise_unconditional(model: Model, option: str = "--labels") -> None:
+    """Raises OptionError for an option of models with classes."""
     try:
         model.require("is_conditional")
     except OptionError as error:
-        raise OptionError(f"--labels: {error}") from None
+        raise OptionError(f"{option}: {error}") from None
 
 
 def chart(
     model: Model, options: SampleOptions, data: ModelDataOptions, classes: Tensor, terminal: Terminal
 ) -> tuple[Tensor, list[str]]:
     """The images of --manifold or --traverse, and the names of their rows."""
-    dim, dims = model.latent_dim, options.dims or ()
     if len(classes) > 1:
         raise OptionError("--manifold, --traverse: choose one class of a conditional model with --labels")
-    if any(number >= dim for number in dims):
-        raise OptionError(f"--dims: this {model.name} has the dimensions 0 to {dim - 1}")
-    # A GAN has only seen noise, so its origin is a sample. The codes of autoencoders lie around 0.
-    origin = torch.zeros(dim) if model.encodes else indexed_noise(options.seed, 0, 1, dim)[0]
+    label = None if len(classes) == 0 else model.classes[int(classes[0])]
     if options.traverse:
-        if not dims and dim > MAX_TRAVERSALS:
-            raise OptionError(f"--traverse: {dim} rows are too many; choose some with --dims")
-        rows = list(dims or range(dim))
-        z, names = traversal_codes(origin, rows, options.along or 11), [f"z {row}" for row in rows]
-    else:
-        if dims and len(dims) != 2:
-            raise OptionError("--dims: --manifold needs two")
-        if not dims and dim == 2:
-            dims = (0, 1)
-        if dims:
-            directions, deviations = torch.eye(dim)[list(dims)], torch.ones(2)
-            origin = origin * (1 - directions.sum(0))
-        else:
-            model.require("encodes", "find its principal directions; choose two dimensions with --dims")
-            images = data.load_for(model.header, terminal)
-            origin, directions, deviations = principal_directions(model.encode(images.train.images, reporter=terminal))
-        z, names = plane_codes(origin, directions, deviations, options.along or 20), []
-    labels = classes.expand(len(z)) if model.is_conditional else None
-    return model.decode(z, labels), names
+        if options.dims is None and model.latent_dim > MAX_TRAVERSALS:
+            raise OptionError(f"--traverse: {model.latent_dim} rows are too many; choose some with --dims")
+        images = model.traverse(options.dims, options.along or 11, label=label, seed=options.seed)
+        return images, [f"z {row}" for row in options.dims or range(model.latent_dim)]
+    real = None
+    if options.dims is None and model.latent_dim != 2 and model.encodes:
+        real = data.load_for(model.header, terminal)
+    elif data.changed() and options.palette is None:
+        raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
+    images = model.manifold(
+        options.along or 20, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal
+    )
+    return images, []
 
 
 app = command(sample, sampling=sampling_flags())

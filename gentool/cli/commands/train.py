@@ -23,7 +23,7 @@ def load_model(name: str) -> typer.Typer:
     """The training command of one model, with that model's flags."""
     from gentool.cli.options import DataOptions, run_output
     from gentool.engine.terminal import Terminal
-    from gentool.latent.model import train
+    from gentool.latent.loading import train
     from gentool.models import model_module
 
     module = model_module(name)

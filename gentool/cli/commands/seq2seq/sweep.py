@@ -33,7 +33,7 @@ class SweepOptions(Validated):
 
 def load_task(name: str) -> typer.Typer:
     """The sweep of one task."""
-    from gentool.cli.options import run_output
+    from gentool.cli.options import output_options
     from gentool.engine.terminal import Terminal
     from gentool.seq2seq.options import TASKS as OPTIONS
     from gentool.seq2seq.sweeps import sweep
@@ -54,7 +54,11 @@ def load_task(name: str) -> typer.Typer:
         sweep_task,
         f"{TASKS[name]} {sweep_group.__doc__}",
         values=value_lists(OPTIONS[name]),
-        output=run_output(f"runs/sweep-{name}"),
+        output=output_options(
+            f"runs/sweep-{name}",
+            out_help="The sweep's folder.",
+            overwrite_help="Start again: train all runs there once more.",
+        ),
     )
 
 
@@ -64,7 +68,11 @@ def value_lists(kind: type[Validated]) -> type[Validated]:
     for one in dataclasses.fields(kind):
         if one.name == "seed":
             continue
-        default = one.metadata["default_text"] or written(one, one.default)
+        words = {True: "yes", False: "no", None: ""}
+        default = written(one, one.default)
+        default = one.metadata["default_text"] or (
+            words[default] if default is None or isinstance(default, bool) else str(default)
+        )
         settings = {
             **one.metadata, "parse": None, "min": None, "max": None, "short": None, "alias": None, "metavar": "VALUES",
             "only_with": {}, "not_with": {}, "default_text": default,
