@@ -24,7 +24,7 @@ def main() -> None:
     shape = (images.shape[1], images.shape[2], images.shape[3])
     network = nn.Sequential(LSTMEncoder(shape, 128), LSTMDecoder(shape, 128), nn.Sigmoid())
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    seen = 0
+    trained = 0
     while True:
         for index in torch.randperm(len(images)).split(BATCH):
             x = images[index]
@@ -32,9 +32,9 @@ def main() -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            seen += len(index)
-            if seen // BATCH % 50 == 0:
-                print(seen, flush=True)
+            trained += len(index)
+            if trained // BATCH % 50 == 0:
+                print(trained, flush=True)
 
 
 if __name__ == "__main__":

@@ -46,11 +46,11 @@ def main() -> None:
     writer.writerow(["model", "samples", *(f"fid_{name}" for name in views), *(f"ratio_{name}" for name in views)])
 
     def row(model: str, what: str, images: Tensor, base: list[float] | None = None) -> list[float]:
-        found = [fid(reference[name], view(images)) for name, view in views.items()]
-        ratios = [] if base is None else [f"{value / first:.3f}" for value, first in zip(found, base, strict=True)]
-        writer.writerow([model, what, *(f"{value:.4g}" for value in found), *ratios])
+        distances = [fid(reference[name], view(images)) for name, view in views.items()]
+        ratios = [] if base is None else [f"{value / first:.3f}" for value, first in zip(distances, base, strict=True)]
+        writer.writerow([model, what, *(f"{value:.4g}" for value in distances), *ratios])
         sys.stdout.flush()
-        return found
+        return distances
 
     with torch.no_grad():
         reference = {name: view(data.test.images) for name, view in views.items()}

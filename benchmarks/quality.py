@@ -18,7 +18,8 @@ import gentool
 from gentool.evaluation.features import feature_networks
 from gentool.latent.palette import commonest_colours, snap
 from gentool.metrics.distances import fid
-from gentool.metrics.fidelity import distinct_share, manifold_scores, palette_score
+from gentool.metrics.images import distinct_share, palette_score
+from gentool.metrics.neighbours import manifold_scores
 
 PALETTE = 128
 POINTS = 2500
@@ -55,12 +56,12 @@ def main() -> None:
         ["what", "images", "fid_random", "precision", "recall", "palette", "palette_foreground", "distinct", "in_data"]
     )
     for name, images in sets.items():
-        found = features(images)
-        scores = manifold_scores(reference[:POINTS], found[:POINTS])
+        fake_features = features(images)
+        scores = manifold_scores(reference[:POINTS], fake_features[:POINTS])
         everywhere, foreground = palette_score(images, colours, colours[0])
         copies = sum(image.numpy().tobytes() in originals for image in images) / len(images)
         numbers = [
-            fid(reference, found),
+            fid(reference, fake_features),
             scores["precision"],
             scores["recall"],
             everywhere,

@@ -45,13 +45,13 @@ def gentool_images(images: int) -> Callable[[str], int | None]:
 
 
 def peer_vae_images(line: str) -> int | None:
-    found = re.match(r"Train Epoch: (\d+) \[(\d+)/(\d+)", line)
-    return None if found is None else (int(found[1]) - 1) * int(found[3]) + int(found[2])
+    match = re.match(r"Train Epoch: (\d+) \[(\d+)/(\d+)", line)
+    return None if match is None else (int(match[1]) - 1) * int(match[3]) + int(match[2])
 
 
 def peer_dcgan_images(line: str) -> int | None:
-    found = re.match(r"\[(\d+)/\d+\]\[(\d+)/(\d+)\] Loss_D", line)
-    return None if found is None else 64 * (int(found[1]) * int(found[3]) + int(found[2]) + 1)
+    match = re.match(r"\[(\d+)/\d+\]\[(\d+)/(\d+)\] Loss_D", line)
+    return None if match is None else 64 * (int(match[1]) * int(match[3]) + int(match[2]) + 1)
 
 
 def plain_lstm_images(line: str) -> int | None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# A first GAN, on scikit-learn's 8x8 handwritten digits: about two minutes, no download.
+# A first GAN, on scikit-learn's 8x8 handwritten digits: about a minute of training, no download.
 #   sh examples/first_gan.sh        RUN=folder chooses the run's folder; QUICK=1 trains for two epochs only
 set -eu
 

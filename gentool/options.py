@@ -187,14 +187,14 @@ class Validated:
         """Raises OptionError for the first of these options that has no effect beside the others."""
         fields = {field.name: field for field in dataclasses.fields(self)}
         for name in names:
-            wanted, unwanted = fields[name].metadata["only_with"], fields[name].metadata["not_with"]
+            needed, excluded = fields[name].metadata["only_with"], fields[name].metadata["not_with"]
             met = [
-                f"{flag(other)}{_listed(values)}" for other, values in unwanted.items() if self._meets(other, values)
+                f"{flag(other)}{_listed(values)}" for other, values in excluded.items() if self._meets(other, values)
             ]
             if met:
                 raise OptionError(f"{flag(name)}: has no effect with {met[0]}")
-            if wanted and not any(self._meets(other, values) for other, values in wanted.items()):
-                listed = " or ".join(f"{flag(other)}{_listed(values)}" for other, values in wanted.items())
+            if needed and not any(self._meets(other, values) for other, values in needed.items()):
+                listed = " or ".join(f"{flag(other)}{_listed(values)}" for other, values in needed.items())
                 raise OptionError(f"{flag(name)}: only with {listed}")
 
     def _meets(self, name: str, values: Any) -> bool:

@@ -1,5 +1,5 @@
-"""The command line. `app.py` has the table of commands and their exit codes, `commands/` one thin file per command.
+"""The command line. Start reading in `app.py`, the table of commands and exit codes; `commands/` has one file for each.
 
-A command parses its flags, calls one function of the rooms below, writes files, and prints one line. `command.py` makes
-flags of options classes, `options.py` has the options that several commands share.
+A command parses its flags, calls one function of the packages below it, writes files, and prints one line. `command.py`
+makes flags of options classes, `options.py` has the options that several commands share.
 """

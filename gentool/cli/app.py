@@ -34,9 +34,9 @@ def load(name: str) -> typer.Typer:
     return app
 
 
-def show_version(wanted: bool) -> None:
+def show_version(asked: bool) -> None:
     """Print the version and exit."""
-    if wanted:
+    if asked:
         print(f"gentool {gentool.__version__}")
         raise typer.Exit
 

@@ -14,6 +14,7 @@ import inspect
 import tomllib
 import typing
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import Field
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,12 +54,11 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
         settings = _read_config(config, [field for kind in groups.values() for field in dataclasses.fields(kind)])
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
-        terminals = {name: Terminal(values[name]) for name, kind in groups.items() if kind is TerminalOptions}
-        for terminal in terminals.values():
-            with terminal:
-                function(**values | terminals)
-            return
-        function(**values)
+        with ExitStack() as stack:
+            for name, kind in groups.items():
+                if kind is TerminalOptions:
+                    values[name] = stack.enter_context(Terminal(values[name]))
+            function(**values)
 
     call.__doc__ = help or function.__doc__
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads

@@ -84,8 +84,13 @@ class OutputOptions(Validated):
     def path(self, default: Path, *beside: str) -> Path:
         """The path to write; files with the suffixes `beside` are written beside it.
 
-        Raises OptionError when --out names one that exists, or has one of the others beside it, without --overwrite.
+        Raises OptionError when --out has one of these suffixes itself, and when it exists or has one of the others
+        beside it, without --overwrite.
         """
+        if self.out is not None and self.out.suffix.lower() in beside:
+            raise OptionError(
+                f"--out {self.out}: give the picture a name that ends in .png; files are written beside it"
+            )
         if self.out is not None and not self.overwrite:
             if self.out.exists():
                 raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")

@@ -33,7 +33,7 @@ def read_npz(path: Path, background: tuple[int, int, int]) -> Raw:
             if sum(member.file_size for member in archive.infolist()) > _LARGEST:
                 raise DataError(f"{path}: larger than {_LARGEST // 2**30} GiB unpacked; give a .npy file instead")
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if _wanted(name)}
+            arrays = {name: archive[name] for name in archive.files if _is_needed(name)}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
     if "x_train" in arrays:
@@ -50,11 +50,11 @@ def read_npz(path: Path, background: tuple[int, int, int]) -> Raw:
         numbers, own_test = (None if key is None else arrays[key].ravel()), 0
     if numbers is None:
         return from_arrays(".npz file", images, own_test=own_test)
-    found, classes = classes_of(numbers)
-    return from_arrays(".npz file", images, found, classes=classes, own_test=own_test)
+    class_numbers, classes = classes_of(numbers)
+    return from_arrays(".npz file", images, class_numbers, classes=classes, own_test=own_test)
 
 
-def _wanted(name: str) -> bool:
+def _is_needed(name: str) -> bool:
     return name in (*_IMAGE_KEYS, *_LABEL_KEYS, "x_train", "y_train", "x_test", "y_test")
 
 

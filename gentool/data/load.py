@@ -36,7 +36,7 @@ Source: TypeAlias = ImageData | Path | str | Array
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Request:
     """A set that is to be prepared: its name, its options with nothing left open, and how to read its source."""
 
     name: str
@@ -82,17 +82,17 @@ def load_data(
             flags = ", ".join(map(flag, options.changed()))
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
-    wanted = find(data, options)
-    cached = _cached(wanted, reporter)
+    request = find(data, options)
+    cached = _cached(request, reporter)
     if cached is not None:
         return cached
-    target = cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
-    if wanted.entry is not None and folder.exists():
+    target = cache.prepared_folder(request.name, request.options, request.stamp)
+    if request.entry is not None and folder.exists():
         reporter.notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
-    if wanted.options.source != options.source:
-        reporter.notice(f"{data}: from {wanted.options.source}, as given before")
-    prepared = prepare_into(target, wanted, reporter=reporter)
-    _remember(wanted, target)
+    if request.options.source != options.source:
+        reporter.notice(f"{data}: from {request.options.source}, as given before")
+    prepared = prepare_into(target, request, reporter=reporter)
+    _remember(request, target)
     return prepared
 
 
@@ -108,17 +108,17 @@ def prepare_to(
 
     A prepared folder at `out` is only replaced with `overwrite`, anything else never.
     """
-    wanted = find(data, options)
-    target = out or cache.prepared_folder(wanted.name, wanted.options, wanted.stamp)
+    request = find(data, options)
+    target = out or cache.prepared_folder(request.name, request.options, request.stamp)
     if out is not None and out.exists() and replaceable(out) and any(out.iterdir()) and not overwrite:
         raise OptionError(f"--out {out}: holds a prepared set; give --overwrite to replace it, or another folder")
-    prepared = prepare_into(target, wanted, overwrite=True, reporter=reporter)
+    prepared = prepare_into(target, request, overwrite=True, reporter=reporter)
     if out is None:
-        _remember(wanted, target)
+        _remember(request, target)
     return prepared
 
 
-def find(data: str, options: PrepareOptions) -> Wanted:
+def find(data: str, options: PrepareOptions) -> Request:
     """What `data` and `options` ask to be prepared. Raises DataError when there is no such source."""
     entry = CATALOG.get(data)
     if entry is None:
@@ -132,10 +132,10 @@ def find(data: str, options: PrepareOptions) -> Wanted:
     stamp = cache.stamp(source) if source is not None else ""
     downloads = cache.downloads_folder(entry.name)
     where = str(source.resolve()) if source is not None else entry.origin
-    return Wanted(entry.name, resolved, lambda: entry.read(resolved, downloads), stamp, entry, where)
+    return Request(entry.name, resolved, lambda: entry.read(resolved, downloads), stamp, entry, where)
 
 
-def _from_path(data: str, options: PrepareOptions) -> Wanted:
+def _from_path(data: str, options: PrepareOptions) -> Request:
     path = Path(data).expanduser()
     if not path.exists():
         if path.name == data and not path.suffix:
@@ -149,25 +149,25 @@ def _from_path(data: str, options: PrepareOptions) -> Wanted:
     if is_prepared(path):
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
     name = path.resolve().name.split(".")[0] or "images"
-    return Wanted(name, options, lambda: read_path(path, options), cache.stamp(path), None, str(path.resolve()))
+    return Request(name, options, lambda: read_path(path, options), cache.stamp(path), None, str(path.resolve()))
 
 
-def _cached(wanted: Wanted, reporter: Reporter) -> ImageData | None:
+def _cached(request: Request, reporter: Reporter) -> ImageData | None:
     """The set from the cache: of the same source and options, or of these options where the source is not there."""
-    cached = _whole(cache.prepared_folder(wanted.name, wanted.options, wanted.stamp), reporter)
+    cached = _whole(cache.prepared_folder(request.name, request.options, request.stamp), reporter)
     if cached is not None:
-        _remember(wanted, cached.folder)
-    elif wanted.options.source is None and wanted.entry is not None:
-        noted = cache.known_folder(wanted.name, wanted.options)
+        _remember(request, cached.folder)
+    elif request.options.source is None and request.entry is not None:
+        noted = cache.known_folder(request.name, request.options)
         cached = None if noted is None else _whole(noted, reporter)
     return cached
 
 
-def _remember(wanted: Wanted, folder: Path | None) -> None:
+def _remember(request: Request, folder: Path | None) -> None:
     """Let the set be found by its name alone; not where another source would hide what is built in."""
-    entry = wanted.entry
-    if folder is not None and entry and (entry.origin in ("fetched", "given") or wanted.options.source is None):
-        cache.remember(wanted.name, wanted.options, folder)
+    entry = request.entry
+    if folder is not None and entry and (entry.origin in ("fetched", "given") or request.options.source is None):
+        cache.remember(request.name, request.options, folder)
 
 
 def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
@@ -182,15 +182,15 @@ def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
         return None
 
 
-def prepare_into(target: Path, wanted: Wanted, *, overwrite: bool = False, reporter: Reporter = SILENT) -> ImageData:
+def prepare_into(target: Path, request: Request, *, overwrite: bool = False, reporter: Reporter = SILENT) -> ImageData:
     """Prepare a set into the folder `target`. Raises DataError, OptionError."""
-    raw = wanted.read()
+    raw = request.read()
     try:
         with building(target, overwrite) as folder:
             rows = prepare_rows(
-                raw, wanted.options, scratch=scratch_in(folder), on_progress=_on_progress(wanted, reporter)
+                raw, request.options, scratch=scratch_in(folder), on_progress=_on_progress(request, reporter)
             )
-            write(folder, rows, raw, provenance(wanted))
+            write(folder, rows, raw, provenance(request))
             summary = rows.info
             del rows  # a scratch file must be closed before Windows lets it be removed
     finally:
@@ -214,12 +214,12 @@ def _from_array(data: Array, labels: Array | None, options: PrepareOptions, repo
             raise DataError(f"labels: shape {given.shape}; expected one class for each of the {len(pixels)} images")
         numbers, classes = classes_of(given.ravel())
     raw = from_arrays("array", pixels, numbers, classes=classes)
-    wanted = Wanted("array", options, lambda: raw, "", None, "memory")
-    on_progress = _on_progress(wanted, reporter)
+    request = Request("array", options, lambda: raw, "", None, "memory")
+    on_progress = _on_progress(request, reporter)
     rows = prepare_rows(raw, options, scratch=lambda shape: np.empty(shape, np.uint8), on_progress=on_progress)
     for line in remarks(rows.info):
         reporter.notice(line)
-    return in_memory(rows, provenance(wanted))
+    return in_memory(rows, provenance(request))
 
 
 def _numpy(values: Array, what: str) -> NDArray[Any]:
@@ -233,29 +233,29 @@ def _numpy(values: Array, what: str) -> NDArray[Any]:
         raise DataError(f"{what}: not an array ({error})") from None
 
 
-def examine(wanted: Wanted, reporter: Reporter = SILENT) -> dict[str, Any]:
+def examine(request: Request, reporter: Reporter = SILENT) -> dict[str, Any]:
     """What preparing would give, as in dataset.json, with nothing written but what a named set needs to fetch."""
-    raw = wanted.read()
+    raw = request.read()
     try:
-        rows = prepare_rows(raw, wanted.options, scratch=None, on_progress=_on_progress(wanted, reporter))
+        rows = prepare_rows(raw, request.options, scratch=None, on_progress=_on_progress(request, reporter))
     finally:
         raw.close()
-    return {**provenance(wanted), **rows.facts(), **rows.info}
+    return {**provenance(request), **rows.facts(), **rows.info}
 
 
-def _on_progress(wanted: Wanted, reporter: Reporter) -> Callable[[int, int], None]:
-    return lambda done, total: reporter.progress(f"reading {wanted.name}", done, total)
+def _on_progress(request: Request, reporter: Reporter) -> Callable[[int, int], None]:
+    return lambda done, total: reporter.progress(f"reading {request.name}", done, total)
 
 
-def provenance(wanted: Wanted) -> dict[str, Any]:
+def provenance(request: Request) -> dict[str, Any]:
     """The part of dataset.json that is known before anything is read."""
     return {
-        "name": wanted.name,
+        "name": request.name,
         "gentool": __version__,
-        "source": {"path": wanted.source, "stamp": wanted.stamp},
-        "options": {name: value for name, value in wanted.options.to_json().items() if name != "source"},
-        "licence": wanted.entry.licence if wanted.entry else None,
-        "photographic": wanted.entry is not None and wanted.entry.photographic,
+        "source": {"path": request.source, "stamp": request.stamp},
+        "options": {name: value for name, value in request.options.to_json().items() if name != "source"},
+        "licence": request.entry.licence if request.entry else None,
+        "photographic": request.entry is not None and request.entry.photographic,
     }
 
 

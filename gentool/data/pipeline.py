@@ -26,12 +26,12 @@ _SAMPLED = 64
 class Rows:
     """The readable pictures in source order, and where each belongs.
 
-    `images` uint8 (source count, C, H, W) has a row for every picture of the source, `kept` names the rows that hold
-    one; it is None when they were only checked. `splits` and `labels` go with `kept`.
+    `images` uint8 (source count, C, H, W) has a row for every picture of the source; it is None when they were only
+    checked. `readable` has the numbers of the rows that hold one; `splits` and `labels` go with it.
     """
 
     images: Pixels | None
-    kept: NDArray[np.int64]
+    readable: NDArray[np.int64]
     splits: NDArray[np.int8]
     labels: NDArray[np.int64] | None
     classes: tuple[str, ...]
@@ -57,14 +57,14 @@ class Rows:
 class _Converter:
     """Turns picture i of a source into its prepared pixels (H, W, C)."""
 
-    def __init__(self, raw: Raw, options: PrepareOptions, found: Survey, notes: list[str]) -> None:
+    def __init__(self, raw: Raw, options: PrepareOptions, facts: Survey, notes: list[str]) -> None:
         self.raw, self.options = raw, options
-        self.size = found.target_size(options, notes)
-        self.channels = options.channels or (1 if found.grey else 3)
+        self.size = facts.target_size(options, notes)
+        self.channels = options.channels or (1 if facts.grey else 3)
         self.background = options.background_colour
         self.pixel_art = False
-        if options.resample == "auto" and set(found.sizes) != {self.size}:
-            self.pixel_art = self._looks_like_pixel_art(found)
+        if options.resample == "auto" and set(facts.sizes) != {self.size}:
+            self.pixel_art = self._looks_like_pixel_art(facts)
             notes.append(f"resized as {'pixel art' if self.pixel_art else 'photographs (antialiased)'}")
 
     def native(self, i: int) -> Pixels:
@@ -80,9 +80,9 @@ class _Converter:
         options = self.options
         return conform(self.native(i), self.size, options.crop, options.resample, self.background, self.pixel_art)
 
-    def _looks_like_pixel_art(self, found: Survey) -> bool:
+    def _looks_like_pixel_art(self, facts: Survey) -> bool:
         """Whether nine in ten images have few colours, judged by a sample."""
-        good = [i for i in range(self.raw.count) if i not in found.bad]
+        good = [i for i in range(self.raw.count) if i not in facts.bad]
         verdicts = []
         for i in good[:: max(1, len(good) // _SAMPLED)]:
             try:
@@ -105,22 +105,22 @@ def prepare_rows(
     """
     notes = list(raw.notes)
     with pillow_warnings():
-        found = survey(raw, on_progress)
-        if len(found.bad) == raw.count:
-            raise DataError(found.nothing_readable(raw))
-        convert = _Converter(raw, options, found, notes)
+        facts = survey(raw, on_progress)
+        if len(facts.bad) == raw.count:
+            raise DataError(facts.nothing_readable(raw))
+        convert = _Converter(raw, options, facts, notes)
         shape = convert.channels, convert.size[1], convert.size[0]
         images = scratch((raw.count, *shape)) if scratch else None
         digests = [b""] * raw.count
 
         def work(chunk: range) -> None:
             for i in chunk:
-                if i in found.bad:
+                if i in facts.bad:
                     continue
                 try:
                     pixels = np.ascontiguousarray(convert(i).transpose(2, 0, 1))
                 except (OSError, Unreadable) as error:
-                    found.bad[i] = str(error)
+                    facts.bad[i] = str(error)
                     continue
                 digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
                 if images is not None:
@@ -130,11 +130,11 @@ def prepare_rows(
         in_chunks(raw.count, work, on_progress, (passes - 1) * raw.count, passes * raw.count)
     good = [i for i in range(raw.count) if digests[i]]
     if not good:
-        raise DataError(found.nothing_readable(raw))
+        raise DataError(facts.nothing_readable(raw))
     meaning = meaning_of_folders([raw.name(i) for i in good]) if raw.folders else _stated(raw, good)
     notes += meaning.notes
-    if found.animated:
-        notes.append(f"{found.animated} files hold several frames: the first is used")
+    if facts.animated:
+        notes.append(f"{facts.animated} files hold several frames: the first is used")
     own_test = meaning.own is not None and bool((meaning.own == TEST).any())
     if own_test and options.test is not None:
         raise OptionError("--test: this data set has test images of its own; leave the option out")
@@ -145,15 +145,15 @@ def prepare_rows(
         "found": {
             "kind": raw.kind,
             "readable": len(good),
-            "sizes": {f"{w}x{h}": n for (w, h), n in found.sizes.most_common(_LISTED)},
-            "modes": dict(found.modes.most_common()),
-            "several_frames": found.animated,
-            "turned_by_exif": found.turned,
+            "sizes": {f"{w}x{h}": n for (w, h), n in facts.sizes.most_common(_LISTED)},
+            "modes": dict(facts.modes.most_common()),
+            "several_frames": facts.animated,
+            "turned_by_exif": facts.turned,
             "ignored": raw.ignored,
         },
         "own_test": own_test,
         "pixel_art": convert.pixel_art,
-        "skipped": [{"name": one.name, "reason": one.reason} for one in found.skipped(raw)],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in facts.skipped(raw)],
         "duplicates": _duplicates(raw, groups, good, splits, meaning.labels),
         "notes": notes,
     }

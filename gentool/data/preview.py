@@ -16,7 +16,7 @@ def preview(
         of_class = [rows[labels == number] for number in range(len(classes))]
         columns = min(_COLUMNS, *map(len, of_class))
         if columns:
-            chosen = np.concatenate([_spread(found, columns) for found in of_class])
+            chosen = np.concatenate([_spread(members, columns) for members in of_class])
             return labelled_rows(images[chosen], classes)
     return grid(images[_spread(rows, min(len(rows), _COLUMNS * _ROWS))], _COLUMNS)
 

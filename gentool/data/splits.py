@@ -54,16 +54,16 @@ def assign(
     if dedupe:
         for members in groups.members:
             # A copy among the source's own test images is the one to keep: the test set stays what it is elsewhere.
-            kept = max(members, key=lambda i: (splits[i] == TEST, splits[i] == VALIDATION, -i))
-            splits[[i for i in members if i != kept]] = DROPPED
+            representative = max(members, key=lambda i: (splits[i] == TEST, splits[i] == VALIDATION, -i))
+            splits[[i for i in members if i != representative]] = DROPPED
     free = int((splits == UNDECIDED).sum())
-    wanted = {
+    sizes = {
         TEST: 0 if (splits == TEST).any() else round(test * free),
         VALIDATION: 0 if (splits == VALIDATION).any() else round(validation * free),
     }
     # In a tiny set, one image is for training whatever rounding says.
-    wanted[TEST] = min(wanted[TEST], max(0, free - 1))
-    wanted[VALIDATION] = min(wanted[VALIDATION], max(0, free - 1 - wanted[TEST]))
+    sizes[TEST] = min(sizes[TEST], max(0, free - 1))
+    sizes[VALIDATION] = min(sizes[VALIDATION], max(0, free - 1 - sizes[TEST]))
     salt = seed.to_bytes(8, "little")
     order = sorted(
         range(len(groups.members)), key=lambda g: hashlib.blake2b(groups.digests[g], key=salt, digest_size=16).digest()
@@ -71,9 +71,9 @@ def assign(
     for number in order:
         undecided = [i for i in groups.members[number] if splits[i] == UNDECIDED]
         for split in (TEST, VALIDATION):
-            if undecided and len(undecided) <= wanted[split]:
+            if undecided and len(undecided) <= sizes[split]:
                 splits[undecided] = split
-                wanted[split] -= len(undecided)
+                sizes[split] -= len(undecided)
                 break
     splits[splits == UNDECIDED] = TRAIN
     if not (splits == TRAIN).any():

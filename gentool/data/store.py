@@ -52,7 +52,7 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
     assert images is not None
     blocks = [np.flatnonzero(rows.splits == split) for split in range(len(SPLITS))]
     order = np.concatenate(blocks)
-    positions = rows.kept[order]
+    positions = rows.readable[order]
     labels = None if rows.labels is None else rows.labels[order]
     factors = None if raw.factors is None else raw.factors[positions]
     shape = images.shape[1:]
@@ -72,7 +72,7 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
             if name != "order.npy":
                 digest.update(array.tobytes())
     train_labels = None if rows.labels is None else rows.labels[blocks[0]]
-    save_png(preview(images, rows.kept[blocks[0]], train_labels, rows.classes), folder / "preview.png")
+    save_png(preview(images, rows.readable[blocks[0]], train_labels, rows.classes), folder / "preview.png")
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -96,7 +96,7 @@ def in_memory(rows: Rows, description: Mapping[str, Any]) -> ImageData:
     def split_of(number: int) -> Split:
         block = np.flatnonzero(rows.splits == number)
         labels = None if rows.labels is None else torch.from_numpy(rows.labels[block])
-        return Split(torch.from_numpy(images[rows.kept[block]]), labels)
+        return Split(torch.from_numpy(images[rows.readable[block]]), labels)
 
     train, validation, test = (split_of(number) for number in range(len(SPLITS)))
     info = {**description, **rows.facts(), "factors": [], **rows.info}

@@ -25,13 +25,13 @@ class StopSignal:
     """`wanted` turns true on the first Ctrl-C, SIGTERM or SIGUSR1; a second Ctrl-C raises KeyboardInterrupt at once."""
 
     def __init__(self) -> None:
-        self.wanted = False
+        self.requested = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
-        if self.wanted and number == signal.SIGINT:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.wanted = True
+        self.requested = True
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, OPTIONS, PICTURES, 
 from gentool.engine.journal import is_drawn
 from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
-from gentool.figures.curves import HELD_OUT, curve_panels
+from gentool.figures.curves import HELD_OUT_PREFIXES, curve_panels
 from gentool.files import write_text
 from gentool.progress import counted
 
@@ -90,7 +90,7 @@ def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
             {
                 "name": name,
                 "colour": number,
-                "dashed": name.startswith(HELD_OUT),
+                "dashed": name.startswith(HELD_OUT_PREFIXES),
                 "values": [_finite(float(v)) for v in line],
             }
             for number, lines in enumerate(panel.terms.values())

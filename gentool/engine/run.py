@@ -243,7 +243,7 @@ class Run:
         order = torch.randperm(len(examples), generator=rng(self.options.seed, "order", epoch))
         self.trained, began = 0.0, time.monotonic()
         while self.step < self.plan.end_of(epoch):
-            if self.stop.wanted:
+            if self.stop.requested:
                 self._stop()
             seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
             for optimizer in self.optimizers:
@@ -260,7 +260,7 @@ class Run:
         if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
             self._check(["weights"])
         long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
-        self.save_due = self.step >= self.plan.total_steps or self.stop.wanted or long_ago
+        self.save_due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
@@ -343,11 +343,11 @@ class Run:
         update = self.step if update is None else update
         names = ", ".join(broken)
         if names:
-            kept, again = "", ""
+            saved, again = "", ""
             if self.folder is not None:
-                kept, again = f"; the last good state is kept in {self.folder}", ", with --overwrite"
+                saved, again = f"; the last good state is kept in {self.folder}", ", with --overwrite"
             raise Diverged(
-                f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{kept}. "
+                f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{saved}. "
                 f"Try a lower --lr, or --amp off{again}"
             )
 

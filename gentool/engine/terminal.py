@@ -89,9 +89,11 @@ class Terminal(Reporter):
             if self.finished:
                 self.close()
             return
-        self.line = f"{detail}, {done / total:.0%}, {self._remaining(done, total, now)} left" if detail and total else (
-            f"{detail or task} {done:,}/{'?' if total is None else f'{total:,}'}"
-        )  # fmt: skip
+        if detail and total:
+            left = "" if self.finished else f", {self._remaining(done, total, now)} left"
+            self.line = f"{detail}, {done / total:.0%}{left}"
+        else:
+            self.line = f"{detail or task} {done:,}/{'?' if total is None else f'{total:,}'}"
         if now - self.shown >= PLAIN_SECONDS and not self.finished:
             self._print_line(now)
 

@@ -55,7 +55,7 @@ class Neighbours:
     held_out: Tensor
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Evaluation:
     """What a model scored.
 

@@ -15,7 +15,7 @@ from gentool.evaluation.intervals import Interval, half_sample_deviations, inter
 from gentool.evaluation.memorisation import Distances, nearness
 from gentool.evaluation.samples import shuffled
 from gentool.metrics.distances import SUBSETS, fid, kid
-from gentool.metrics.fidelity import manifold_scores
+from gentool.metrics.neighbours import manifold_scores
 from gentool.progress import SILENT, Reporter
 
 HALF_SAMPLE_SUBSETS = 20

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gentool.metrics.fidelity import nearest
+from gentool.metrics.neighbours import nearest
 
 NEAR = 0.01
 """The share of held-out images that count as near to a training image, and so of the samples of a model that copies

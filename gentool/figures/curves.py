@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gentool.figures.style import new_figure, write
 
-HELD_OUT = ("validation_", "val_", "test_")
+HELD_OUT_PREFIXES = ("validation_", "val_", "test_")
 TERMS_PER_PANEL = 4
 SCALE_RATIO = 8.0
 """Terms share a panel while the largest is at most this many times the smallest."""
@@ -29,7 +29,7 @@ class CurvePanel:
 
 def term(column: str) -> str:
     """The loss term that a column holds: `validation_kl` and `train_kl` are both `kl`."""
-    for prefix in ("train_", *HELD_OUT):
+    for prefix in ("train_", *HELD_OUT_PREFIXES):
         column = column.removeprefix(prefix)
     return column
 
@@ -86,7 +86,7 @@ def curves(
         axes = figure.add_subplot(down, across, index + 1)
         for number, lines in enumerate(panel.terms.values()):
             for name, values in lines.items():
-                style = "--" if name.startswith(HELD_OUT) else "-"
+                style = "--" if name.startswith(HELD_OUT_PREFIXES) else "-"
                 finite = np.where(np.isfinite(values), values, np.nan)
                 marker = "o" if np.isfinite(values).sum() <= 20 else ""
                 axes.plot(x, finite, style, color=f"C{number}", marker=marker, markersize=3, linewidth=1.4, label=name)

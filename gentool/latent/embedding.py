@@ -95,7 +95,7 @@ class Plane:
     axes: tuple[str, str]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Embedding:
     """The codes of a data set, and what is known of them.
 
@@ -251,12 +251,12 @@ def check_mixtures(data: ImageData, options: EmbedOptions, sizes: tuple[int, ...
 
 def encode_splits(model: Model, data: ImageData, split: str, reporter: Reporter = SILENT) -> dict[str, Tensor]:
     """The codes (n, D) of one split, or of `all`, by split. Raises DataError where there are no images."""
-    wanted = {name: part for name, part in data.splits.items() if split in ("all", name) and len(part)}
-    if not wanted:
+    parts = {name: part for name, part in data.splits.items() if split in ("all", name) and len(part)}
+    if not parts:
         raise DataError(f"{data.name}: has no {split} images; choose another --split")
-    total = sum(len(part) for part in wanted.values())
+    total = sum(len(part) for part in parts.values())
     codes: dict[str, Tensor] = {}
-    for name, part in wanted.items():
+    for name, part in parts.items():
         codes[name] = model.encode(part.images, reporter=_After(reporter, sum(len(z) for z in codes.values()), total))
     return codes
 

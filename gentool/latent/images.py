@@ -18,11 +18,11 @@ from gentool.data.raw import Pixels
 from gentool.data.target import is_prepared
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
+from gentool.networks.layers import Shape
 from gentool.progress import SILENT, Reporter
 
 WHITE = (255, 255, 255)
 
-Shape = tuple[int, int, int]
 Notice = Callable[[str], None]
 
 

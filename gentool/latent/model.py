@@ -279,10 +279,10 @@ class Model(Trained[nn.Module]):
                 raise OptionError("--labels: one class, or one for each end")
             classes = numbers.expand(2)
         elif self.is_conditional:
-            found = [label for _, label in ends if label is not None]
-            if len(found) < 2:
+            end_labels = [label for _, label in ends if label is not None]
+            if len(end_labels) < 2:
                 raise OptionError(f"a {self.name} needs labels, the class of each end, to interpolate between codes")
-            classes = torch.stack(found)
+            classes = torch.stack(end_labels)
         weights = None
         if classes is not None:
             weights = walk(F.one_hot(classes, len(self.classes)).float(), steps, "linear")

@@ -201,10 +201,10 @@ def starts(model: "Model", x: Tensor, options: ProjectOptions, labels: Sequence[
     return Candidates(z, tried, restart, error.flatten(1))
 
 
-def best_labels(found: Candidates, restarts: int) -> Candidates:
+def best_labels(candidates: Candidates, restarts: int) -> Candidates:
     """All restarts of the `LABELS_SEARCHED` classes of each image that came nearest."""
-    classes = found.error.unflatten(1, (-1, restarts)).amin(2).topk(LABELS_SEARCHED, largest=False).indices
-    return found.at((classes[..., None] * restarts + torch.arange(restarts)).flatten(1))
+    classes = candidates.error.unflatten(1, (-1, restarts)).amin(2).topk(LABELS_SEARCHED, largest=False).indices
+    return candidates.at((classes[..., None] * restarts + torch.arange(restarts)).flatten(1))
 
 
 def refined_candidates(

@@ -22,11 +22,11 @@ class LinearClassifier:
         pixels = _small(images).double()
         mean = pixels.mean(0)
         pixels = pixels - mean
-        wanted = F.one_hot(labels, classes).double()
-        shares = wanted.mean(0)
+        targets = F.one_hot(labels, classes).double()
+        shares = targets.mean(0)
         square = pixels.T @ pixels
         square.diagonal().add_(RIDGE * square.diagonal().mean() + 1e-12)
-        weights = torch.linalg.solve(square, pixels.T @ (wanted - shares))
+        weights = torch.linalg.solve(square, pixels.T @ (targets - shares))
         self.mean, self.shares, self.weights = (part.float().to(device) for part in (mean, shares, weights))
 
     def __call__(self, images: Tensor) -> Tensor:

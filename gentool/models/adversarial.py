@@ -24,14 +24,14 @@ from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import AugmentationOptions, augmentation
 from gentool.networks.augment import DiffAugment, policies
 from gentool.networks.gan import GROUP, Discriminator, Generator
+from gentool.networks.layers import Shape
 from gentool.options import comma_separated, option, redefault
-
-Shape = tuple[int, int, int]
-"""Channels, height, width of an image."""
 
 AUTO = ("auto",)
 R1_EVERY = 16
 """The R1 penalty enters every 16th update with 16 times its weight (Karras et al. 2020, arXiv:1912.04958)."""
+R1_WEIGHT = 0.2
+"""The default weight of the R1 penalty for bce without normalisation."""
 GP_WEIGHT = 10.0
 """The weight of the gradient penalty of wgan-gp."""
 CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
@@ -73,7 +73,7 @@ class AdversarialOptions(AugmentationOptions):
         None,
         f"Weight gamma of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
         min=0,
-        default_text="0.2 for bce without normalisation, else 0",
+        default_text=f"{R1_WEIGHT:g} for bce without normalisation, else 0",
     )
     critic_steps: int = option(1, "Discriminator updates per generator update.", min=1, max=100)
     augment: tuple[str, ...] = option(
@@ -106,7 +106,7 @@ class AdversarialOptions(AugmentationOptions):
     def r1_weight(self) -> float:
         """The weight of the R1 penalty: --r1, or its default for the loss."""
         if self.r1 is None:
-            return 0.2 if self.loss == "bce" and self.discriminator_norm == "none" else 0.0
+            return R1_WEIGHT if self.loss == "bce" and self.discriminator_norm == "none" else 0.0
         return self.r1
 
     def augmentations(self, data: ImageData) -> tuple[str, ...]:
@@ -278,8 +278,8 @@ def linear_classifier(data: ImageData, run: Run) -> LinearClassifier | None:
     """A linear classifier; None where there are no classes, or where it is not accurate enough."""
     if data.train.labels is None or len(data.classes) < 2:
         return None
-    spread = slice(None, None, -(-len(data.train) // CLASSIFIER_IMAGES))
-    images, labels = data.train.images[spread], data.train.labels[spread]
+    step = -(-len(data.train) // CLASSIFIER_IMAGES)
+    images, labels = data.train.images[::step], data.train.labels[::step]
     classifier = LinearClassifier(images / 255, labels, len(data.classes), run.device)
     right = [classifier(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
     return classifier if right and torch.cat(right).mean() >= CLASSIFIER_ACCURACY else None

@@ -17,14 +17,16 @@ from gentool.networks.augment import mirror, reframe
 from gentool.options import option
 
 PHOTOGRAPHIC = ", ".join(entry.name for entry in CATALOG.values() if entry.photographic)
+ZOOM = 0.1
+"""The default --zoom of autoencoders on few photographs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationOptions(TrainOptions):
     """The options of all models of images."""
 
-    default_zoom: ClassVar[float] = 0.1
-    """What --zoom is on few photographs when it is not given."""
+    default_zoom: ClassVar[float] = ZOOM
+    """The default --zoom on few photographs."""
 
     flip: bool | None = option(
         None,
@@ -36,7 +38,7 @@ class AugmentationOptions(TrainOptions):
         "Zoom and shift each training image at random by up to this share of its size, repeating edges; 0: never.",
         min=0,
         max=0.5,
-        default_text=f"0.1 for autoencoders on fewer than {FEW:,} photographs of those data sets, else 0",
+        default_text=f"{ZOOM:g} for autoencoders on fewer than {FEW:,} photographs of those data sets, else 0",
     )
 
 

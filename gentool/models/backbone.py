@@ -7,10 +7,8 @@ from torch import nn
 
 from gentool.models.augmentation import AugmentationOptions
 from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, Decoder, MLPDecoder, MLPEncoder
+from gentool.networks.layers import Shape
 from gentool.options import numbers, option
-
-Shape = tuple[int, int, int]
-"""Channels, height, width of an image."""
 
 
 @dataclass(frozen=True, kw_only=True)

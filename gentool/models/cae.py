@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from gentool.data.images import ImageData
 from gentool.engine.options import TrainOptions
 from gentool.engine.run import Run
-from gentool.models.backbone import BackboneOptions, Shape, decoder, encoder
+from gentool.models.backbone import BackboneOptions, decoder, encoder
 from gentool.models.reconstruction import Autoencoder, ReconstructionOptions, train_autoencoder
+from gentool.networks.layers import Shape
 from gentool.options import redefault
 
 

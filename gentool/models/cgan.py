@@ -11,7 +11,8 @@ from gentool.data.images import ImageData
 from gentool.engine.run import Run
 from gentool.errors import DataError
 from gentool.models import adversarial
-from gentool.models.adversarial import GAN, AdversarialOptions, Shape, play
+from gentool.models.adversarial import GAN, AdversarialOptions, play
+from gentool.networks.layers import Shape
 from gentool.options import redefault
 
 

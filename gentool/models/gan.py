@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from gentool.data.images import ImageData
 from gentool.engine.run import Run
 from gentool.models import adversarial
-from gentool.models.adversarial import GAN, AdversarialOptions, Shape, play
+from gentool.models.adversarial import GAN, AdversarialOptions, play
+from gentool.networks.layers import Shape
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,8 @@ from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import RunningVariance, relative_spread
 from gentool.metrics.elbo import ACTIVE, negative_elbo, reparameterize
 from gentool.models.augmentation import augmentation
-from gentool.models.backbone import BackboneOptions, Shape, decoder, encoder
+from gentool.models.backbone import BackboneOptions, decoder, encoder
+from gentool.networks.layers import Shape
 from gentool.options import option, redefault
 
 CLIP = 0.5

@@ -17,11 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from gentool.networks.layers import Down, Up
+from gentool.networks.layers import Down, Shape, Up
 from gentool.networks.pixels import logit_of_mean
-
-Shape = tuple[int, int, int]
-"""Channels, height, width of one image."""
 
 LEAK = 0.2
 """Slope of the encoder's LeakyReLU for negative inputs, as in DCGAN's discriminator."""

@@ -12,6 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Shape = tuple[int, int, int]
+"""Channels, height, width of one image."""
+
 FEW_CHANNELS = 4
 FEW_PIXELS = 25
 

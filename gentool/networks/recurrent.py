@@ -12,10 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from gentool.networks.autoencoder import Decoder
+from gentool.networks.layers import Shape
 from gentool.networks.pixels import logit_of_mean
-
-Shape = tuple[int, int, int]
-"""Channels, height, width of one image."""
 
 FORGET = 1.0
 """The initial bias of the forget gates, so that states are kept for longer (Jozefowicz et al. 2015, PMLR 37:2342)."""

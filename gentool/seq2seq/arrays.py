@@ -13,7 +13,7 @@ from gentool.files import replacing
 from gentool.seq2seq.handwriting import SIDE, Pictures
 from gentool.seq2seq.options import PictureOptions
 from gentool.seq2seq.queries import divide
-from gentool.seq2seq.task import SYMBOLS, written
+from gentool.seq2seq.task import SYMBOLS, as_texts
 
 MAX_BYTES = 2**31
 """The most bytes of pictures that are written."""
@@ -44,8 +44,8 @@ def write_arrays(options: PictureOptions, pictures: Pictures, path: Path) -> dic
         return frames.numpy()
 
     arrays: dict[str, Any] = {
-        "X_text": np.array(written(queries)), "X_image": shown(queries, "queries"),
-        "y_text": np.array(written(answers)), "y_image": shown(answers, "answers"),
+        "X_text": np.array(as_texts(queries)), "X_image": shown(queries, "queries"),
+        "y_text": np.array(as_texts(answers)), "y_image": shown(answers, "answers"),
         "test": test.numpy(), "symbols": np.array(list(SYMBOLS)),
     }  # fmt: skip
     with replacing(path) as temporary, temporary.open("wb") as file:

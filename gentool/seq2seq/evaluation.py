@@ -21,7 +21,7 @@ from gentool.files import write_json
 from gentool.progress import SILENT, Reporter
 from gentool.seq2seq.model import Seq2SeqModel
 from gentool.seq2seq.scores import commonest_answer, groups, nearest_mean, pixel_scores, score, share_of
-from gentool.seq2seq.task import SYMBOLS, read_number, written
+from gentool.seq2seq.task import SYMBOLS, as_texts, read_number
 from gentool.seq2seq.training import REAL_ANSWERS, Answers, answer_all, query_chunks
 from gentool.tables import Table, format_number
 
@@ -123,11 +123,11 @@ def score_rows(model: Seq2SeqModel, readings: Mapping[str, Tensor]) -> Iterator[
 def prediction_rows(model: Seq2SeqModel, answers: Answers, readings: Mapping[str, Tensor]) -> Iterator[dict[str, Any]]:
     """A row per held-out query."""
     data = model.data
-    right = written(data.test.answers)
-    texts = {name: written(ids) for name, ids in readings.items()}
+    right = as_texts(data.test.answers)
+    texts = {name: as_texts(ids) for name, ids in readings.items()}
     first = next(iter(texts.values()))
     confidence = answers.confidence.tolist()
-    for row, query in enumerate(written(data.test.queries)):
+    for row, query in enumerate(as_texts(data.test.queries)):
         number, true = read_number(first[row]), int(right[row])
         columns = {f"answer_by_{name.replace(' ', '_')}": answer[row].rstrip() for name, answer in texts.items()}
         if len(columns) == 1:
@@ -143,7 +143,7 @@ def save_figures(evaluation: Seq2SeqEvaluation, folder: Path) -> None:
     model, data = evaluation.model, evaluation.model.data
     way, ids = next(iter(evaluation.readings.items()))
     true = data.task.values(data.division.test).numpy()
-    parsed = [read_number(text) for text in written(ids)]
+    parsed = [read_number(text) for text in as_texts(ids)]
     number = np.array([value is not None for value in parsed])
     answers = np.array([0 if value is None else value for value in parsed])
     title = f"held-out queries, read by {way}" if evaluation.answers.frames is not None else "held-out queries"
@@ -172,7 +172,7 @@ def nan_if_none(value: float | None) -> float:
 def examples(evaluation: Seq2SeqEvaluation) -> Any:
     """A picture of the first held-out queries with their answers; the text is at the left."""
     model, data = evaluation.model, evaluation.model.data
-    queries, answers = written(data.test.queries[:SHOWN]), written(evaluation.answers.ids[:SHOWN])
+    queries, answers = as_texts(data.test.queries[:SHOWN]), as_texts(evaluation.answers.ids[:SHOWN])
     names = [f"{query.rstrip()} = {answer.rstrip()}" for query, answer in zip(queries, answers, strict=True)]
     # On the model's device, whose random numbers chose the handwriting that was answered.
     shown, seed = data.test.queries.to(model.device), model.options.seed

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gentool.seq2seq.task import Task, read_number, written
+from gentool.seq2seq.task import Task, as_texts, read_number
 
 
 def score(task: Task, index: Tensor, predicted: Tensor) -> dict[str, float]:
@@ -19,7 +19,7 @@ def score(task: Task, index: Tensor, predicted: Tensor) -> dict[str, float]:
     true = task.answers(task.values(index))
     right, values = predicted == true, task.values(index)
     whole = right.all(1)
-    parsed = [read_number(text) for text in written(predicted)]
+    parsed = [read_number(text) for text in as_texts(predicted)]
     number = torch.tensor([value is not None for value in parsed])
     answers = torch.tensor([0 if value is None else value for value in parsed])
     possible = number & torch.isin(answers, task.values(torch.arange(len(task))).unique())

@@ -14,7 +14,7 @@ from gentool.engine.randomness import rng
 from gentool.errors import DataError, OptionError
 from gentool.seq2seq.handwriting import SIDE, Handwriting
 from gentool.seq2seq.network import Seq2Seq
-from gentool.seq2seq.task import BLANK, Task, symbols, written
+from gentool.seq2seq.task import BLANK, Task, as_texts, symbols
 from gentool.seq2seq.training import answer
 
 QUERY = re.compile(r"\s*(\d+)\s*([-+*])\s*(\d+)\s*=?\s*")
@@ -72,7 +72,7 @@ def _answers(
 ) -> list[Answer]:
     answered = answer(network, ids.to(device), None if frames is None else frames.to(device))
     drawn: Sequence[Tensor | None] = [None] * len(names) if answered.frames is None else list(answered.frames.cpu())
-    texts = [text.rstrip() for text in written(answered.ids)]
+    texts = [text.rstrip() for text in as_texts(answered.ids)]
     return [Answer(*row) for row in zip(names, texts, answered.confidence.tolist(), drawn, strict=True)]
 
 

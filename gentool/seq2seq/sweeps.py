@@ -287,7 +287,7 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
                     reporter.progress("runs", done, len(cells))
                     reporter.notice(f"{done} of {len(cells)}: {cell.name}; about {left / 60:.0f} min left")
                     finished(cells, workers.folder).save(workers.folder)
-                if stop.wanted:
+                if stop.requested:
                     message = f"stopped with {counted(len(waiting), 'run')} to do; the same command continues"
                     raise Stopped(f"{workers.folder}: {message}")
         finally:

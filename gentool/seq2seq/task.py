@@ -18,13 +18,13 @@ PLUS, MINUS, BLANK, TIMES = (SYMBOLS.index(symbol) for symbol in "+- *")
 OPERATORS = "+-*"
 
 
-def written(ids: Tensor) -> list[str]:
+def as_texts(ids: Tensor) -> list[str]:
     """Rows of symbol numbers (N, L) as strings of L characters."""
     return ["".join(SYMBOLS[index] for index in row) for row in ids.tolist()]
 
 
 def symbols(texts: list[str], length: int) -> Tensor:
-    """Strings as rows of symbol numbers (N, length), padded with blanks: the reverse of `written`."""
+    """Strings as rows of symbol numbers (N, length), padded with blanks: the reverse of `as_texts`."""
     return torch.tensor([[SYMBOLS.index(symbol) for symbol in text.ljust(length)] for text in texts])
 
 

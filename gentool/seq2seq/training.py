@@ -21,7 +21,7 @@ from gentool.seq2seq.network import Seq2Seq, build
 from gentool.seq2seq.options import ImageToText, Options
 from gentool.seq2seq.queries import Arithmetic, QuerySplit
 from gentool.seq2seq.scores import nearest_mean, pixel_scores, score
-from gentool.seq2seq.task import written
+from gentool.seq2seq.task import as_texts
 
 TEXT_WEIGHT = 0.5
 """Weight of the loss on text while pictures are trained on."""
@@ -221,5 +221,5 @@ def examples(network: Seq2Seq, data: Arithmetic, pictures: Mapping[str, Handwrit
     few = QuerySplit(data.test.queries[:SHOWN], data.test.answers[:SHOWN])
     frames = answer_all(network, few, pictures["test"], device, network.options.seed).frames
     assert frames is not None
-    names = [f"{query.strip()} =" for query in written(few.queries)]
+    names = [f"{query.strip()} =" for query in as_texts(few.queries)]
     return labelled_rows(frames.flatten(0, 1), names)

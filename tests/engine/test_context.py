@@ -36,9 +36,9 @@ def test_everything_is_as_before(deterministic: bool) -> None:
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_a_signal_is_a_request_to_stop_and_a_second_ctrl_c_stops_at_once(number: signal.Signals) -> None:
     with training_context(CPU, 0, deterministic=False, reduced=False) as stop:
-        assert not stop.wanted
+        assert not stop.requested
         signal.raise_signal(number)
-        assert stop.wanted
+        assert stop.requested
         signal.raise_signal(signal.SIGTERM)  # the stop under way goes on
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -49,7 +49,7 @@ def test_a_training_in_another_thread_leaves_signals_alone() -> None:
 
     def train() -> None:
         with training_context(CPU, 0, deterministic=False, reduced=False) as stop:
-            seen.append((stop.wanted, signal.getsignal(signal.SIGTERM)))
+            seen.append((stop.requested, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=train)
     thread.start()

@@ -1,9 +1,9 @@
-"""Errors of images by hand."""
+"""Measures of images by hand."""
 
 import pytest
 import torch
 
-from gentool.metrics.images import psnr, squared_error
+from gentool.metrics.images import distinct_share, palette_score, psnr, squared_error
 
 
 def test_squared_error_is_a_mean_per_image() -> None:
@@ -27,3 +27,18 @@ def test_psnr_of_equal_images_is_finite(mse: float) -> None:
 
 def test_psnr_is_continuous_at_its_limit() -> None:
     assert psnr(1.01e-10) == pytest.approx(100, abs=0.05)
+
+
+def test_palette_score_of_all_pixels_and_of_the_foreground() -> None:
+    background = torch.tensor([100, 130, 150], dtype=torch.uint8)
+    images = background[None, :, None, None].repeat(2, 1, 4, 4)
+    images[0, :, 0, 0] = torch.tensor([208, 8, 0])  # within 8 of red
+    images[1, :, 0, 0] = torch.tensor([209, 0, 0])  # 9 away
+    colours = torch.tensor([[100, 130, 150], [200, 0, 0]], dtype=torch.uint8)
+    assert palette_score(images, colours, background) == pytest.approx((31 / 32, 1 / 2))
+
+
+def test_distinct_share() -> None:
+    images = torch.arange(8, dtype=torch.uint8).reshape(4, 1, 1, 2)
+    assert distinct_share(images) == 1
+    assert distinct_share(images[[0, 0, 1, 1]]) == 0.5

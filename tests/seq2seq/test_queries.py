@@ -5,7 +5,7 @@ import torch
 
 from gentool.seq2seq.options import Options
 from gentool.seq2seq.queries import arithmetic, divide, with_swapped
-from gentool.seq2seq.task import Task, written
+from gentool.seq2seq.task import Task, as_texts
 
 TASK = Task()
 
@@ -52,7 +52,7 @@ def test_few_queries_are_gone_over_more_than_once_an_epoch() -> None:
     assert len(data.train) == 36 * 180
     queries, answers = data.train.take(torch.tensor([5, 185]))
     assert torch.equal(queries[0], queries[1])
-    left, right = written(queries[:1])[0].rstrip(), written(answers[:1])[0].rstrip()
+    left, right = as_texts(queries[:1])[0].rstrip(), as_texts(answers[:1])[0].rstrip()
     assert str(eval(left)) == right
 
 

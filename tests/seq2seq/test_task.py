@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gentool.seq2seq.task import BLANK, SYMBOLS, Task, read_number, reversal, symbols, written
+from gentool.seq2seq.task import BLANK, SYMBOLS, Task, as_texts, read_number, reversal, symbols
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,7 @@ from gentool.seq2seq.task import BLANK, SYMBOLS, Task, read_number, reversal, sy
 )
 def test_every_query_and_answer(task: Task, query_length: int, answer_length: int) -> None:
     index = torch.arange(len(task))
-    queries, answers = written(task.queries(index)), written(task.answers(task.values(index)))
+    queries, answers = as_texts(task.queries(index)), as_texts(task.answers(task.values(index)))
     expected = [(a, sign, b) for sign in task.operators for a in range(task.max_operand + 1)
                 for b in range(task.max_operand + 1)]  # fmt: skip
     assert len(task) == len(expected)
@@ -29,7 +29,7 @@ def test_the_classic_task_has_13_symbols_and_20_000_queries() -> None:
 
 def test_symbols_undo_written() -> None:
     ids = Task().queries(torch.arange(0, 20_000, 7))
-    assert torch.equal(symbols([text.rstrip() for text in written(ids)], 5), ids)
+    assert torch.equal(symbols([text.rstrip() for text in as_texts(ids)], 5), ids)
 
 
 def test_carries_and_borrows() -> None:
@@ -60,7 +60,7 @@ def test_mirrored() -> None:
 def test_reversing_answers_is_its_own_inverse() -> None:
     ids = symbols(["105", "-48", "8", "", "1 2"], 3)
     turned = ids.gather(1, reversal(ids))
-    assert written(turned) == ["501", "84-", "8  ", "   ", "2 1"]
+    assert as_texts(turned) == ["501", "84-", "8  ", "   ", "2 1"]
     assert torch.equal(turned.gather(1, reversal(turned)), ids)
     assert int(ids[3, 0]) == BLANK
 

@@ -29,6 +29,7 @@ NEEDED = {
     "numpy": ("numpy", "1.26"),
     "pillow": ("PIL", "10.1"),
     "scikit-learn": ("sklearn", "1.3"),
+    "scipy": ("scipy", "1.11"),
     "matplotlib": ("matplotlib", "3.8"),
     "pooch": ("pooch", "1.8"),
     "platformdirs": ("platformdirs", "4.0"),
@@ -67,7 +68,8 @@ def run(terminal: Terminal) -> None:
     problems += new_problems
     if terminal.json:
         listed = [asdict(problem) for problem in problems]
-        terminal.emit({"versions": versions, "devices": devices, "cache": cache, "problems": listed})
+        checks = {"versions": versions, "devices": devices, "cache": cache, "problems": listed}
+        terminal.emit({"event": "checked", **checks})
     else:
         for name, text in (versions | devices | {"cache": "{path}: {state}".format(**cache)}).items():
             terminal.data(f"{name:13} {text}")

@@ -132,6 +132,7 @@ def _list(terminal: Terminal) -> None:
         count = "any" if entry.count is None else f"{entry.count:,}"
         terminal.emit(
             {
+                "event": "source",
                 "name": entry.name,
                 "images": entry.count,
                 "size": entry.size,
@@ -207,9 +208,9 @@ def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bo
     terminal.result(images.folder, {"event": "prepared", "folder": str(images.folder), **_summary(images)})
 
 
-def _summary(found: "ImageData") -> Mapping[str, Any]:
-    kept = ("name", "shape", "counts", "classes", "fingerprint", "duplicates", "skipped", "notes")
-    return {name: found.info[name] for name in kept}
+def _summary(images: "ImageData") -> Mapping[str, Any]:
+    names = ("name", "shape", "counts", "classes", "fingerprint", "duplicates", "skipped", "notes")
+    return {name: images.info[name] for name in names}
 
 
 def _report(info: Mapping[str, Any]) -> list[str]:

@@ -32,7 +32,6 @@ from gentool.progress import counted
 
 COLUMNS = 10
 """Images side by side; more continue below."""
-BESIDE = (".csv", ".npz", ".gif")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +65,8 @@ def search(
         raise OptionError("nothing to project: give picture files, or --index 3,17 with --data")
     model = load_model(model_name, checkpoint, device.device, sampling)
     assert model.path is not None
-    path = output.path(
-        model.path.parent / f"{model.path.stem}-projections.png", ".csv", ".npz", *([".gif"] if target.gif else [])
-    )
-    if path.suffix.lower() in BESIDE:
-        raise OptionError(f"--out {path}: the picture is a PNG; the {', '.join(BESIDE)} are written beside it")
+    beside = (".csv", ".npz", ".gif") if target.gif else (".csv", ".npz")
+    path = output.path(model.path.parent / f"{model.path.stem}-projections.png", *beside)
     names, x = targets(model, target, data, pictures or [], terminal)
     projection = project(model, x, options, film=target.gif, reporter=terminal)
     files = {"picture": path, "table": path.with_suffix(".csv"), "latents": path.with_suffix(".npz")}

@@ -1,4 +1,4 @@
-"""How close samples are to real images: in a feature space, and in their colours."""
+"""How two sets of points lie in one another, by their distances to neighbours."""
 
 import torch
 from torch import Tensor
@@ -64,25 +64,3 @@ def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
     lengths = a.square().sum(1)[:, None] + b.square().sum(1)
     distances = torch.addmm(lengths, a, b.T, alpha=-2)
     return distances.masked_fill_(distances < 1e-12 * lengths, 0)
-
-
-def palette_score(images: Tensor, colours: Tensor, background: Tensor, tolerance: int = 8) -> tuple[float, float]:
-    """The share of pixels within `tolerance` in every channel of one of `colours`: of all pixels, and of those that
-    are not within it of `background`.
-
-    images uint8 (N, C, H, W), colours uint8 (K, C), background uint8 (C,); both shares in [0, 1].
-    """
-    pixels, counts = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1]).unique(dim=0, return_counts=True)
-    pixels, palette = pixels.int(), colours.int()
-    matched = torch.cat([
-        ((part[:, None] - palette).abs().amax(2) <= tolerance).any(1) for part in pixels.split(4096)
-    ])  # fmt: skip
-    foreground = (pixels - background.int()).abs().amax(1) > tolerance
-    all_pixels = (matched * counts).sum() / counts.sum()
-    front = (matched & foreground).mul(counts).sum() / (foreground * counts).sum().clamp_min(1)
-    return all_pixels.item(), front.item()
-
-
-def distinct_share(images: Tensor) -> float:
-    """The share of uint8 images (N, ...) that differ from all those before them."""
-    return len({image.numpy().tobytes() for image in images}) / len(images)

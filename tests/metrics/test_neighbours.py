@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from gentool.metrics import fidelity
-from gentool.metrics.fidelity import distinct_share, manifold_scores, nearest, palette_score
+from gentool.metrics import neighbours
+from gentool.metrics.neighbours import manifold_scores, nearest
 
 
 def gaussian(seed: int, count: int = 500, shift: float = 0.0) -> torch.Tensor:
@@ -51,7 +51,7 @@ def test_density_and_coverage_by_hand() -> None:
 def test_blocks_change_nothing_and_agree_with_plain_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     real, fake = gaussian(0), 0.8 * gaussian(1, count=300, shift=0.3)
     whole = manifold_scores(real, fake)
-    monkeypatch.setattr(fidelity, "BLOCK", 37 * 300)
+    monkeypatch.setattr(neighbours, "BLOCK", 37 * 300)
     assert manifold_scores(real, fake) == whole
     distances, own = torch.cdist(real, fake), torch.cdist(real, real)
     balls = distances <= own.sort().values[:, 5:6]
@@ -67,18 +67,3 @@ def test_nearest() -> None:
     assert (distance[3], index[3]) == (0, 17)
     assert torch.equal(index, expected.indices)
     torch.testing.assert_close(distance.float(), expected.values, rtol=1e-4, atol=1e-3)
-
-
-def test_palette_score_of_all_pixels_and_of_the_foreground() -> None:
-    background = torch.tensor([100, 130, 150], dtype=torch.uint8)
-    images = background[None, :, None, None].repeat(2, 1, 4, 4)
-    images[0, :, 0, 0] = torch.tensor([208, 8, 0])  # within 8 of red
-    images[1, :, 0, 0] = torch.tensor([209, 0, 0])  # 9 away
-    colours = torch.tensor([[100, 130, 150], [200, 0, 0]], dtype=torch.uint8)
-    assert palette_score(images, colours, background) == pytest.approx((31 / 32, 1 / 2))
-
-
-def test_distinct_share() -> None:
-    images = torch.arange(8, dtype=torch.uint8).reshape(4, 1, 1, 2)
-    assert distinct_share(images) == 1
-    assert distinct_share(images[[0, 0, 1, 1]]) == 0.5
