@@ -83,7 +83,44 @@ _HOMES = {
 }
 """Public name to the module that has it, and the name it has there where that is another one."""
 
-__all__ = ["__version__", *_HOMES]
+__all__ = [
+    "MODELS",
+    "CAEOptions",
+    "CGANOptions",
+    "CheckpointError",
+    "Comparison",
+    "DataError",
+    "Diverged",
+    "EmbedOptions",
+    "Embedding",
+    "EvaluateOptions",
+    "Evaluation",
+    "GANOptions",
+    "GentoolError",
+    "ImageData",
+    "LSTMAEOptions",
+    "Model",
+    "OptionError",
+    "PrepareOptions",
+    "ProjectOptions",
+    "Projection",
+    "Reporter",
+    "ScoreOptions",
+    "Stopped",
+    "Table",
+    "Terminal",
+    "VAEOptions",
+    "__version__",
+    "compare",
+    "embed",
+    "evaluate",
+    "grid",
+    "load",
+    "load_data",
+    "save_png",
+    "seq2seq",
+    "train",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,11 +1,14 @@
 """Sets of options: their checks, when an option has an effect, and the ways to give them."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 
+import gentool
 from gentool.errors import OptionError
 from gentool.options import Validated, numbers, option, redefault
 
@@ -94,3 +97,62 @@ def test_a_subclass_states_only_what_is_different() -> None:
     assert More().changed() == []
     with pytest.raises(OptionError, match="--count: 10 is out of range"):
         More(count=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "plain"),
+    [
+        ("beta", np.float64(2), 2.0),
+        ("beta", np.float32(0.5), 0.5),
+        ("beta", np.int64(2), 2.0),
+        ("beta", np.array(2.5), 2.5),
+        ("latent_dim", np.int64(3), 3),
+        ("latent_dim", np.uint8(3), 3),
+        ("flip", np.True_, True),
+        ("compile", np.False_, False),
+        ("arch", np.str_("mlp"), "mlp"),
+        ("channels", [np.int64(4), np.int64(8)], (4, 8)),
+    ],
+    ids=lambda value: repr(value),
+)
+def test_numpy_scalars_are_taken_as_python_s_own(name: str, given: Any, plain: Any) -> None:
+    options = gentool.VAEOptions(**{name: given})
+    value = getattr(options, name)
+    assert value == plain
+    assert type(value) is type(plain)
+    if isinstance(value, tuple):
+        assert {type(one) for one in value} == {int}
+    assert options == gentool.VAEOptions(**{name: plain})
+    written = json.loads(json.dumps(options.to_json()))
+    assert written == gentool.VAEOptions(**{name: plain}).to_json()
+    assert gentool.VAEOptions.from_json(written) == options
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"latent_dim": np.float64(3)}, "--latent-dim: 3.0 is not of type int"),
+        ({"latent_dim": np.True_}, "--latent-dim: True is not of type int"),
+        ({"flip": np.int64(1)}, "--flip: 1 is not of type bool"),
+        ({"beta": np.float64("nan")}, "--beta: nan is out of range; it must be "),
+        ({"latent_dim": np.int64(0)}, "--latent-dim: 0 is out of range; it must be "),
+    ],
+    ids=str,
+)
+def test_numpy_scalars_are_checked_as_python_s_own(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(OptionError) as refused:
+        gentool.VAEOptions(**settings)
+    assert str(refused.value).startswith(text)
+
+
+def test_files_hold_plain_numbers(tmp_path: Path) -> None:
+    """options.json and the checkpoint, which is read without executing anything."""
+    settings = {"arch": "mlp", "hidden": np.int64(16), "latent_dim": np.int32(4), "beta": np.float64(2)}
+    model = gentool.train("vae", "digits", out=tmp_path, device="cpu", steps=np.int64(2), **settings)
+    options = json.loads((tmp_path / "options.json").read_text())["options"]
+    assert (options["beta"], options["latent_dim"], options["steps"]) == (2.0, 4, 2)
+    assert [type(options[name]) for name in ("beta", "latent_dim", "steps")] == [float, int, int]
+    assert '"beta": 2.0' in (tmp_path / "options.json").read_text()
+    assert gentool.load(tmp_path).header == model.header
+    assert model.header.options == gentool.VAEOptions(arch="mlp", hidden=16, latent_dim=4, beta=2, steps=2,
+                                                      device="cpu").to_json()  # fmt: skip

@@ -1,7 +1,9 @@
 """`import gentool`: what it offers, and that it is light."""
 
+import ast
 import importlib
 import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,16 +28,36 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 
 def test_type_checkers_see_the_names_that_are_imported_when_they_are_used() -> None:
-    source = Path(gentool.__file__).read_text(encoding="utf-8")
-    checked = source.split("if TYPE_CHECKING:")[1].split("\n\n")[0]
-    for name in set(gentool.__all__) - {"__version__"}:
-        assert name in checked, name
+    """Each name of the first block for type checkers is the very object that Python gives."""
+    tree = ast.parse(Path(gentool.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    found = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        assert node.module
+        for alias in node.names:
+            source = importlib.import_module(node.module)
+            found[alias.asname or alias.name] = getattr(source, alias.name)
+    assert found.keys() == set(gentool.__all__) - {"__version__"}
+    for name, value in found.items():
+        assert value is getattr(gentool, name), name
 
 
 def test_the_guide_names_every_public_name() -> None:
     text = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
-    missing = [name for name in gentool.__all__ if f"`{name}`" not in text and f"gentool.{name}" not in text]
+    missing = [name for name in gentool.__all__ if not re.search(rf"`{name}`|\bgentool\.{name}\b", text)]
     assert missing == ["__version__"]
+
+
+def test_the_table_of_names_has_every_public_name_and_no_other() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "python.md").read_text(encoding="utf-8")
+    table = text.partition("\n## Names\n")[2]
+    errors = {name for name in gentool.__all__ if isinstance(getattr(gentool, name), type)
+              and issubclass(getattr(gentool, name), gentool.GentoolError)}  # fmt: skip
+    listed = {word for row in re.findall(r"^\|.*\|$", table, flags=re.M) for word in re.findall(r"`(\w+)`", row)}
+    assert listed == set(gentool.__all__) - errors - {"__version__"}
+    section = text.partition("\n## Errors\n")[2].partition("\n## ")[0]
+    assert all(re.search(rf"`(gentool\.)?{name}`", section) for name in errors)
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -43,12 +65,16 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         gentool.lod  # noqa: B018
 
 
-def test_functions_have_types_and_docstrings_for_all_they_take() -> None:
-    for name in ("load_data", "train", "load", "evaluate", "compare", "embed"):
-        function = getattr(gentool, name)
-        for parameter in inspect.signature(function).parameters.values():
-            assert parameter.annotation is not inspect.Parameter.empty, f"{name}({parameter.name})"
-        assert "Raises" in inspect.getdoc(function), name
+@pytest.mark.parametrize("name", ["load_data", "train", "load", "evaluate", "compare", "embed"])
+def test_functions_have_types_and_say_which_errors_they_raise(name: str) -> None:
+    function = getattr(gentool, name)
+    for parameter in inspect.signature(function).parameters.values():
+        assert parameter.annotation is not inspect.Parameter.empty, parameter.name
+    text = inspect.getdoc(function) or ""
+    raised = re.findall(r"\b(?:\w+Error|Stopped|Diverged)\b", text.partition("Raises")[2])
+    assert raised
+    for error in raised:
+        assert issubclass(getattr(gentool, error), gentool.GentoolError), error
 
 
 def test_nothing_is_printed_or_written(

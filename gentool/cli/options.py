@@ -81,25 +81,26 @@ class OutputOptions(Validated):
     )
     overwrite: bool = option(False, "Replace the file or folder if it exists.")
 
-    def path(self, default: Path, *beside: str) -> Path:
-        """The path to write; files with the suffixes `beside` are written beside it.
+    def path(self, default: Path, *beside: str, pictures: tuple[str, ...] = (".png",)) -> Path:
+        """The path to write: a picture with one of the suffixes `pictures`, or a folder, as `default` is.
 
-        Raises OptionError when --out has one of these suffixes itself, and when it exists or has one of the others
-        beside it, without --overwrite.
+        Files with the suffixes `beside` are written beside a picture. Raises OptionError when --out names something
+        else, and without --overwrite when it exists, or one of the files beside it.
         """
-        if self.out is not None and self.out.suffix.lower() in beside:
-            raise OptionError(
-                f"--out {self.out}: give the picture a name that ends in .png; files are written beside it"
-            )
-        if self.out is not None and not self.overwrite:
-            if self.out.exists():
-                raise OptionError(f"--out {self.out}: exists; give --overwrite to replace it")
-            for other in (self.out.with_suffix(suffix) for suffix in beside):
-                if other.exists():
-                    raise OptionError(
-                        f"--out {self.out}: {other.name} beside it exists; give --overwrite to replace it"
-                    )
-        return self.out or default
+        if self.out is None:
+            return default
+        suffix = self.out.suffix.lower()
+        if default.suffix and ((suffix and suffix not in pictures) or suffix in beside):
+            raise OptionError(f"--out {self.out}: give the picture a name that ends in {' or '.join(pictures)}")
+        if default.suffix and self.out.is_dir():
+            raise OptionError(f"--out {self.out}: is a folder; name the picture's file")
+        if not default.suffix and self.out.is_file():
+            raise OptionError(f"--out {self.out}: is a file; name a folder")
+        for path in () if self.overwrite else (self.out, *(self.out.with_suffix(suffix) for suffix in beside)):
+            if path.exists():
+                name = "" if path == self.out else f"{path.name} beside it "
+                raise OptionError(f"--out {self.out}: {name}exists; give --overwrite to replace it")
+        return self.out
 
 
 def output_options(default: str, *, out_help: str, overwrite_help: str) -> type[OutputOptions]:

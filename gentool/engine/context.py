@@ -95,6 +95,8 @@ def _algorithms(deterministic: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
     benchmark, precision = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
+    products = torch.backends.mkldnn.matmul
+    cpu_precision = products.fp32_precision  # `set_float32_matmul_precision` sets this one as well
     config = os.environ.get(CUBLAS_CONFIG)
     if deterministic:
         os.environ.setdefault(CUBLAS_CONFIG, ":4096:8")
@@ -105,6 +107,7 @@ def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
     finally:
         torch.backends.cudnn.benchmark = benchmark
         torch.set_float32_matmul_precision(precision)
+        products.fp32_precision = cpu_precision
         if config is None:
             os.environ.pop(CUBLAS_CONFIG, None)
 

@@ -95,7 +95,8 @@ def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> No
             else:
                 path.unlink()
     if not finished:
-        (folder / RESULT).unlink(missing_ok=True)
+        for name in (RESULT, REPORT):
+            (folder / name).unlink(missing_ok=True)
     write_json(folder / OPTIONS, header.to_dict())
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from PIL import Image
 
+from gentool.engine import checkpoint
 from gentool.engine.alarms import PREFIX
-from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, OPTIONS, PICTURES, REPORT, RESULT
+from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, RESULT
 from gentool.engine.journal import is_drawn
 from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
@@ -60,7 +61,7 @@ def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
         "panels": _panels(columns),
         "pictures": [{"name": name, "frames": kept} for name in PICTURES if (kept := frames(folder / name))],
         "result": [[name, _finite(value)] for name, value in result.items() if not name.startswith(PREFIX)],
-        "evaluations": [_evaluation(path) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))],
+        "evaluations": _evaluations(folder),
         "command": environment.pop("command", ""),
         "options": list(run["options"].items()),
         "environment": list(environment.items()),
@@ -100,15 +101,23 @@ def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _evaluation(path: Path) -> dict[str, Any]:
+def _evaluations(folder: Path) -> list[dict[str, Any]]:
+    """The evaluations beside the model. Those of other weights, from before the run went on or was replaced, say so."""
+    every = [_read(path) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))]
+    weights = None
+    if every and (folder / MODEL).is_file():
+        weights = checkpoint.digest(checkpoint.load(folder / MODEL, "model")[1]["weights"])[:16]
+    return [_evaluation(judged, judged.get("weights", weights) != weights) for judged in every]
+
+
+def _evaluation(judged: dict[str, Any], outdated: bool) -> dict[str, Any]:
     """The table of `gentool evaluate`, a column for each of its rows."""
-    judged = _read(path)
     rows: list[dict[str, Any]] = judged["rows"]
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if name not in ("what", "seed")]
     networks = (f"{name} {known['hash']}" for name, known in judged["networks"].items())
     mixture = f", codes from a mixture of {judged['components']}" if "components" in judged else ""
     return {
-        "data": judged["data"] + mixture,
+        "data": judged["data"] + mixture + (", of earlier weights: evaluate again" if outdated else ""),
         "networks": f"Feature networks and their hashes: {', '.join(networks)}. Compare only numbers of equal hashes.",
         "columns": [row["what"] for row in rows],
         "rows": [[name, *(_finite(row.get(name)) for row in rows)] for name in names],

@@ -44,6 +44,11 @@ class Trained(Generic[Network]):
         return sum(weight.numel() for weight in self.network.parameters())
 
     @cached_property
+    def weights_digest(self) -> str:
+        """A digest of the weights, which says whether a result is of this very model."""
+        return checkpoint.digest(dict(self.network.state_dict()))[:16]
+
+    @cached_property
     def history(self) -> Table:
         """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
         if self.rows is not None:

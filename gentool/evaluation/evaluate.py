@@ -19,7 +19,7 @@ from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import Distances, copied_share
-from gentool.evaluation.options import MIN_IMAGES, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
+from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
@@ -99,8 +99,9 @@ class Evaluation:
     def save(self, folder: Path | str) -> Path:
         """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
         folder = Path(folder).expanduser()
-        for old in (path for pattern in ("nearest_*.png", "distances_*.png") for path in folder.glob(pattern)):
-            old.unlink()  # of other feature networks, from an evaluation before
+        for name in NETWORKS:  # of other feature networks, from an evaluation before
+            for old in (folder / f"nearest_{name}.png", folder / f"distances_{name}.png"):
+                old.unlink(missing_ok=True)
         self.table.to_csv(folder / "evaluation.csv")
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv")
@@ -219,6 +220,7 @@ def facts_of(
         "model": model.name,
         "checkpoint": None if model.path is None else str(model.path),
         "parameters": model.parameters,
+        "weights": model.weights_digest,
         "data": data.name,
         "fingerprint": data.fingerprint,
         "trained_on": model.header.fingerprint,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gentool.data.images import ImageData
 from gentool.engine.checkpoint import digest
+from gentool.engine.randomness import isolated
 from gentool.errors import DataError
 from gentool.evaluation.classifier import Classifier, classifier_of
 from gentool.evaluation.inception import load_inception
@@ -132,7 +133,8 @@ def _network(
         features.fit(data.train.images[:: -(-len(data.train) // SCALE_IMAGES)])
         network = features
     elif name == "random":
-        network = RandomFeatures()
+        with isolated(0):
+            network = RandomFeatures()
     else:
         network, facts = load_inception(weights)
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

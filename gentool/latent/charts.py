@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 OUTERMOST = 0.02
 """Charts go from this quantile of N(0, 1) to the opposite one: from -2.05 to 2.05."""
+MOST_ALONG = 200
+"""The most images along a side of a chart."""
 
 
 def manifold_codes(
@@ -42,7 +44,9 @@ def manifold_codes(
 
 
 def check_dims(model: "Model", dims: tuple[int, ...]) -> None:
-    """Raises OptionError for a dimension that the model does not have."""
+    """Raises OptionError for what is no list of dimensions that the model has."""
+    if not isinstance(dims, list | tuple) or not dims:
+        raise OptionError(f"--dims: expected dimensions such as (0, 5), got {dims!r}")
     if any(not 0 <= number < model.latent_dim for number in dims):
         raise OptionError(f"--dims: this {model.name} has the dimensions 0 to {model.latent_dim - 1}")
 

@@ -12,7 +12,7 @@ from gentool.errors import DataError, OptionError
 
 ALL = "all"
 TOLERANCE = 1e-3
-"""Pixels may be this far outside [0, 1]."""
+"""Pixels may be this far outside [0, 1], and the sum of weights from 1."""
 
 Array: TypeAlias = Tensor | NDArray[Any]
 Labels: TypeAlias = int | str | Sequence[int | str] | Array
@@ -46,6 +46,8 @@ def as_codes(z: Array, dim: int) -> Tensor:
     if not isinstance(z, Tensor) or z.ndim != 2 or z.shape[1] != dim:
         got = f"shape {tuple(z.shape)}" if isinstance(z, Tensor) else type(z).__name__
         raise DataError(f"expected codes (N, {dim}), got {got}")
+    if z.is_complex() or not z.isfinite().all():
+        raise DataError(f"expected codes (N, {dim}), got {'complex values' if z.is_complex() else 'NaN or infinity'}")
     return z.float()
 
 
@@ -56,11 +58,23 @@ def as_weights(labels: Labels | Array, count: int, classes: tuple[str, ...]) -> 
     if isinstance(labels, Tensor) and labels.is_floating_point():
         if labels.shape != (count, len(classes)):
             raise OptionError(f"labels: expected weights ({count}, {len(classes)}), got shape {tuple(labels.shape)}")
-        return labels.float()
+        labels = labels.float()
+        if not (labels.sum(1) - 1).abs().le(TOLERANCE).all():  # also refuses NaN
+            raise OptionError("labels: the weights of the classes of each code must sum to 1")
+        return labels
     numbers = class_numbers(labels, classes)
     if len(numbers) != count:
         raise OptionError(f"labels: {len(numbers)} classes for {count} codes")
     return numbers
+
+
+def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """A whole number of Python or NumPy, within its limits. Raises OptionError that names it as a flag."""
+    number = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if number and least <= value and (most is None or value <= most):
+        return int(value)
+    limits = f"of at least {least}" if most is None else f"from {least} to {most:,}"
+    raise OptionError(f"--{name}: expected a whole number {limits}, got {value!r}")
 
 
 def class_numbers(
@@ -81,7 +95,7 @@ def class_numbers(
             raise OptionError(f"{option}: no class {unknown[0]}; there are 0 to {len(classes) - 1}")
     else:
         chosen = []
-        for word in [labels] if isinstance(labels, int | str) else list(labels):
+        for word in [labels] if isinstance(labels, int | str | np.integer) else list(labels):
             if word == ALL and ALL not in classes:
                 chosen += range(len(classes))
             elif str(word) in classes:

@@ -16,9 +16,9 @@ from gentool.engine.folder import model_path
 from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
-from gentool.latent.charts import check_dims, manifold_codes, origin, traversal_codes
+from gentool.latent.charts import MOST_ALONG, check_dims, manifold_codes, origin, traversal_codes
 from gentool.latent.images import load_for
-from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers
+from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
@@ -138,7 +138,8 @@ class Model(Trained[nn.Module]):
     def encode(self, x: Array, *, reporter: Reporter = SILENT) -> Tensor:
         """Images (N, C, H, W), in [0, 1] or uint8 -> codes z (N, D); the mean where a code is a distribution."""
         self.require("encodes", "encode images")
-        as_images(x[:0], self.shape)
+        if not isinstance(x, Tensor | np.ndarray) or tuple(x.shape[1:]) != self.shape:
+            as_images(x, self.shape)  # which says what is wrong
         codes = [torch.zeros(0, self.latent_dim, dtype=torch.float32)]
         for start in range(0, len(x), ENCODED):
             part = as_images(x[start : start + ENCODED], self.shape)
@@ -183,9 +184,7 @@ class Model(Trained[nn.Module]):
             labels: The classes of a conditional model, by name or number, in turn; all of them by default.
             prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
         """
-        for name, value, least in (("count", count, 1), ("seed", seed, 0), ("first", first, 0)):
-            if not isinstance(value, int) or value < least:
-                raise OptionError(f"--{name}: expected a whole number of at least {least}, got {value!r}")
+        count, seed, first = whole("count", count, 1), whole("seed", seed, 0), whole("first", first, 0)
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
         before = first % DECODED
         start, number = first - before, before + count
@@ -212,6 +211,7 @@ class Model(Trained[nn.Module]):
         The grid is over two dimensions, at the quantiles of N(0, 1), or by default over the two principal directions of
         the codes of `data` (those of the training by default).
         """
+        along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
         images = None
         if dims is None and self.latent_dim != 2:
             self.require("encodes", "find its principal directions; choose two dimensions with --dims")
@@ -231,7 +231,8 @@ class Model(Trained[nn.Module]):
 
         The rows of `dims`, all by default, one after the other: (len(dims) * along, C, H, W).
         """
-        rows = tuple(range(self.latent_dim)) if dims is None else tuple(dims)
+        along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
+        rows = tuple(range(self.latent_dim)) if dims is None else dims
         check_dims(self, rows)
         z = traversal_codes(origin(self, seed), list(rows), along)
         return self.decode(z, self._one_class(label, len(z)))
@@ -268,17 +269,16 @@ class Model(Trained[nn.Module]):
             method: `linear`, `slerp` (great arcs), or `auto`: arcs where codes are Gaussian noise of many dimensions.
             labels: The class of a conditional model, or the classes of both ends; found for images by default.
         """
-        if not isinstance(steps, int) or steps < 2:
-            raise OptionError(f"--steps: expected a whole number of at least 2, got {steps!r}")
-        ends = [self._end(end, labels) for end in (a, b)]
-        classes = None
+        steps = whole("steps", steps, 2)
+        classes: Tensor | None = None
         if labels is not None:
             self.require("is_conditional")
             numbers = class_numbers(labels, self.classes)
             if len(numbers) > 2:
                 raise OptionError("--labels: one class, or one for each end")
             classes = numbers.expand(2)
-        elif self.is_conditional:
+        ends = [self._end(end, None if classes is None else classes[i]) for i, end in enumerate((a, b))]
+        if classes is None and self.is_conditional:
             end_labels = [label for _, label in ends if label is not None]
             if len(end_labels) < 2:
                 raise OptionError(f"a {self.name} needs labels, the class of each end, to interpolate between codes")
@@ -314,18 +314,20 @@ class Model(Trained[nn.Module]):
         options = ProjectOptions.resolve(options, settings)
         return project(self, as_images(x, self.shape), options, film=film, reporter=reporter)
 
-    def _end(self, end: Array, labels: Labels | None) -> tuple[Tensor, Tensor | None]:
+    def _end(self, end: Array, label: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The code (D,) of an end of a walk, and its class where it was searched for."""
-        if np.ndim(end) == 1:
+        expected = f"expected a code ({self.latent_dim},) or an image {self.shape}"
+        if not isinstance(end, Tensor | np.ndarray):
+            raise DataError(f"{expected}, got {type(end).__name__}")
+        if end.ndim == 1:
             return as_codes(end[None], self.latent_dim)[0], None
-        if np.ndim(end) != 3:
-            raise DataError(f"expected a code ({self.latent_dim},) or an image {self.shape}, got shape {np.shape(end)}")
+        if end.ndim != 3:
+            raise DataError(f"{expected}, got shape {tuple(end.shape)}")
         if self.encodes:
             return self.encode(end[None])[0], None
         options = ProjectOptions()
-        if labels is not None:
-            numbers = class_numbers(labels, self.classes).tolist()
-            options = ProjectOptions(labels=tuple(self.classes[number] for number in numbers))
+        if label is not None:
+            options = ProjectOptions(labels=(self.classes[int(label)],))
         projection = self.project(end[None], options)
         return projection.z[0], None if projection.labels is None else projection.labels[0]
 

@@ -36,7 +36,10 @@ _HOMES = {
 }
 """Public name to the module that has it. `Options` are those of text2text."""
 
-__all__ = [*_HOMES]
+__all__ = [
+    "Answer", "ImageToImage", "ImageToText", "Options", "Seq2SeqEvaluation", "Seq2SeqModel", "Sweep", "TextToImage",
+    "evaluate", "load", "sweep", "train", "write_arrays",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from gentool.engine.context import stop_signals
 from gentool.engine.folder import RESULT
@@ -22,7 +24,7 @@ from gentool.engine.journal import earlier_result
 from gentool.errors import CheckpointError, GentoolError, OptionError, Stopped
 from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
-from gentool.options import field_types, flag, suggestion, unwrap_optional
+from gentool.options import Validated, field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
 from gentool.seq2seq.options import Options, options_class
 from gentool.tables import Table, mean_and_sd
@@ -58,6 +60,17 @@ def values_of(text: str, kind: type) -> list[Any]:
         return [kind(part) if kind in (int, float) else part for part in text.split(",")]
     except ValueError:
         raise ValueError(f"expected values of type {kind.__name__} with commas, or FIRST:LAST:STEP") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepOptions(Validated):
+    """How the runs are made."""
+
+    panel: ClassVar[str] = "Sweep"
+
+    repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
+    seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
+    jobs: int = option(1, "Runs at a time, each with its share of the CPU cores.", min=1, max=256)
 
 
 @dataclass(frozen=True)
@@ -159,9 +172,8 @@ def sweep(
 
     Raises OptionError for values that a run would refuse, Stopped when asked to stop; the same call continues then.
     """
-    for name, number in (("repeats", repeats), ("jobs", jobs)):
-        if number < 1:
-            raise OptionError(f"--{name}: {number} is out of range; it must be at least 1")
+    how = SweepOptions(repeats=repeats, seed=seed, jobs=jobs)
+    repeats, seed, jobs = how.repeats, how.seed, how.jobs
     values = {name: _as_text(value) for name, value in values.items()}
     cells = cells_of(options_class(task), values, seed, repeats)
     folder = Path(out).expanduser()
@@ -184,7 +196,7 @@ def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats:
             raise OptionError(f"{name!r} is not an option of {kind.task}.{suggestion(name, types)}")
         plain = unwrap_optional(types[name])[0]
         try:
-            lists[name] = values_of(text, plain if isinstance(plain, type) else str)
+            lists[name] = list(dict.fromkeys(values_of(text, plain if isinstance(plain, type) else str)))
         except ValueError as error:
             raise OptionError(f"{flag(name)}: {text!r}: {error}") from None
     made = [Cell(dict(zip(lists, chosen, strict=True)), seed + repeat)
@@ -197,10 +209,10 @@ def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats:
 
 
 def _as_text(value: Any) -> str:
-    """A value, or a list of values, as it is typed on the command line."""
-    if isinstance(value, bool):
+    """A value, or several, as they are typed on the command line."""
+    if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
-    return ",".join(map(_as_text, value)) if isinstance(value, list | tuple) else str(value)
+    return ",".join(map(_as_text, value)) if isinstance(value, list | tuple | range | np.ndarray) else str(value)
 
 
 def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrite: bool) -> None:
@@ -273,7 +285,7 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
     Ctrl-C or SIGTERM lets the runs under way save; they continue when the sweep is started again. Raises Stopped then,
     and GentoolError when a run fails.
     """
-    todo = [cell for cell in cells if not is_done(cell, workers.folder)]
+    todo = [cell for cell in cells if result_of(cell, workers.folder) is None]
     started = time.monotonic()
     with stop_signals() as stop, ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(workers.train, cell): cell for cell in todo}
@@ -294,16 +306,18 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
             workers.stop()
 
 
-def is_done(cell: Cell, folder: Path) -> bool:
-    """Whether a cell's run has ended. One whose result is damaged has to end again."""
-    return earlier_result(folder / cell.name) is not None
+def result_of(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    """What a cell's run gave; None where it has not ended. One whose result is damaged has to end again."""
+    result = earlier_result(folder / cell.name)
+    whole = result is not None and all(isinstance(result.get(name), int | float) for name in ("epoch", "seconds"))
+    return result if whole else None
 
 
 def finished(cells: Sequence[Cell], folder: Path) -> Sweep:
     """The runs that have ended: options, seed, scores, seconds."""
     rows = []
     for cell in cells:
-        result = earlier_result(folder / cell.name)
+        result = result_of(cell, folder)
         if result is not None:
             scores = {name.removeprefix("test_"): result[name] for name in SCORES if name in result}
             rows.append({**cell.values, "seed": cell.seed, **scores, "seconds": result["seconds"]})

@@ -65,7 +65,11 @@ def test_evaluations_come_into_it(cli: Callable) -> None:
     )
     evaluations = content(folder / "report.html")["evaluations"]
     assert [scores["data"] for scores in evaluations] == ["digits", "digits, codes from a mixture of 2"]
-    assert cli("train", "cae", *TINY, "--epochs", 1, "--overwrite").code == 0
+    assert cli("train", "cae", *TINY, "--epochs", 2, "--overwrite").code == 0
+    overwritten = content(folder / "report.html")
+    assert overwritten["epochs"] == [1, 2]
+    assert dict(overwritten["options"])["epochs"] == 2
+    assert dict(overwritten["result"])["epoch"] == 2
 
 
 def test_hostile_names_end_no_script(cli: Callable) -> None:

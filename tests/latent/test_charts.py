@@ -9,9 +9,12 @@ import torch
 from PIL import Image
 
 from gentool.data.load import load_data
+from gentool.engine.randomness import indexed_noise
+from gentool.errors import OptionError
 from gentool.figures.grids import to_pixels
 from gentool.latent.charts import normal_quantiles, plane_codes, traversal_codes
 from gentool.latent.model import Model
+from gentool.latent.reduction import principal_directions
 
 
 def pixels(path: str) -> np.ndarray:
@@ -73,6 +76,81 @@ def test_traversals_have_a_row_for_each_dimension(cli: Callable, runs: Path) -> 
         cli("sample", "cgan", runs / "cgan", "--traverse", "--labels", "2", "--dims", "7,1", "--out", "c.png").code == 0
     )
     assert height("c.png") == 2 * 66 + 2
+
+
+EDGE = normal_quantiles(3)[2].item()
+"""Charts end here, at 2.05."""
+
+
+@pytest.mark.parametrize("name", ["cae", "vae", "lstm-ae"])
+def test_traverse_goes_from_edge_to_edge_of_each_dimension(runs: Path, name: str) -> None:
+    model = Model.load(runs / name, device="cpu")
+    images = model.traverse(along=5)
+    assert images.shape == (4 * 5, 1, 8, 8)
+    assert images.dtype == torch.float32
+    assert 0 <= images.min() < images.max() <= 1
+    rows = images.unflatten(0, (4, 5))
+    ends = torch.eye(4) * EDGE
+    assert torch.allclose(rows[:, 0], model.decode(-ends), atol=1e-6)
+    assert torch.allclose(rows[:, -1], model.decode(ends), atol=1e-6)
+    assert torch.allclose(rows[:, 2], model.decode(torch.zeros(4, 4)), atol=1e-6)
+    assert torch.equal(model.traverse((2, 0), 5), rows[[2, 0]].flatten(0, 1))
+    assert pytest.approx(EDGE, abs=1e-4) == 2.0537
+
+
+@pytest.mark.parametrize("name", ["cae", "vae", "lstm-ae"])
+def test_manifold_begins_at_the_top_left(runs: Path, name: str) -> None:
+    model = Model.load(runs / name, device="cpu")
+    images = model.manifold(3, dims=(2, 0))
+    assert images.shape == (9, 1, 8, 8)
+    assert 0 <= images.min() < images.max() <= 1
+    z = torch.tensor([[EDGE, 0, -EDGE, 0], [EDGE, 0, EDGE, 0], [0, 0, 0, 0], [-EDGE, 0, -EDGE, 0], [-EDGE, 0, EDGE, 0]])
+    assert torch.allclose(images[[0, 2, 4, 6, 8]], model.decode(z), atol=1e-6)
+
+
+def test_manifold_of_the_codes_of_images(runs: Path) -> None:
+    vae, data = Model.load(runs / "vae", device="cpu"), load_data("digits")
+    images = vae.manifold(3, data=data)
+    assert images.shape == (9, 1, 8, 8)
+    mean, directions, deviations = principal_directions(vae.encode(data.train.images))
+    corner = mean - EDGE * deviations[0] * directions[0] + EDGE * deviations[1] * directions[1]
+    assert torch.allclose(images[0], vae.decode(corner[None])[0], atol=1e-6)
+    assert torch.allclose(images[4], vae.decode(mean[None])[0], atol=1e-6)
+    assert torch.allclose(images[8], vae.decode((2 * mean - corner)[None])[0], atol=1e-6)
+    assert torch.equal(vae.manifold(3), images), "the images of the training are the default"
+
+
+def test_charts_of_a_generator_are_drawn_around_a_sample(runs: Path) -> None:
+    gan, cgan = (Model.load(runs / name, device="cpu") for name in ("gan", "cgan"))
+    origin = indexed_noise(3, 0, 1, 8)
+    assert torch.allclose(gan.decode(origin), gan.sample(1, seed=3), atol=1e-6)
+    first = origin.clone()
+    first[0, 5] = -EDGE
+    assert torch.allclose(gan.traverse((5,), 3, seed=3)[:1], gan.decode(first), atol=1e-6)
+    corner = origin.clone()
+    corner[0, 1], corner[0, 4] = -EDGE, EDGE
+    assert torch.allclose(gan.manifold(2, dims=(1, 4), seed=3)[:1], gan.decode(corner), atol=1e-6)
+    assert torch.allclose(cgan.manifold(2, dims=(1, 4), seed=3, label=7)[:1], cgan.decode(corner, ["7"]), atol=1e-6)
+    assert torch.allclose(cgan.traverse((5,), 3, seed=3, label="7")[:1], cgan.decode(first, [7]), atol=1e-6)
+    assert cgan.traverse(along=2, label=0).shape == (16, 1, 8, 8)
+
+
+def test_charts_say_what_they_need(runs: Path) -> None:
+    vae, gan, cgan = (Model.load(runs / name, device="cpu") for name in ("vae", "gan", "cgan"))
+    for wrong in (vae.traverse, lambda dims: vae.manifold(3, dims=dims)):
+        with pytest.raises(OptionError, match=r"^--dims: this vae has the dimensions 0 to 3$"):
+            wrong((0, 4))
+        with pytest.raises(OptionError, match=r"^--dims: this vae has the dimensions 0 to 3$"):
+            wrong((-1, 1))
+    with pytest.raises(OptionError, match=r"^--dims: --manifold needs two$"):
+        vae.manifold(3, dims=(0, 1, 2))
+    with pytest.raises(
+        OptionError, match=r"^a gan has no encoder and cannot find its principal directions; choose two"
+    ):
+        gan.manifold(3)
+    for unlabelled in (cgan.traverse, lambda: cgan.manifold(3, dims=(0, 1))):
+        with pytest.raises(OptionError, match=r"^a cgan needs a label, the class of the images$"):
+            unlabelled()
 
 
 @pytest.mark.parametrize("model", ["cae", "vae", "lstm-ae"])

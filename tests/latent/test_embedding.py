@@ -10,8 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
+from gentool.data.images import ImageData
 from gentool.data.load import load_data
+from gentool.errors import DataError
 from gentool.latent.card import dimension_table, label_scores, mean_kl
+from gentool.latent.embedding import embed
 from gentool.latent.model import Model
 from gentool.latent.reduction import principal_directions, project_pca
 
@@ -134,6 +137,40 @@ def test_unlabelled_images(cli: Callable, runs: Path) -> None:
     assert refused.code == 3
     assert "plain: has no labels, and --gmm scores clusters by them; leave out --gmm" in refused.err
     assert not Path("g").exists()
+
+
+def owls(count: int) -> ImageData:
+    """Noise of three classes, the last of which is rare."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60 + count, 8, 8), np.uint8)
+    return load_data(pixels, labels=["cat"] * 30 + ["dog"] * 30 + ["owl"] * count)
+
+
+def test_a_class_of_one_training_image_has_no_mixture(runs: Path) -> None:
+    rare = owls(1)
+    assert rare.train.labels is not None
+    assert rare.train.labels.bincount().tolist()[2] == 1
+    vae = Model.load(runs / "vae", device="cpu")
+    with pytest.raises(DataError) as refused:
+        embed(vae, rare, gmm="2", repeats=1)
+    assert str(refused.value) == "array: class owl has one training image, too few for a mixture of its own"
+    assert len(embed(vae, rare).z) == 61, "without --gmm there is no mixture"
+    scores = embed(vae, owls(2), gmm="2", repeats=1).clustering
+    assert scores is not None
+    assert {row["method"] for row in scores.runs} == {"matched", "majority", "per class"}, "two are enough"
+
+
+def test_the_command_says_so_in_one_line_and_writes_nothing(cli: Callable, runs: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, count in (("cat", 30), ("dog", 30), ("owl", 1)):
+        Path("set", name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(f"set/{name}/{number}.png")
+    refused = cli("embed", "vae", runs / "vae", "--data", "set", "--gmm", "2", "--out", "e")
+    assert (refused.code, refused.out) == (3, "")
+    last = refused.err.splitlines()[-1]
+    assert last == "gentool: set: class owl has one training image, too few for a mixture of its own"
+    assert "Traceback" not in refused.err
+    assert not Path("e").exists()
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,60 @@ def test_interpolation_ends_at_what_was_given(runs: Path) -> None:
     )
 
 
+@pytest.fixture
+def telling(runs: Path) -> Model:
+    """A conditional generator made to tell its classes apart: the tiny one has not learnt to."""
+    cgan = load(runs / "cgan", device="cpu")
+    with torch.no_grad():
+        cgan.network.embed.weight.mul_(100)  # type: ignore[operator, union-attr]
+    return cgan
+
+
+def test_classes_of_images_are_found_at_both_ends(telling: Model) -> None:
+    x = telling.sample(2, seed=2, labels=torch.tensor([3, 8]))
+    images = telling.interpolate(x[0], x[1], 3)
+    assert images.shape == (3, 1, 8, 8)
+    assert (images[[0, -1]] - x).square().flatten(1).mean(1).max() < 1e-4
+
+
+def test_images_of_one_class_are_searched_in_it_and_decoded_with_it(telling: Model) -> None:
+    x = telling.sample(2, seed=2, labels=torch.tensor([3, 3]))
+    images = telling.interpolate(x[0], x[1], 3, labels="3")
+    assert (images[[0, -1]] - x).square().flatten(1).mean(1).max() < 1e-4
+    other = telling.interpolate(x[0], x[1], 3, labels=[8])
+    found = telling.project(x, labels="8")
+    assert (other[[0, -1]] - x).square().mean() > 1e-3
+    assert torch.allclose(other[0], found.images[0], atol=0.05)
+
+
+def test_codes_of_two_classes_are_mixed_on_the_way(telling: Model) -> None:
+    z = torch.randn(2, 8, generator=torch.Generator().manual_seed(0))
+    images = telling.interpolate(z[0], z[1], 5, method="linear", labels=["3", 8])
+    assert torch.allclose(images[0], telling.decode(z[:1], [3])[0], atol=1e-5)
+    assert torch.allclose(images[-1], telling.decode(z[1:], [8])[0], atol=1e-5)
+    weights = torch.zeros(1, 10)
+    weights[0, 3], weights[0, 8] = 0.75, 0.25
+    quarter = telling.decode((0.75 * z[0] + 0.25 * z[1])[None], weights)[0]
+    assert torch.allclose(images[1], quarter, atol=1e-4)
+    assert not torch.allclose(images[1], telling.interpolate(z[0], z[1], 5, method="linear", labels=3)[1], atol=1e-2)
+
+
+def test_labels_of_a_walk_are_checked(telling: Model) -> None:
+    ends = torch.zeros(8), torch.ones(8)
+    with pytest.raises(OptionError, match=r"^--labels: one class, or one for each end$"):
+        telling.interpolate(*ends, 3, labels=[1, 2, 3])
+    with pytest.raises(OptionError, match=r"^--labels: no class '12'; there are 0, 1, 2"):
+        telling.interpolate(*ends, 3, labels=["1", "12"])
+    with pytest.raises(
+        OptionError, match=r"^a cgan needs labels, the class of each end, to interpolate between codes$"
+    ):
+        telling.interpolate(*ends, 3)
+    with pytest.raises(OptionError, match=r"^--steps: expected a whole number of at least 2, got 1$"):
+        telling.interpolate(*ends, 1, labels=1)
+    with pytest.raises(OptionError, match=r"^--method: 'arc' is not one of auto, linear, slerp$"):
+        telling.interpolate(*ends, 3, labels=1, method="arc")  # type: ignore[arg-type]
+
+
 def test_training_in_memory_gives_the_model_that_a_run_saves(tmp_path: Path) -> None:
     options: dict[str, Any] = {"channels": (4, 8), "latent_dim": 2, "steps": 3, "device": "cpu"}
     cae = train("cae", "digits", **options)

@@ -124,6 +124,36 @@ def test_python_takes_the_new_model() -> None:
 
 
 @pytest.mark.usefixtures("flow")
+def test_sampling_options_are_merged_into_those_before(tmp_path: Path) -> None:
+    model = gentool.train("flow", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
+    assert vars(model.sampling) == {"solver": "heun", "solver_steps": 8}
+    euler = model.with_sampling(solver="euler")
+    assert vars(euler.sampling) == {"solver": "euler", "solver_steps": 8}
+    both = euler.with_sampling(solver_steps=3)
+    assert vars(both.sampling) == {"solver": "euler", "solver_steps": 3}
+    assert vars(both.with_sampling().sampling) == vars(both.sampling)
+    assert vars(model.sampling) == {"solver": "heun", "solver_steps": 8}, "the model itself stays as it is"
+    assert (both.path, both.header, both.rows) == (model.path, model.header, model.rows)
+    loaded = gentool.load(tmp_path / "run", device="cpu", solver="euler", solver_steps=3)
+    assert vars(loaded.sampling) == vars(both.sampling)
+    assert torch.equal(loaded.sample(4), both.sample(4))
+    assert not torch.equal(loaded.sample(4), model.sample(4))
+    assert vars(gentool.load(tmp_path / "run", solver_steps=2).sampling) == {"solver": "heun", "solver_steps": 2}
+    assert vars(both.untrained().sampling) == vars(both.sampling)
+
+
+@pytest.mark.usefixtures("flow")
+def test_sampling_options_that_are_none_are_refused(tmp_path: Path, runs: Path) -> None:
+    model = gentool.train("flow", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
+    with pytest.raises(OptionError, match=r"^'solvr' is not an option here\. Did you mean 'solver'\?$"):
+        model.with_sampling(solvr="euler")
+    with pytest.raises(OptionError, match=r"^--solver-steps: 0 is out of range; it must be between 1 and 1000$"):
+        gentool.load(tmp_path / "run", solver_steps=0)
+    with pytest.raises(OptionError, match=r"^a vae has no sampling options$"):
+        gentool.load(runs / "vae", solver="euler")
+
+
+@pytest.mark.usefixtures("flow")
 def test_the_new_model_learns() -> None:
     data = gentool.load_data("digits")
     model = gentool.train("flow", data, epochs=30, device="cpu", amp="off", seed=1)

@@ -282,8 +282,16 @@ def test_sample_every(cli: Callable) -> None:
     assert cli(*train("gan", "--epochs", 5, "--sample-every", 2)).code == 0
     names = sorted(path.name for path in Path("runs/gan-digits/samples").iterdir())
     assert names == [f"epoch-000{i}.png" for i in (1, 2, 4, 5)]
-    assert cli(*train("gan", "--epochs", 2, "--sample-every", 0, "--out", "none")).code == 0
-    assert not Path("none/samples").exists()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_run_may_have_no_pictures(cli: Callable, model: str) -> None:
+    assert cli(*train(model, "--epochs", 2, "--sample-every", 0)).code == 0
+    folder = Path(f"runs/{model}-digits")
+    assert [row["epoch"] for row in rows(folder)] == ["1", "2"]
+    assert {path.name for path in folder.rglob("*.png")} == {"losses.png"}
+    assert cli(*train(model, "--epochs", 2, "--sample-every", 0, "--gif")).code == 0
+    assert not list(folder.glob("*.gif"))
 
 
 @pytest.mark.parametrize("ema", [0, 0.9])

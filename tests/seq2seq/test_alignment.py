@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from gentool.seq2seq.alignment import Columns
-from gentool.seq2seq.task import Task, digits, symbols
+from gentool.seq2seq.task import PLUS, Task, digits, symbols
 
 
 @pytest.mark.parametrize(("task", "vocabulary"), [(Task(), 13), (Task(9, "+*"), 14), (Task(120, "-+"), 13)])
@@ -31,12 +31,29 @@ def test_doubt_is_kept() -> None:
 
 
 def test_a_doubtful_operator_makes_two_layouts() -> None:
-    """`1?34` is 1+34 or 1934's start: the second place is + or 9, the third an operator only if it is 9."""
+    """1+34 or 19+4: the second place is + or 9, and the third is 3 or +. Two operators or none make no query, so the
+    layouts share the rest: 0.6 * 0.7 to 0.4 * 0.3."""
     tokens = nn.functional.one_hot(symbols(["1+34"], 5), 13).float()
-    tokens[0, 1, 10], tokens[0, 1, 9] = 0.6, 0.4
-    found = Columns(2, 13)(tokens)
-    assert found[0, 0, 0].argmax() == 1  # no operator stands elsewhere, so this one must be
-    assert found[0, 0, 2].argmax() == 10
+    tokens[0, 1, PLUS], tokens[0, 1, 9] = 0.6, 0.4
+    tokens[0, 2, 3], tokens[0, 2, PLUS] = 0.7, 0.3
+    units, tens = Columns(2, 13)(tokens)[0]
+    first = 0.42 / (0.42 + 0.12)
+    assert first == pytest.approx(7 / 9)
+    assert units[0, [1, 9]].tolist() == pytest.approx([first, 1 - first], abs=1e-3)
+    assert tens[0, [0, 1]].tolist() == pytest.approx([first, 1 - first], abs=1e-3), "1 has no tens, 19 has one"
+    assert units[1, 4].item() == pytest.approx(1, abs=1e-3)
+    assert tens[1, [3, 0]].tolist() == pytest.approx([first, 1 - first], abs=1e-3)
+    assert [column[2, PLUS].item() for column in (units, tens)] == pytest.approx([1, 1], abs=1e-3)
+
+
+def test_an_operator_that_stands_nowhere_else_is_one_however_doubtful() -> None:
+    tokens = nn.functional.one_hot(symbols(["1+34"], 5), 13).float()
+    tokens[0, 1, PLUS], tokens[0, 1, 9] = 0.1, 0.9
+    units, tens = Columns(2, 13)(tokens)[0]
+    assert [units[0, 1].item(), tens[0, 0].item(), units[1, 4].item(), tens[1, 3].item()] == pytest.approx(
+        [1] * 4, abs=1e-3
+    )
+    assert units[2, PLUS].item() == pytest.approx(1, abs=1e-3)
 
 
 def test_gradients_reach_what_was_read() -> None:

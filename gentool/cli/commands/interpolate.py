@@ -149,11 +149,10 @@ def interpolate(
     assert model.path is not None
     path = output.path(
         model.path.parent / f"{model.path.stem}-interpolation-{options.seed}.png",
-        *([".gif"] if options.gif and not moving else []),
+        *([".png"] if moving else [".gif"] if options.gif else []),
+        pictures=(".png", *FILMS),
     )
     still = path.with_suffix(".png") if moving else path
-    if moving and still.exists() and not output.overwrite:
-        raise OptionError(f"--out {moving}: {still} beside it exists; give --overwrite to replace both")
     method = model.interpolation_method(options.method)
     check(model, options, kind)
     key_images = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None

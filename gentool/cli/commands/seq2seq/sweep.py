@@ -1,16 +1,16 @@
 """`gentool seq2seq sweep TASK`: the flags of the training, each with any number of values."""
 
 import dataclasses
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import field, make_dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import typer
 
 from gentool.cli.command import command
 from gentool.cli.commands.seq2seq.train import TASKS
 from gentool.cli.lazy import lazy_group
-from gentool.options import Validated, option, written
+from gentool.options import Validated, written
 
 
 def sweep_group() -> None:
@@ -20,25 +20,14 @@ def sweep_group() -> None:
     """
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepOptions(Validated):
-    """How the runs are made."""
-
-    panel: ClassVar[str] = "Sweep"
-
-    repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
-    seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
-    jobs: int = option(1, "Runs at a time, each with its share of the CPU cores.", min=1, max=256)
-
-
 def load_task(name: str) -> typer.Typer:
     """The sweep of one task."""
     from gentool.cli.options import output_options
     from gentool.engine.terminal import Terminal
     from gentool.seq2seq.options import TASKS as OPTIONS
-    from gentool.seq2seq.sweeps import sweep
+    from gentool.seq2seq.sweeps import SweepOptions, sweep
 
-    def sweep_task(options: SweepOptions, values: Any, output: Any, terminal: Terminal) -> None:
+    def sweep_task(options: Any, values: Any, output: Any, terminal: Terminal) -> None:
         given = {key: text for key, text in vars(values).items() if text is not None}
         folder = output.out or Path("runs") / f"sweep-{name}"
         done = sweep(
@@ -53,6 +42,7 @@ def load_task(name: str) -> typer.Typer:
     return command(
         sweep_task,
         f"{TASKS[name]} {sweep_group.__doc__}",
+        options=SweepOptions,
         values=value_lists(OPTIONS[name]),
         output=output_options(
             f"runs/sweep-{name}",

@@ -1,0 +1,188 @@
+"""Sweeps from Python: values as lists, numbers and truth values; damaged results; what is refused."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gentool.cli.app import run
+from gentool.errors import CheckpointError, GentoolError, OptionError
+from gentool.seq2seq import Sweep, sweep
+from gentool.seq2seq.sweeps import Cell, Workers, command
+
+TINY = {"max_operand": 9, "hidden": 8, "embedding": 8, "steps": 2, "device": "cpu"}
+TRAIN = Workers.train
+COMMON = "max-operand=9,hidden=8,embedding=8,steps=2,device=cpu"
+
+
+@pytest.fixture(autouse=True)
+def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The runs that were trained, by name: with the command of each, but in this process."""
+    names: list[str] = []
+
+    def train(workers: Workers, cell: Cell) -> None:
+        words = command(workers.task, cell, workers.folder / cell.name, workers.overwrite)
+        assert words[1:3] == ["-m", "gentool"]
+        names.append(cell.name)
+        assert run(words[3:]) == 0
+
+    monkeypatch.setattr(Workers, "train", train)
+    monkeypatch.chdir(tmp_path)
+    return names
+
+
+def swept(values: Mapping[str, Any] | None = None, **settings: Any) -> Sweep:
+    """A sweep of a tiny network in the folder `swept`."""
+    return sweep("text2text", TINY | dict(values or {}), out="swept", **settings)
+
+
+def options_of(name: str) -> dict[str, Any]:
+    """The options of one run."""
+    return dict(json.loads((Path("swept") / name / "options.json").read_text())["options"])
+
+
+def test_lists_and_truth_values(trained: list[str]) -> None:
+    done = swept({"attention": [True, False], "lr": [0.01, 1e-3]})
+    names = [f"{COMMON},attention={attention},lr={lr},seed=0" for attention in (True, False) for lr in (0.01, 0.001)]
+    assert trained == names
+    assert [(row["attention"], row["lr"]) for row in done.runs] == [
+        (True, 0.01), (True, 0.001), (False, 0.01), (False, 0.001),
+    ]  # fmt: skip
+    assert [(options_of(name)["attention"], options_of(name)["lr"]) for name in names] == [
+        (row["attention"], row["lr"]) for row in done.runs
+    ]
+    assert {type(row["attention"]) for row in done.runs} == {bool}
+    assert {type(row["hidden"]) for row in done.runs} == {int}
+    assert done.table["runs"] == [1] * 4
+    assert (Path("swept") / "runs.csv").read_text() == done.runs.to_csv()
+
+
+@pytest.mark.parametrize("value", [False, [False], (False,), "no"], ids=str)
+def test_one_truth_value_in_each_way_to_write_it(trained: list[str], value: Any) -> None:
+    assert swept({"attention": value}).runs["attention"] == [False]
+    assert trained == [f"{COMMON},attention=False,seed=0"]
+
+
+@pytest.mark.parametrize("value", [[0.1, 0.3], (0.1, 0.3), "0.1,0.3", "0.1:0.3:0.2", [np.float64(0.1), "0.3"]], ids=str)
+def test_numbers_in_each_way_to_write_them(trained: list[str], value: Any) -> None:
+    assert swept({"train_fraction": value}).runs["train_fraction"] == [0.1, 0.3]
+    assert [name.split(",")[-2] for name in trained] == ["train-fraction=0.1", "train-fraction=0.3"]
+
+
+def test_repeats_have_seeds_from_the_first_on(trained: list[str]) -> None:
+    done = swept(repeats=3, seed=7)
+    assert done.runs["seed"] == [7, 8, 9]
+    assert [options_of(name)["seed"] for name in trained] == [7, 8, 9]
+    (row,) = done.table
+    assert row["runs"] == 3
+    assert row["character_accuracy"] == pytest.approx(np.mean(done.runs["character_accuracy"]))
+    assert row["character_accuracy_sd"] == pytest.approx(np.std(done.runs["character_accuracy"], ddof=1))
+
+
+def test_the_same_sweep_again_trains_nothing(trained: list[str]) -> None:
+    first = swept({"attention": [True, False]})
+    trained.clear()
+    assert swept({"attention": "yes,no"}).runs.rows == first.runs.rows
+    assert trained == []
+    assert len(swept({"attention": [False, True]}, repeats=2).runs) == 4
+    assert [name.split(",")[-1] for name in trained] == ["seed=1", "seed=1"], "a sweep grows"
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"null", b"3", b"\xff\xfe"], ids=str)
+def test_a_run_with_a_damaged_result_ends_again(trained: list[str], damage: bytes) -> None:
+    first = swept({"attention": [True, False]})
+    results = sorted(Path("swept").glob("*/result.json"))
+    assert len(results) == 2
+    whole = results[0].read_text()
+    results[0].write_bytes(damage)
+    trained.clear()
+    again = swept({"attention": [True, False]})
+    assert trained == [results[0].parent.name]
+    assert results[0].read_text() == whole
+    assert again.runs.rows == first.runs.rows
+
+
+def test_a_damaged_plan_is_named(trained: list[str]) -> None:
+    swept()
+    held = (Path("swept") / "runs.csv").read_bytes()
+    for damage in ("{", "[]", '{"task": "text2text"}'):
+        (Path("swept") / "sweep.json").write_text(damage)
+        with pytest.raises(CheckpointError, match=r"^swept/sweep\.json: damaged; give --overwrite to start again"):
+            swept()
+    assert (Path("swept") / "runs.csv").read_bytes() == held
+    trained.clear()
+    swept(overwrite=True)
+    assert len(trained) == 1
+
+
+def test_another_sweep_s_folder_is_left_alone() -> None:
+    swept()
+    with pytest.raises(OptionError, match=r"^swept holds another sweep: .*'text2text'"):
+        swept({"attention": True})
+    Path("mine").mkdir()
+    (Path("mine") / "thesis.txt").write_text("years of work")
+    with pytest.raises(OptionError, match=r"^--out mine: not empty, and not a sweep of gentool's"):
+        sweep("text2text", TINY, out="mine", overwrite=True)
+    assert [path.name for path in Path("mine").iterdir()] == ["thesis.txt"]
+
+
+def test_a_run_that_fails_is_named_with_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys; sys.exit('a warning\\ngentool: loss became NaN')"
+    monkeypatch.setattr(Workers, "train", TRAIN)
+    monkeypatch.setattr("gentool.seq2seq.sweeps.command", lambda *_: [sys.executable, "-c", code])
+    with pytest.raises(GentoolError) as failed:
+        swept(repeats=2)
+    assert str(failed.value) == f"{COMMON},seed=0: ended with exit code 1: gentool: loss became NaN"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"repeats": 0}, "--repeats: 0 is out of range; it must be between 1 and 1000"),
+        ({"jobs": 0}, "--jobs: 0 is out of range; it must be between 1 and 256"),
+        ({"jobs": -2}, "--jobs: -2 is out of range; it must be between 1 and 256"),
+        ({"seed": -1}, "--seed: -1 is out of range; it must be "),
+        ({"seed": 2**31 - 1, "repeats": 2}, "--seed: 2147483648 is out of range; it must be "),
+        ({"seed": 1.5}, "--seed: 1.5 is not of type int"),
+        ({"values": {"seed": [1, 2]}}, "--seed: give the first seed, and the number of seeds as --repeats"),
+        ({"values": {"hiden": 8}}, "'hiden' is not an option of text2text. Did you mean 'hidden'?"),
+        ({"values": {"hidden": [8, "many"]}}, "--hidden: '8,many': expected values of type int with commas"),
+        ({"values": {"hidden": [8, 0]}}, "--hidden: 0 is out of range; it must be between 1 and 4096"),
+        ({"values": {"attention": [True, "maybe"]}}, "--attention: 'yes,maybe': expected yes, no or yes,no"),
+        ({"values": {"attention": []}}, "--attention: '': expected yes, no or yes,no"),
+        ({"values": {"lr": "0.9:0.1"}}, "--lr: '0.9:0.1': expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0"),
+        ({"values": {"hidden": "1:4096", "steps": "1:9"}}, "36,864 runs are more than the 10,000 of one sweep"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_refused_before_anything_is_written(
+    trained: list[str], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError) as refused:
+        swept(**settings)
+    assert str(refused.value).startswith(message)
+    assert trained == []
+    assert list(Path().iterdir()) == []
+
+
+def test_an_unknown_task_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"^no task 'text2txt'; .* Did you mean 'text2text'\?$"):
+        sweep("text2txt", TINY, out="swept")
+    assert list(Path().iterdir()) == []
+
+
+def test_a_sweep_is_shown_as_its_table() -> None:
+    done = swept({"attention": [True, False]})
+    lines = repr(done).splitlines()
+    assert lines[0] == (
+        "| max operand | hidden | embedding | steps | device | attention | runs | exact match | character accuracy "
+        "| seconds |"
+    )
+    assert [line.split(" | ")[5:7] for line in lines[2:]] == [["True", "1"], ["False", "1"]]
+    assert "Table(" not in repr(done)
+    assert "tensor" not in repr(done)
+    assert (Path("swept") / "table.md").read_text() == repr(done) + "\n"
