@@ -95,7 +95,7 @@ def _algorithms(deterministic: bool) -> Iterator[None]:
 @contextlib.contextmanager
 def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
     benchmark, precision = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
-    products = torch.backends.mkldnn.matmul
+    products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     cpu_precision = products.fp32_precision  # `set_float32_matmul_precision` sets this one as well
     config = os.environ.get(CUBLAS_CONFIG)
     if deterministic:

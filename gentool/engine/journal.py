@@ -123,6 +123,7 @@ class Journal:
 def earlier_result(folder: Path) -> dict[str, Any] | None:
     """The content of result.json; None where it is missing or damaged, and the run has to end again."""
     try:
-        return dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
+        result = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
         return None
+    return result if all(isinstance(result.get(name), int | float) for name in ("epoch", "seconds")) else None

@@ -285,7 +285,7 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
     Ctrl-C or SIGTERM lets the runs under way save; they continue when the sweep is started again. Raises Stopped then,
     and GentoolError when a run fails.
     """
-    todo = [cell for cell in cells if result_of(cell, workers.folder) is None]
+    todo = [cell for cell in cells if earlier_result(workers.folder / cell.name) is None]
     started = time.monotonic()
     with stop_signals() as stop, ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(workers.train, cell): cell for cell in todo}
@@ -306,18 +306,11 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
             workers.stop()
 
 
-def result_of(cell: Cell, folder: Path) -> dict[str, Any] | None:
-    """What a cell's run gave; None where it has not ended. One whose result is damaged has to end again."""
-    result = earlier_result(folder / cell.name)
-    whole = result is not None and all(isinstance(result.get(name), int | float) for name in ("epoch", "seconds"))
-    return result if whole else None
-
-
 def finished(cells: Sequence[Cell], folder: Path) -> Sweep:
     """The runs that have ended: options, seed, scores, seconds."""
     rows = []
     for cell in cells:
-        result = result_of(cell, folder)
+        result = earlier_result(folder / cell.name)
         if result is not None:
             scores = {name.removeprefix("test_"): result[name] for name in SCORES if name in result}
             rows.append({**cell.values, "seed": cell.seed, **scores, "seconds": result["seconds"]})

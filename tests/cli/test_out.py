@@ -102,3 +102,35 @@ def test_what_out_names_is_kept(cli: Callable, runs: Path, words: list[str]) -> 
     assert refused.err.splitlines()[-1] == f"gentool: --out {target}: exists; give --overwrite to replace it"
     assert files(Path()) == before
     assert files(runs) == trained
+
+
+@pytest.mark.parametrize("name", ["{runs}/gan/model.pt", "o.jpg", "o.csv"])
+def test_a_picture_is_a_png(cli: Callable, runs: Path, name: str) -> None:
+    before = files(runs)
+    target = name.format(runs=runs)
+    refused = cli("sample", "gan", runs / "gan", "--out", target, "--overwrite")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.splitlines()[-1] == f"gentool: --out {target}: give the picture a name that ends in .png"
+    assert files(runs) == before
+    assert files(Path()) == {}
+
+
+def test_a_picture_is_no_folder_and_a_folder_no_picture(cli: Callable, runs: Path) -> None:
+    Path("folder").mkdir()
+    Path("file").write_bytes(MINE)
+    picture = cli("sample", "gan", runs / "gan", "--out", "folder", "--overwrite")
+    assert (picture.code, picture.err.splitlines()[-1]) == (
+        2, "gentool: --out folder: is a folder; name the picture's file",
+    )  # fmt: skip
+    folder = cli("embed", "vae", runs / "vae", "--out", "file", "--overwrite")
+    assert (folder.code, folder.err.splitlines()[-1]) == (2, "gentool: --out file: is a file; name a folder")
+    assert Path("file").read_bytes() == MINE
+
+
+def test_an_evaluation_keeps_pictures_of_others(cli: Callable, runs: Path) -> None:
+    Path("o").mkdir()
+    for name in ("nearest_mine.png", "nearest_inception.png"):
+        (Path("o") / name).write_bytes(MINE)
+    assert cli("evaluate", "gan", runs / "gan", *SCORES, "--out", "o", "--overwrite").code == 0
+    assert (Path("o") / "nearest_mine.png").read_bytes() == MINE
+    assert not (Path("o") / "nearest_inception.png").exists(), "of another feature network, from before"

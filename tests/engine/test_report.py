@@ -67,6 +67,10 @@ def test_evaluations_come_into_it(cli: Callable) -> None:
     assert [scores["data"] for scores in evaluations] == ["digits", "digits, codes from a mixture of 2"]
     assert cli("train", "cae", *TINY, "--epochs", 2, "--overwrite").code == 0
     overwritten = content(folder / "report.html")
+    assert [scores["data"] for scores in overwritten["evaluations"]] == [
+        "digits, of earlier weights: evaluate again",
+        "digits, codes from a mixture of 2, of earlier weights: evaluate again",
+    ]
     assert overwritten["epochs"] == [1, 2]
     assert dict(overwritten["options"])["epochs"] == 2
     assert dict(overwritten["result"])["epoch"] == 2

@@ -107,8 +107,9 @@ def test_using_a_model(vae: Model, digits: ImageData, use: Callable[[Model, Imag
     use(vae, digits)
 
 
-def test_evaluating(vae: Model, digits: ImageData) -> None:
-    gentool.evaluate(vae, digits, samples=40, features="classifier", half_samples=2, k=2, bound_images=20)
+@pytest.mark.parametrize("features", ["classifier", "random"])
+def test_evaluating(vae: Model, digits: ImageData, features: str) -> None:
+    gentool.evaluate(vae, digits, samples=40, features=features, half_samples=2, k=2, bound_images=20)
 
 
 def test_comparing(vae: Model, digits: ImageData) -> None:

@@ -135,6 +135,21 @@ def test_charts_of_a_generator_are_drawn_around_a_sample(runs: Path) -> None:
     assert cgan.traverse(along=2, label=0).shape == (16, 1, 8, 8)
 
 
+@pytest.mark.parametrize("along", [-1, 0, 1, 201, 2.0])
+def test_charts_have_two_images_along_a_side_at_least(runs: Path, along: int) -> None:
+    vae = Model.load(runs / "vae", device="cpu")
+    for draw in (lambda: vae.manifold(along, dims=(0, 1)), lambda: vae.traverse((0,), along)):
+        with pytest.raises(OptionError, match=rf"^--along: expected a whole number from 2 to 200, got {along}$"):
+            draw()
+
+
+def test_dimensions_are_several_numbers(runs: Path) -> None:
+    vae = Model.load(runs / "vae", device="cpu")
+    for wrong in (1, (), "01"):
+        with pytest.raises(OptionError, match=r"^--dims: expected dimensions such as \(0, 5\), got "):
+            vae.traverse(wrong)  # type: ignore[arg-type]
+
+
 def test_charts_say_what_they_need(runs: Path) -> None:
     vae, gan, cgan = (Model.load(runs / name, device="cpu") for name in ("vae", "gan", "cgan"))
     for wrong in (vae.traverse, lambda dims: vae.manifold(3, dims=dims)):

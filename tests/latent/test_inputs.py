@@ -124,6 +124,9 @@ def test_nothing_in_gives_nothing_out(vae: Model) -> None:
         (torch.zeros(4), "shape (4,)"),
         (np.zeros((2, 1, 4)), "shape (2, 1, 4)"),
         ([[0.0] * 4], "list"),
+        (torch.full((1, 4), NAN), "NaN or infinity"),
+        (np.full((2, 4), np.inf), "NaN or infinity"),
+        (torch.zeros(1, 4, dtype=torch.complex64), "complex values"),
     ],
     ids=str,
 )
@@ -207,6 +210,17 @@ def test_weights_mix_classes(cgan: Model) -> None:
         assert str(refused.value) == f"labels: expected weights (2, 10), got shape {tuple(wrong.shape)}"
 
 
+@pytest.mark.parametrize("weights", [[0.5, 0.4], [NAN, 1.0], [0.0, 0.0]], ids=str)
+def test_weights_sum_to_one(weights: list[float]) -> None:
+    with pytest.raises(OptionError, match=r"^labels: the weights of the classes of each code must sum to 1$"):
+        as_weights(torch.tensor([weights]), 1, ("a", "b"))
+
+
+def test_numbers_of_numpy_are_numbers(cgan: Model) -> None:
+    expected = cgan.sample(3, seed=2, labels=4)
+    assert torch.equal(cgan.sample(np.int64(3), seed=np.int32(2), labels=np.int64(4)), expected)  # type: ignore[arg-type]
+
+
 def test_weights_are_floats_and_classes_are_whole_numbers() -> None:
     assert as_weights(np.array([[0.25, 0.75]]), 1, ("a", "b")).dtype == torch.float32
     assert as_weights(np.array([1], np.int32), 1, ("a", "b")).dtype == torch.int64
@@ -218,6 +232,7 @@ def test_weights_are_floats_and_classes_are_whole_numbers() -> None:
         ({"count": 0}, "--count: expected a whole number of at least 1, got 0"),
         ({"count": 2.0}, "--count: expected a whole number of at least 1, got 2.0"),
         ({"seed": -1}, "--seed: expected a whole number of at least 0, got -1"),
+        ({"count": True}, "--count: expected a whole number of at least 1, got True"),
         ({"first": -3}, "--first: expected a whole number of at least 0, got -3"),
     ],
     ids=str,

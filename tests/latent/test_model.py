@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gentool.data.load import load_data
-from gentool.errors import CheckpointError, OptionError
+from gentool.errors import CheckpointError, DataError, OptionError
 from gentool.latent.loading import load, train
 from gentool.latent.model import Model
 
@@ -93,6 +93,20 @@ def test_images_of_one_class_are_searched_in_it_and_decoded_with_it(telling: Mod
     found = telling.project(x, labels="8")
     assert (other[[0, -1]] - x).square().mean() > 1e-3
     assert torch.allclose(other[0], found.images[0], atol=0.05)
+
+
+def test_each_image_is_searched_in_its_own_class(telling: Model) -> None:
+    x = telling.sample(2, seed=2, labels=torch.tensor([3, 8]))
+    images = telling.interpolate(x[0], x[1], 3, labels=[8, 3])
+    assert torch.allclose(images[0], telling.project(x[:1], labels="8").images[0], atol=1e-5)
+    assert torch.allclose(images[-1], telling.project(x[1:], labels="3").images[0], atol=1e-5)
+
+
+def test_ends_of_a_walk_are_codes_or_images(telling: Model) -> None:
+    with pytest.raises(DataError, match=r"^expected a code \(8,\) or an image \(1, 8, 8\), got list$"):
+        telling.interpolate([0.0] * 8, [1.0] * 8, 3, labels=1)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match=r"or an image \(1, 8, 8\), got shape \(2, 8\)$"):
+        telling.interpolate(torch.zeros(2, 8), torch.zeros(2, 8), 3, labels=1)
 
 
 def test_codes_of_two_classes_are_mixed_on_the_way(telling: Model) -> None:

@@ -114,7 +114,11 @@ def test_another_shape_is_fitted_with_a_notice(cli: Callable, runs: Path) -> Non
         (["cgan", "{runs}/cgan", "--index", "1", "--labels", "11"], 2, "no class '11'"),
         (["gan", "{runs}/gan", "--index", "1", "--steps", "0"], 2, "--steps"),
         (["gan", "{runs}/gan", "--index", "1", "--restarts", "257"], 2, "--restarts"),
-        (["gan", "{runs}/gan", "--index", "1", "--out", "p.npz"], 2, "--out p.npz: give the picture a name that ends in .png"),
+        (
+            ["gan", "{runs}/gan", "--index", "1", "--out", "p.npz"],
+            2,
+            "--out p.npz: give the picture a name that ends in .png",
+        ),
         (["gan", "{runs}/gan", "--index", "1", "--out", "text.png"], 2, "exists; give --overwrite"),
         (["vae", "{runs}/gan", "--index", "1"], 4, "holds a gan, not a vae"),
         (["gan", "{runs}/gan", "--index", "1", "--data", "digts"], 3, "Did you mean 'digits'?"),

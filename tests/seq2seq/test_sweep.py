@@ -73,6 +73,15 @@ def test_numbers_in_each_way_to_write_them(trained: list[str], value: Any) -> No
     assert [name.split(",")[-2] for name in trained] == ["train-fraction=0.1", "train-fraction=0.3"]
 
 
+def test_equal_values_are_one_run(trained: list[str]) -> None:
+    assert swept({"lr": [0.1, "0.10", np.float64(0.1)]}).runs["lr"] == [0.1]
+    assert len(trained) == 1
+
+
+def test_values_of_numpy(trained: list[str]) -> None:
+    assert swept({"train_fraction": np.array([0.1, 0.3]), "attention": np.False_}).runs["attention"] == [False, False]
+
+
 def test_repeats_have_seeds_from_the_first_on(trained: list[str]) -> None:
     done = swept(repeats=3, seed=7)
     assert done.runs["seed"] == [7, 8, 9]
@@ -92,7 +101,9 @@ def test_the_same_sweep_again_trains_nothing(trained: list[str]) -> None:
     assert [name.split(",")[-1] for name in trained] == ["seed=1", "seed=1"], "a sweep grows"
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"null", b"3", b"\xff\xfe"], ids=str)
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"null", b"3", b"\xff\xfe", b"{}", b"[]", b'{"seconds": "x", "epoch": 1}'], ids=str
+)
 def test_a_run_with_a_damaged_result_ends_again(trained: list[str], damage: bytes) -> None:
     first = swept({"attention": [True, False]})
     results = sorted(Path("swept").glob("*/result.json"))
