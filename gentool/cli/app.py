@@ -18,7 +18,7 @@ COMMANDS = {
     "reconstruct": "Reconstruct images with an autoencoder, and measure its errors.",
     "interpolate": "Walk through the latent space between random codes, pictures, or classes.",
     "project": "Find the code whose image is nearest to a given picture, also for models without an encoder.",
-    "embed": "Encode a data set: codes, a 2-D picture of them, what they hold, Gaussian mixtures.",
+    "embed": "Encode a data set: codes, a 2-D picture of them, what they contain, Gaussian mixtures.",
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
     "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",

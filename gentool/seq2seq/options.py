@@ -217,7 +217,7 @@ class ImageToText(PictureOptions):
         if self.recipe == "classic":
             for flag, given in (("--text-share", self.text_share), ("--reading-loss", self.reading_loss)):
                 if given:
-                    raise OptionError(f"{flag}: the reader of the classic recipe has features, not symbols")
+                    raise OptionError(f"{flag}: not with --recipe classic, which reads no symbols")
             if self.operands == "aligned":
                 raise OptionError("--operands: the reader of the classic recipe has features, which cannot be aligned")
 

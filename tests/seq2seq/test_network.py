@@ -61,7 +61,7 @@ def test_given_options_beat_the_recipe() -> None:
         ),
         (
             lambda: ImageToText(recipe="classic", reading_loss=0.5),
-            "--reading-loss: the reader of the classic recipe has features, not symbols",
+            "--reading-loss: not with --recipe classic, which reads no symbols",
         ),
         (
             lambda: ImageToText(recipe="classic", operands="aligned"),
