@@ -1,6 +1,7 @@
 """Write files completely or not at all: beside the target, flushed to the disk, renamed."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -35,15 +36,15 @@ def replacing(path: Path | str) -> Iterator[Path]:
                 temporary.unlink()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise GentoolError(
-            f"cannot write {path}: {reason} (after {size} bytes). Free some space or choose another place."
-        ) from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        advice = f" (after {size} bytes). Free some space or choose another place" if full else "; choose another place"
+        raise GentoolError(f"cannot write {path}: {reason}{advice}") from error
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text as UTF-8, completely or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:

@@ -10,6 +10,7 @@ refused in the same way from the command line, a TOML file, a checkpoint and Pyt
 """
 
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -307,9 +308,11 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         high = float("inf") if settings["max"] is None else settings["max"]
         if not low <= value <= high:
             raise OptionError(f"{name}: {value} is out of range; it must be {_range(settings)}")
-    if kind is float and value != value:
-        raise OptionError(f"{name}: not a number")
-    return value
+    if kind is float and not math.isfinite(value):
+        raise OptionError(f"{name}: {value} is not a finite number")
+    if value == "":
+        raise OptionError(f"{name}: needs a value")
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 def _parsed(name: str, settings: Mapping[str, Any], value: Any) -> Any:

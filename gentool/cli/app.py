@@ -1,6 +1,8 @@
 """The program: its table of commands, each imported when it is run, and its exit codes."""
 
+import contextlib
 import importlib
+import io
 import os
 import sys
 from typing import Annotated
@@ -54,6 +56,9 @@ app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -67,7 +72,10 @@ def run(arguments: list[str]) -> int:
         return _usage(error, arguments)
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            where = f"{error.filename}: " if error.filename else ""
+            return _fail(f"{where}{error.strerror or error}", 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has left
         return 1
     return code if isinstance(code, int) else 0
@@ -86,5 +94,7 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"gentool: {message}", file=sys.stderr)
+    if sys.stderr is not None:  # it may have been closed
+        with contextlib.suppress(OSError):
+            print(f"gentool: {message}", file=sys.stderr)
     return code

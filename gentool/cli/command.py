@@ -76,7 +76,9 @@ def _options(kind: type[Validated], values: dict[str, Any], settings: Mapping[st
         given[field.name] = values.pop(field.name)
         alias = field.metadata["alias"]
         old = None if alias is None else values.pop(alias)
-        if old is not None and field.name not in typed:
+        if old is not None:
+            if field.name in typed:
+                raise OptionError(f"give {flag(field.name)} or its earlier name {flag(alias)}, not both")
             given[field.name] = old
         if field.name in typed or (alias in typed):
             chosen.append(field.name)
@@ -159,5 +161,7 @@ def _read_config(path: Path | None, fields: Iterable["Field[Any]"]) -> Mapping[s
         plain = name.replace("-", "_")
         if plain not in known:
             raise OptionError(f"--config {path}: {plain!r} is not an option of this command.{suggestion(plain, known)}")
+        if known[plain] in options:
+            raise OptionError(f"--config {path}: gives {flag(known[plain])} twice")
         options[known[plain]] = value
     return options

@@ -18,8 +18,9 @@ OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
 ENVIRONMENT, REPORT = "environment.json", "report.html"
 PICTURES = ("samples", "reconstructions")
+FILMS = tuple(f"{name}.gif" for name in PICTURES)
 OWN_FILES = (
-    OPTIONS, MODEL, STATES, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *PICTURES, "*.gif", "tensorboard",
+    OPTIONS, MODEL, STATES, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *PICTURES, *FILMS, "tensorboard",
     "wandb",
 )  # fmt: skip
 """What a run writes, and all that --overwrite removes."""
@@ -46,8 +47,10 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
         if folder.is_dir() and any(folder.iterdir()):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
         return False
-    if overwrite:
+    if overwrite and (_is_run(options_file) or any(folder.glob(STATES)) or (folder / MODEL).is_file()):
         return False
+    if overwrite:
+        raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
     try:
         before = json.loads(options_file.read_text(encoding="utf-8"))
         differences = _differences(before, header, options)
@@ -59,6 +62,15 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
             f"{folder} holds another run: {listed}. Give --out for a new folder, or --overwrite to replace it"
         )
     return True
+
+
+def _is_run(options_file: Path) -> bool:
+    """Whether options.json is that of a run."""
+    try:
+        content = json.loads(options_file.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(content, dict) and {"model", "fingerprint"} <= content.keys()
 
 
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:

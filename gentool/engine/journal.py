@@ -64,7 +64,7 @@ class Journal:
         """A line for the user, and in log.txt."""
         self.reporter.notice(text)
         if self.folder is not None:
-            with (self.folder / LOG).open("a", encoding="utf-8") as log:
+            with (self.folder / LOG).open("a", encoding="utf-8", errors="backslashreplace") as log:
                 log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
     def add_row(self, row: Mapping[str, int | float]) -> Sequence[Alarm]:

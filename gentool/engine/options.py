@@ -77,7 +77,12 @@ class TrainOptions(DeviceOptions):
         metavar="N",
         default_text="every epoch up to 200, every 10th up to 2,000, then every 100th",
     )
-    gif: bool = option(False, "Make an animated GIF of the sample pictures when the training ends.", resume="free")
+    gif: bool = option(
+        False,
+        "Make an animated GIF of the sample pictures when the training ends.",
+        resume="free",
+        not_with={"sample_every": 0},
+    )
     log: Literal["none", "tensorboard", "wandb"] = option(
         "none",
         "Also log to TensorBoard or Weights & Biases, in the run's folder and without an account.",

@@ -23,7 +23,7 @@ from gentool.engine.context import StopSignal, training_context
 from gentool.engine.data import ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
-from gentool.engine.folder import ENVIRONMENT, MODEL, begin, is_resumable, newest_state, save_state
+from gentool.engine.folder import ENVIRONMENT, FILMS, MODEL, STATES, begin, is_resumable, newest_state, save_state
 from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
@@ -72,6 +72,7 @@ class Run:
     ) -> None:
         """Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged."""
         self.options, self.data, self.folder, self.reporter = options, data, folder, reporter
+        self.overwrite = overwrite
         self.journal = Journal(folder, options, reporter)
         self.journal.checks += EVERY_MODEL
         self.device = choose_device(options.device)
@@ -91,7 +92,7 @@ class Run:
         self.state = newest_state(folder, reporter.notice) if self.resuming else None
         if self.state is not None:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
-        films_made = not options.gif or any(folder.glob("*.gif"))
+        films_made = not options.gif or any((folder / film).is_file() for film in FILMS)
         if self.state is not None and self.state["total_steps"] > self.plan.total_steps:
             raise OptionError(
                 f"{folder}: the run was planned for {self.state['total_steps']:,} updates, and is now to make "
@@ -343,9 +344,10 @@ class Run:
         update = self.step if update is None else update
         names = ", ".join(broken)
         if names:
-            saved, again = "", ""
-            if self.folder is not None:
-                saved, again = f"; the last good state is kept in {self.folder}", ", with --overwrite"
+            again = "" if self.folder is None else ", with --overwrite"
+            saved = ""
+            if self.folder is not None and any(self.folder.glob(STATES)):
+                saved = f"; the last good state is kept in {self.folder}"
             raise Diverged(
                 f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{saved}. "
                 f"Try a lower --lr, or --amp off{again}"
@@ -364,6 +366,10 @@ class Run:
         }
         save_state(path, self.step, self.header, content)
 
+    @property
+    def _again(self) -> str:
+        return "the same command without --overwrite" if self.overwrite else "the same command"
+
     def _stop(self) -> None:
         self._check(self.losses.settle())
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
@@ -371,4 +377,4 @@ class Run:
             raise Stopped(f"stopped in {where}; the run has no folder to save it in")
         self._save_state(self.folder)
         self.journal.draw_curves(now=True)
-        raise Stopped(f"{self.folder}: stopped in {where}; the same command continues from here")
+        raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")

@@ -4,6 +4,7 @@ In a terminal, progress is a live Rich display; anywhere else it is one plain li
 only errors and data; `--json` prints all data as JSON, one object per line.
 """
 
+import contextlib
 import json
 import sys
 import time
@@ -73,7 +74,8 @@ class Terminal(Reporter):
     def notice(self, text: str) -> None:
         """A line for the user, on stderr."""
         if not self.quiet:
-            self.console.print(text, markup=False)
+            with contextlib.suppress(OSError):  # the reader of stderr has left; the work goes on
+                self.console.print(text, markup=False, emoji=False)
 
     def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
         """The live display, or now and then a plain line; one task at a time."""
@@ -109,18 +111,19 @@ class Terminal(Reporter):
 
     def data(self, text: str) -> None:
         """A line of data, on stdout."""
-        print(text, flush=True)
+        if sys.stdout is not None:  # it may have been closed
+            print(text, flush=True)
 
     def emit(self, record: Mapping[str, Any]) -> None:
         """With --json, one JSON object on stdout; otherwise nothing."""
         if self.json:
-            print(json.dumps(record, ensure_ascii=False, default=str), flush=True)
+            self.data(json.dumps(record, ensure_ascii=False, default=str))
 
     def result(self, path: Any, record: Mapping[str, Any]) -> None:
         """What a command made: its path for a script that reads stdout, or the record with --json."""
         if self.json:
             self.emit(record)
-        elif not sys.stdout.isatty():
+        elif sys.stdout is not None and not sys.stdout.isatty():
             self.data(str(path))
 
     def _begin(self, task: str, done: int, total: int | None, now: float) -> None:

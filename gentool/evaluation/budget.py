@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from gentool.data.images import ImageData
+from gentool.errors import OptionError
 from gentool.files import write_json
 from gentool.latent.loading import train
 from gentool.latent.model import Model
@@ -38,19 +39,24 @@ def train_within_budget(
     folder: Path,
     *,
     device: str = "auto",
+    overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> list[Model]:
     """Train each model with its default options and each seed for `budget` seconds, in FOLDER/runs/MODEL-SEED.
 
-    How many updates fit is tried out once per model. Runs that are there already are resumed, or left when finished.
+    How many updates fit is tried out once per model. Runs that are there already are resumed, or left when finished;
+    with `overwrite` all is done again. Raises OptionError where they have another budget.
     """
     models = []
     for name in names:
         plan = folder / "runs" / f"{name}-plan.json"
+        if overwrite:
+            plan.unlink(missing_ok=True)
         steps = planned_steps(name, data, budget, device, plan, reporter=reporter)
         for seed in seeds:
             options = options_class(name)(steps=steps, seed=seed, device=device)  # type: ignore[arg-type]
-            models.append(train(name, data, options, out=folder / "runs" / f"{name}-{seed}", reporter=reporter))
+            out = folder / "runs" / f"{name}-{seed}"
+            models.append(train(name, data, options, out=out, overwrite=overwrite, reporter=reporter))
     return models
 
 
@@ -63,6 +69,10 @@ def planned_steps(
             earlier = json.loads(plan.read_text(encoding="utf-8"))
             if earlier["seconds"] == budget:
                 return int(earlier["steps"])
+            raise OptionError(
+                f"{plan.parent.parent} has trainings of {earlier['seconds']:g} s, not {budget:g} s; "
+                "give another --out, or --overwrite to train again"
+            )
         except (ValueError, KeyError, TypeError):
             reporter.notice(f"{plan}: damaged; the number of updates is tried out again")
     train(name, data, steps=FIRST_STEPS, device=device)  # pays for what comes once in a process, and is not counted

@@ -102,7 +102,7 @@ def compare(
     if isinstance(models, str | Path) or not isinstance(models, Sequence) or not models:
         raise OptionError("compare needs a list of models or checkpoints")
     known = [as_model(model) for model in models]
-    check_likelihood(known, options)
+    check_likelihood([model.name for model in known], options)
     data = load_for(known[0].header, data, reporter=reporter)
     for model in known:
         if model.shape != data.shape:

@@ -1,6 +1,6 @@
 """Evaluation of one trained model: a table of scores beside their floor, and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gentool.latent.loading import as_model
 from gentool.latent.model import Model
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.metrics.classes import class_entropy
+from gentool.models.capabilities import abilities_of, models_that
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter
 from gentool.tables import Table
@@ -143,7 +144,7 @@ def evaluate(
     """
     options = EvaluateOptions.resolve(options, settings)
     model = as_model(model)
-    check_likelihood([model], options)
+    check_likelihood([model.name], options)
     data = load_for(model.header, data, reporter=reporter)
     notes = []
     if data.fingerprint != model.header.fingerprint:
@@ -182,14 +183,13 @@ def evaluate(
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
 
 
-def check_likelihood(models: Sequence[Model], options: ScoreOptions) -> None:
-    """Raises OptionError for options of a likelihood that none of the models has."""
+def check_likelihood(models: Iterable[str], options: ScoreOptions) -> None:
+    """Raises OptionError for options of a likelihood that none of the models, given by name, has."""
     given = [name for name in OF_LIKELIHOODS if name in options.changed()]
-    if given and not any(model.has_likelihood for model in models):
-        try:
-            models[0].require("has_likelihood")
-        except OptionError as error:
-            raise OptionError(f"{', '.join(map(flag, given))}: {error}") from None
+    names = list(models)
+    if given and not any("has_likelihood" in abilities_of(name) for name in names):
+        able = models_that("has_likelihood")
+        raise OptionError(f"{', '.join(map(flag, given))}: a {names[0]} has no likelihood (models with one: {able})")
 
 
 def references_for(

@@ -22,7 +22,7 @@ from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_we
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
-from gentool.models import check_name, fresh_network, sampling_class
+from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, models_that
 from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions
 from gentool.options import Validated
@@ -347,7 +347,8 @@ class Model(Trained[nn.Module]):
         file = model_path(Path(path))
         header, content = checkpoint.load(file, "model")
         if name is not None and header.model != name:
-            raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; give `{header.model}` as the model")
+            hint = f"give `{header.model}` as the model" if header.model in MODELS else "use `gentool seq2seq`"
+            raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; {hint}")
         with isolated(0):
             network = fresh_network(header, file)
         checkpoint.restore(network, content, file)

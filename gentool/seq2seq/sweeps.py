@@ -33,6 +33,8 @@ SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_
 SCORE_NAMES = (*(name.removeprefix("test_") for name in SCORES), "seconds")
 PLAN = "sweep.json"
 MAX_RUNS = 10_000
+LARGEST = 10**12
+"""The largest end of a range of values."""
 MAX_NAME = 120
 """The length of a run's folder name; a longer one ends in a digest."""
 
@@ -45,6 +47,10 @@ def values_of(text: str, kind: type) -> list[Any]:
             low, high, step = Decimal(parts[0]), Decimal(parts[1]), Decimal(parts[2] if len(parts) == 3 else "1")
         except InvalidOperation:
             raise ValueError("expected FIRST:LAST:STEP, such as 0.1:0.9:0.1") from None
+        if not (low.is_finite() and high.is_finite() and step.is_finite()) or max(abs(low), abs(high)) > LARGEST:
+            raise ValueError("expected FIRST:LAST:STEP, such as 0.1:0.9:0.1")
+        if kind is int and any(number % 1 for number in (low, step)):
+            raise ValueError("expected whole numbers")
         if step <= 0 or high < low:
             raise ValueError("expected FIRST:LAST:STEP with FIRST <= LAST and STEP > 0")
         count = int((high - low) / step) + 1

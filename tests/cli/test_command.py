@@ -68,7 +68,10 @@ def test_an_earlier_name_is_accepted_and_not_shown(call: Call, capsys: pytest.Ca
     assert call("--bootstrap", "5")["half_samples"] == 5
     assert call("--bootstrap", "3", config="half_samples = 5")["half_samples"] == 3
     assert call(config="bootstrap = 5")["half_samples"] == 5
-    assert call("--bootstrap", "5", "--half-samples", "7")["half_samples"] == 7
+    with pytest.raises(OptionError, match=r"^give --half-samples or its earlier name --bootstrap, not both$"):
+        call("--bootstrap", "5", "--half-samples", "7")
+    with pytest.raises(OptionError, match=r"gives --half-samples twice$"):
+        call(config="bootstrap = 5\nhalf_samples = 5")
     with pytest.raises(OptionError, match=r"^--half-samples: -1 is out of range; it must be at least 0$"):
         call("--bootstrap", "-1")
     typer.main.get_command(command(show))(["--help"], standalone_mode=False)

@@ -14,6 +14,7 @@ from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.evaluation.budget import parse_seconds, seconds_as_text, train_within_budget
 from gentool.evaluation.compare import compare
+from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.options import ScoreOptions
 from gentool.latent.model import Model
 from gentool.models import MODELS
@@ -62,12 +63,14 @@ def side_by_side(
     if bool(checkpoints) == (first.train is not None):
         raise OptionError("give checkpoints to compare, or --train with models to train first")
     if first.train is not None:
+        check_likelihood(first.train, options)
         images = load_data(data.data or "digits", data.preparation, reporter=terminal)
         folder = destination(output, images.name, resuming=True)
         seeds = range(options.seed, options.seed + first.seeds)
         models = train_within_budget(
-            first.train, images, first.budget, seeds, folder, device=device.device, reporter=WithoutRows(terminal)
-        )
+            first.train, images, first.budget, seeds, folder, device=device.device, overwrite=output.overwrite,
+            reporter=WithoutRows(terminal),
+        )  # fmt: skip
     else:
         models = [Model.load(path, device=device.device) for path in checkpoints or []]
         images = data.load_for(models[0].header, terminal)

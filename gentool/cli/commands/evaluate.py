@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each beside its floor."""
     model = load_model(model_name, checkpoint, device.device, sampling)
-    check_likelihood([model], options)
+    check_likelihood([model.name], options)
     images = data.load_for(model.header, terminal)
     codes = prior.of(model, lambda: images, terminal)
     assert model.path is not None

@@ -1,5 +1,6 @@
 """`gentool train MODEL`."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def finish(folder: Path, next_command: str, terminal: Any) -> None:
     """Print the command to try next, and the run's folder or its result."""
     from gentool.engine.journal import earlier_result
 
-    terminal.notice(f"Next: {next_command} {folder}")
+    terminal.notice(f"Next: {next_command} {shlex.quote(str(folder))}")
     terminal.result(folder, {"event": "done", "run": str(folder), **(earlier_result(folder) or {})})
 
 

@@ -42,7 +42,7 @@ def solve(
 
     Models that draw also write a PNG with a row per answer.
     """
-    if not queries and sys.stdin.isatty():
+    if not queries and (sys.stdin is None or sys.stdin.isatty()):
         raise OptionError("which queries? Give some, such as 81+24, or pipe them in, one per line")
     asked = queries or [line.strip() for line in sys.stdin if line.strip()]
     if not asked:
@@ -51,6 +51,8 @@ def solve(
     draws = model.options.images_out
     if output.out is not None and not draws:
         raise OptionError(f"--out: a {model.task} model answers in text, on stdout")
+    if options.seed and not model.options.images_in:
+        raise OptionError(f"--seed: a {model.task} model reads text, not handwriting")
     answers = model.solve_pictures(asked) if options.images else model.solve(asked, seed=options.seed)
     for answer in answers:
         record = {"query": answer.query, "answer": answer.text, "confidence": answer.confidence}

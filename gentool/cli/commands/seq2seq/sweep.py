@@ -12,6 +12,8 @@ from gentool.cli.commands.seq2seq.train import TASKS
 from gentool.cli.lazy import lazy_group
 from gentool.options import Validated, written
 
+FILES = ("runs.csv", "sweep.csv", "table.md", "sweep.png")
+
 
 def sweep_group() -> None:
     """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option.
@@ -36,7 +38,7 @@ def load_task(name: str) -> typer.Typer:
         )  # fmt: skip
         for line in done.markdown():
             terminal.notice(line)
-        terminal.notice(f"{folder}: runs.csv, sweep.csv, table.md, sweep.png")
+        terminal.notice(f"{folder}: {', '.join(name for name in FILES if (folder / name).is_file())}")
         terminal.result(folder, {"event": "done", "folder": str(folder), "runs": len(done.runs)})
 
     return command(
