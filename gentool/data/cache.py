@@ -11,14 +11,20 @@ import json
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
-from typing import Any
 
 from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
 
 PREPARATION = 1
 """Raised whenever the same source and options give other pixels or splits, so that older folders are not used."""
+
+
+STAMPED_FILES, STAMPED_BYTES = 1000, 2**16
+"""How much of a source is read to see whether it is another one."""
+LATER_OPTIONS = {"layout": "auto"}
+"""Options that older keys do not have, with the value that they stand for."""
 
 
 def cache_folder() -> Path:
@@ -37,30 +43,43 @@ def downloads_folder(name: str) -> Path:
 
 
 def stamp(path: Path) -> str:
-    """A digest of the names, sizes and times of a source's files: another one when they change."""
-    digest = hashlib.sha256()
+    """A digest of a source: its absolute place, the names, sizes and times of its files, and some of their content.
+
+    Of at most `STAMPED_FILES` files, evenly spread, the first and last `STAMPED_BYTES` are read.
+    """
+    digest = hashlib.sha256(str(path.resolve()).encode("utf-8", "surrogateescape"))
+    files = [str(path)]
     if path.is_dir():
-        for place, inner, files in os.walk(path):
+        files = []
+        for place, inner, names in os.walk(path):
             inner.sort()
-            for name in sorted(files):
-                _add(digest, Path(place) / name, path)
-    else:
-        _add(digest, path, path.parent)
+            files += [os.path.join(place, name) for name in sorted(names)]
+    step = max(1, -(-len(files) // STAMPED_FILES))
+    for number, file in enumerate(files):
+        try:
+            facts = os.stat(file)
+            line = [file, facts.st_size, facts.st_mtime_ns]
+            digest.update(json.dumps(line).encode() + b"\n")
+            if number % step == 0 and stat.S_ISREG(facts.st_mode):  # a pipe would wait for its writer
+                digest.update(_ends(file, facts.st_size))
+        except OSError:
+            digest.update(json.dumps([file, None, None]).encode() + b"\n")
     return digest.hexdigest()
 
 
-def _add(digest: Any, path: Path, root: Path) -> None:
-    try:
-        facts = path.stat()
-        line = [path.relative_to(root).as_posix(), facts.st_size, facts.st_mtime_ns]
-    except OSError:
-        line = [path.relative_to(root).as_posix(), None, None]
-    digest.update(json.dumps(line).encode() + b"\n")
+def _ends(file: str, size: int) -> bytes:
+    """The first and the last bytes of a file."""
+    with open(file, "rb") as content:
+        first = content.read(STAMPED_BYTES)
+        if size > 2 * STAMPED_BYTES:
+            content.seek(-STAMPED_BYTES, os.SEEK_END)
+        return first + content.read(STAMPED_BYTES)
 
 
 def key(name: str, options: PrepareOptions, source_stamp: str = "") -> str:
     """A short text that differs when the name, the options (except for the source) or the stamp differ."""
-    settings = {field: value for field, value in options.to_json().items() if field != "source"}
+    settings = {name: value for name, value in options.to_json().items() if name != "source"}
+    settings = {name: value for name, value in settings.items() if LATER_OPTIONS.get(name) != value}
     content = json.dumps([PREPARATION, name, settings, source_stamp], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

@@ -1,5 +1,7 @@
-"""One image file, whatever its format and mode, as 8-bit grey or RGB pixels the right way up."""
+"""One image file, whatever its format and mode, as 8-bit grey, RGB or RGBA pixels the right way up."""
 
+import contextlib
+import functools
 import io
 import struct
 import warnings
@@ -7,19 +9,24 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gentool.data.raw import Pixels
 
 # Formats that run another program, or that Pillow recognises but cannot read.
 _NOT_OPENED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
-_GREY = {"1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N", "LA", "La"}
+_COMMON = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION = 0x0112
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+RANGES = (1, 255, 1023, 4095, 16383, 65535)
+"""The largest value of images of 1, 8, 10, 12, 14 and 16 bits."""
+TOLERANCE = 1e-3
+"""Floating-point values may be this far outside 0 to 1."""
 
 
 class Unreadable(Exception):
@@ -27,21 +34,37 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class PictureInfo:
-    """What the header of an image file says. Width and height are those after EXIF rotation."""
+class Picture:
+    """A decoded image file.
 
+    `pixels` is uint8 (H, W, C) of the first frame. `width` and `height` are those of the upright picture at its full
+    size, which the pixels of a large JPEG may not have. `largest` is the largest value of a picture of more than 8 bits
+    before it was scaled, None for others.
+    """
+
+    pixels: Pixels
     width: int
     height: int
     mode: str
-    grey: bool
     animated: bool
     turned: bool
+    largest: float | None = None
 
 
-@cache
+def value_range(largest: float) -> int | None:
+    """The smallest of `RANGES` that has this value, None above them all."""
+    return next((limit for limit in RANGES if largest <= limit + TOLERANCE * (limit == 1)), None)
+
+
+@functools.cache
 def _formats() -> list[str]:
     Image.init()
-    return [name for name in Image.OPEN if name not in _NOT_OPENED]
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    # Pillow tries them in order.
+    return [*_COMMON, *(name for name in Image.OPEN if name not in {*_COMMON, *_NOT_OPENED})]
 
 
 @contextmanager
@@ -57,13 +80,15 @@ def pillow_warnings() -> Iterator[None]:
 
 
 @contextmanager
-def _reasons() -> Iterator[None]:
+def _reasons(content: bytes) -> Iterator[None]:
     """Turn whatever Pillow raises for a damaged file into a reason."""
     try:
         yield
     except Unreadable:
         raise
     except UnidentifiedImageError:
+        if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
+            raise Unreadable("HEIC, which needs another package: pip install 'gentool[heic]'") from None
         raise Unreadable("not an image that can be read") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels") from None
@@ -86,65 +111,123 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def picture_info(content: bytes) -> PictureInfo:
-    """The description of an image file, from its header. Raises Unreadable."""
-    with _reasons(), _open(content) as image:
-        width, height = image.size
-        turned = _orientation(image)
-        if turned in _SIDEWAYS:
-            width, height = height, width
+def read_picture(
+    content: bytes,
+    background: tuple[int, int, int],
+    *,
+    channels: int | None = None,
+    enough: int | None = None,
+    largest: int | None = None,
+) -> Picture:
+    """The first frame of an image file.
+
+    EXIF orientation is applied, colours are converted to sRGB, transparency is flattened onto `background`.
+
+    Args:
+        channels: 1 (grey), 3 (RGB) or 4 (RGBA, not flattened, colours multiplied by alpha); None for 1 or 3, as the
+            file is.
+        enough: A JPEG that is much larger is decoded at a half, a quarter or an eighth whose sides are at least this.
+        largest: The value that becomes 255 in pictures of more than 8 bits; None for the end of the smallest range that
+            holds the picture's values.
+
+    Raises Unreadable.
+    """
+    with _reasons(content), _open(content) as image:
+        mode, size = image.mode, image.size
         animated = bool(getattr(image, "is_animated", False))
-        return PictureInfo(width, height, image.mode, image.mode in _GREY, animated, turned != 1)
+        turned = _orientation(image)
+        if enough is not None and image.format == "JPEG":
+            image.draft(mode, (enough, enough))
+        image.load()
+        # Pillow turns a TIFF when it loads it.
+        left = _orientation(image) if turned != 1 and image.format == "TIFF" else turned
+        upright = ImageOps.exif_transpose(image) if left != 1 else image
+        if image.format != "JPEG":
+            size = upright.size
+        elif turned in _SIDEWAYS:
+            size = size[1], size[0]
+        deepest = None
+        if mode.startswith("I") or mode == "F":
+            flat, deepest = _eight_bits(upright, largest)
+        else:
+            flat = _flattened(_in_srgb(upright), background, alpha=channels == 4)
+        pixels = _as_array(flat, channels)
+    return Picture(pixels, size[0], size[1], mode, animated, turned != 1, deepest)
 
 
 def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enough: int | None = None) -> Pixels:
-    """The pixels of the first frame, uint8 (H, W, 1) when `grey` else (H, W, 3).
-
-    EXIF orientation is applied, transparency is flattened onto `background`, 16 bits are scaled to 8. A JPEG
-    that is much larger is decoded at a half, a quarter or an eighth whose sides are at least `enough`. Raises
-    Unreadable.
-    """
-    with _reasons(), _open(content) as image:
-        if enough is not None and image.format == "JPEG":
-            image.draft(image.mode, (enough, enough))
-        image.load()
-        turned = _orientation(image)
-        upright = ImageOps.exif_transpose(image) if turned != 1 else image
-        flat = _flattened(upright, background)
-        pixels = np.asarray(flat.convert("L" if grey else "RGB"))
-    return pixels[..., None] if grey else pixels
+    """The pixels of the first frame, uint8 (H, W, 1) when `grey` else (H, W, 3). Raises Unreadable."""
+    return read_picture(content, background, channels=1 if grey else 3, enough=enough).pixels
 
 
-def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
-    """The image as L or RGB without transparency."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _eight_bits(image)
+def _as_array(image: Image.Image, channels: int | None) -> Pixels:
+    """An image of mode L, RGB or RGBA as (H, W, C), its colours multiplied by alpha."""
+    if channels == 4:
+        pixels = np.array(image.convert("RGBA"))
+        return premultiplied(pixels)
+    if channels is not None:
+        image = image.convert("L" if channels == 1 else "RGB")
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def premultiplied(pixels: Pixels) -> Pixels:
+    """RGBA pixels (..., 4) with their colours multiplied by alpha, rounded."""
+    alpha = pixels[..., 3:].astype(np.uint16)
+    result = pixels.copy()
+    result[..., :3] = (pixels[..., :3] * alpha + 127) // 255
+    return result
+
+
+def _flattened(image: Image.Image, background: tuple[int, int, int], *, alpha: bool) -> Image.Image:
+    """The image as L or RGB without transparency; with `alpha` as RGBA."""
     if image.has_transparency_data:
         full = image.convert("RGBA")
+        if alpha:
+            return full
         canvas = Image.new("RGB", full.size, background)
         canvas.paste(full, mask=full.getchannel("A"))
         return canvas
-    return image.convert("L") if image.mode in ("1", "L") else image.convert("RGB")
+    return image.convert("L") if image.mode in ("1", "L", "LA", "La") else image.convert("RGB")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """16-bit and floating-point grey as 8 bits. Raises Unreadable where the range cannot be known."""
+def _eight_bits(image: Image.Image, largest: int | None) -> tuple[Image.Image, float]:
+    """16-bit and floating-point grey as 8 bits, and the largest value. Raises Unreadable for no known range."""
     values = np.asarray(image).astype(np.float64)
     low, high = float(values.min()), float(values.max())
-    if image.mode == "F":
-        scale = 255.0 if high <= 1 else 1.0
-        known = low >= 0 and high <= 255
-    else:
-        scale = 255 / 65535
-        known = low >= 0 and high <= 65535
-    if not known:
+    tolerance = TOLERANCE if image.mode == "F" else 0
+    limit = value_range(high) if largest is None else largest
+    if not -tolerance <= low or limit is None or (image.mode == "F" and limit > 255):  # also refuses NaN
         raise Unreadable(f"grey values from {low:g} to {high:g}, outside every known range")
-    return Image.fromarray(np.rint(values * scale).astype(np.uint8))
+    scaled = np.clip(np.rint(values * (255 / limit)), 0, 255)
+    return Image.fromarray(scaled.astype(np.uint8)), high
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """The image with its colours converted to sRGB, where it has a colour profile that can be read."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    target = "RGBA" if image.mode == "RGBA" else "RGB"
+    transform = _transform(profile, image.mode, target)
+    return image if transform is None else ImageCms.applyTransform(image, transform) or image
+
+
+@functools.lru_cache(maxsize=64)
+def _transform(profile: bytes, mode: str, target: str) -> Any:
+    """The conversion from a colour profile to sRGB; None for sRGB itself, and for a profile that cannot be used."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        return ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, target)
+    except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+        return None
 
 
 def transparent(content: bytes) -> NDArray[np.bool_] | None:
     """Where an image is wholly transparent, bool (H, W), or None when it has no transparency. Raises Unreadable."""
-    with _reasons(), _open(content) as image:
+    with _reasons(content), _open(content) as image:
         if not image.has_transparency_data:
             return None
         clear: NDArray[np.bool_] = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3] == 0

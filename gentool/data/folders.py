@@ -1,20 +1,13 @@
-"""A folder of images, and the labels and splits that its sub-folders give."""
+"""A folder of image files, with all its sub-folders."""
 
 import os
 import stat
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-
-from gentool.data.raw import TEST, TRAIN, VALIDATION, Raw, Skipped
+from gentool.data.raw import Raw, Skipped
 
 LARGEST_FILE = 512 * 2**20
 _OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx"}
-_SPLIT_NAMES = {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": TEST}
 
 
 def legible(name: str) -> str:
@@ -25,52 +18,6 @@ def legible(name: str) -> str:
 def of_the_system(name: str) -> bool:
     """Whether a file is hidden, or was left by the system (.DS_Store, Thumbs.db, __MACOSX)."""
     return any(part.startswith(".") or part.lower() in _OF_THE_SYSTEM for part in PurePosixPath(name).parts)
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """The labels and splits that sub-folders give."""
-
-    labels: NDArray[np.int64] | None
-    classes: tuple[str, ...]
-    own: NDArray[np.int8] | None
-    notes: tuple[str, ...]
-
-
-def meaning_of_folders(names: Sequence[str]) -> Meaning:
-    """Class labels and splits from the folders in the names of the images (with `/`).
-
-    A folder that contains all images is ignored. If the folders below it are train, val or test, they are the splits.
-    Then, if every image is in a sub-folder and there are at least two of them, they are the classes.
-    """
-    folders = [PurePosixPath(name).parts[:-1] for name in names]
-    folders = _without_common(folders)
-    notes: list[str] = []
-    own = None
-    tops = {parts[0].lower() if parts else "" for parts in folders}
-    if len(tops) > 1 and tops <= set(_SPLIT_NAMES):
-        own = np.array([_SPLIT_NAMES[parts[0].lower()] for parts in folders], np.int8)
-        folders = _without_common([parts[1:] for parts in folders])
-        notes.append("train, validation and test taken from the folders of these names")
-    counted = Counter(parts[0] if parts else "" for parts in folders)
-    classes = tuple(sorted(name for name in counted if name))
-    if "" in counted:
-        if classes:
-            notes.append(f"no class labels: {counted['']} images lie outside the {len(classes)} sub-folders")
-        return Meaning(None, (), own, tuple(notes))
-    if len(classes) < 2 or len(names) < 2 * len(classes):
-        if len(classes) > 1:
-            notes.append("no class labels: fewer than two images for each sub-folder")
-        return Meaning(None, (), own, tuple(notes))
-    numbers = {name: number for number, name in enumerate(classes)}
-    notes.append(f"class labels taken from the {len(classes)} sub-folders")
-    return Meaning(np.array([numbers[parts[0]] for parts in folders], np.int64), classes, own, tuple(notes))
-
-
-def _without_common(folders: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    while folders and all(folders) and len({parts[0] for parts in folders}) == 1:
-        folders = [parts[1:] for parts in folders]
-    return folders
 
 
 def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
@@ -126,13 +73,18 @@ def _entered(here: Path, folders: list[str]) -> tuple[list[str], dict[str, str]]
     return [name for name in folders if name not in others], others
 
 
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def read_folder(folder: Path) -> Raw:
     """A folder of image files, with all its sub-folders."""
     names, skipped, ignored = list_files(folder)
     return Raw(
         kind="folder of images",
         count=len(names),
-        get=lambda i: (folder / names[i]).read_bytes(),
+        get=lambda i: _content(f"{folder}/{names[i]}"),
         name=lambda i: legible(names[i]),
         skipped=tuple(skipped),
         ignored=ignored,

@@ -1,25 +1,48 @@
-"""From the pictures of a source to the rows of a prepared set: survey, convert, find copies, split."""
+"""From the pictures of a source to the rows of a prepared set: read, convert, find copies, split."""
 
+import functools
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from gentool.data.conform import conform, is_pixel_art, with_channels
-from gentool.data.decode import Unreadable, decode, pillow_warnings
-from gentool.data.folders import Meaning, meaning_of_folders
+from gentool.data.decode import Picture, Unreadable, pillow_warnings
+from gentool.data.layout import Meaning, understand
 from gentool.data.prepare import PrepareOptions
-from gentool.data.raw import SPLITS, TEST, Pixels, Raw
+from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
-from gentool.data.survey import Progress, Survey, in_chunks, silent, survey
+from gentool.data.survey import (
+    Form,
+    Progress,
+    Survey,
+    Unexpected,
+    expected_form,
+    in_chunks,
+    read,
+    sample,
+    silent,
+    widened,
+)
 from gentool.errors import DataError, OptionError
 
 DEFAULT_TEST = 0.1
+DARK = 64
+"""Images whose brightest pixel is below this are called dark."""
+FEW_IMAGES = 5
+"""Classes with fewer training images are named."""
 _LISTED = 100
-_SAMPLED = 64
+
+
+@functools.cache
+def image_suffixes() -> frozenset[str]:
+    """The suffixes of files that Pillow can read, and of HEIC: `.png`, `.jpg`, ..."""
+    return frozenset(Image.registered_extensions()) | {".heic", ".heif"}
 
 
 @dataclass(frozen=True)
@@ -55,41 +78,122 @@ class Rows:
 
 
 class _Converter:
-    """Turns picture i of a source into its prepared pixels (H, W, C)."""
+    """Turns picture i of a source into its prepared pixels (C, H, W)."""
 
-    def __init__(self, raw: Raw, options: PrepareOptions, facts: Survey, notes: list[str]) -> None:
-        self.raw, self.options = raw, options
-        self.size = facts.target_size(options, notes)
-        self.channels = options.channels or (1 if facts.grey else 3)
+    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, pictures: Sequence[int]) -> None:
+        self.raw, self.options, self.form = raw, options, form
+        self.size = form.size(options)
         self.background = options.background_colour
-        self.pixel_art = False
-        if options.resample == "auto" and set(facts.sizes) != {self.size}:
-            self.pixel_art = self._looks_like_pixel_art(facts)
-            notes.append(f"resized as {'pixel art' if self.pixel_art else 'photographs (antialiased)'}")
+        self.resizes = form.native != self.size
+        self.pixel_art = self.resizes and options.resample == "auto" and self._looks_like_pixel_art(pictures)
 
-    def native(self, i: int) -> Pixels:
-        """The pixels at their own size. Raises OSError or Unreadable."""
-        content = self.raw.get(i)
-        if isinstance(content, bytes):
-            enough = 2 * max(self.size)
-            return decode(content, self.background, grey=self.channels == 1, enough=enough)
-        return with_channels(content, self.channels)
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the prepared images."""
+        return self.form.channels, self.size[1], self.size[0]
 
-    def __call__(self, i: int) -> Pixels:
-        """The prepared pixels. Raises OSError or Unreadable."""
-        options = self.options
-        return conform(self.native(i), self.size, options.crop, options.resample, self.background, self.pixel_art)
+    def read(self, i: int) -> Picture:
+        """The picture at its own size. Raises OSError, Unreadable; Unexpected where it does not fit the form."""
+        enough = 2 * max(self.size) if self.resizes else None
+        picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
+        form = widened(self.form, picture, self.options)
+        if form != self.form:
+            raise Unexpected(form)
+        return picture
 
-    def _looks_like_pixel_art(self, facts: Survey) -> bool:
+    def convert(self, picture: Picture) -> Pixels:
+        """The prepared pixels."""
+        options, pixels = self.options, with_channels(picture.pixels, self.form.channels)
+        if self.form.binary:
+            pixels = pixels * np.uint8(255)
+        pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
+        return pixels.transpose(2, 0, 1)
+
+    def _looks_like_pixel_art(self, pictures: Sequence[int]) -> bool:
         """Whether nine in ten images have few colours, judged by a sample."""
-        good = [i for i in range(self.raw.count) if i not in facts.bad]
         verdicts = []
-        for i in good[:: max(1, len(good) // _SAMPLED)]:
+        for i in sample(pictures):
             try:
-                verdicts.append(is_pixel_art(self.native(i)))
+                verdicts.append(is_pixel_art(with_channels(self.read(i).pixels, self.form.channels)))
             except (OSError, Unreadable):
                 continue
         return bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
+
+
+@dataclass
+class _Converted:
+    """What one pass over a source gave. A picture that cannot be read has an empty digest, and a reason in `facts`."""
+
+    images: Pixels | None
+    digests: list[bytes]
+    facts: Survey
+    darkest: int
+    brightest: int
+    converter: _Converter
+
+
+def _convert_all(
+    raw: Raw,
+    options: PrepareOptions,
+    left_out: Mapping[int, str],
+    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    on_progress: Progress,
+) -> _Converted:
+    """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
+    used = [i for i in range(raw.count) if i not in left_out]
+    form = expected_form(raw, options, left_out)
+    while True:
+        form = form or Form(None, options.channels or 1)
+        try:
+            result = _convert(raw, _Converter(raw, options, form, used), left_out, scratch, on_progress)
+        except Unexpected as other:
+            form = other.form
+            continue
+        if result.brightest != 1 or form.binary:
+            return result
+        form = replace(form, binary=True)
+
+
+def _convert(
+    raw: Raw,
+    converter: _Converter,
+    left_out: Mapping[int, str],
+    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    on_progress: Progress,
+) -> _Converted:
+    images = scratch((raw.count, *converter.shape)) if scratch else None
+    digests = [b""] * raw.count
+    details: list[Any] = [None] * raw.count
+    bad = dict(left_out)
+
+    def work(chunk: range) -> tuple[int, int]:
+        darkest, brightest = 255, 0
+        for i in chunk:
+            if i in left_out:
+                continue
+            try:
+                picture = converter.read(i)
+                pixels = np.ascontiguousarray(converter.convert(picture))
+            except OSError as error:
+                bad[i] = f"cannot be read: {error.strerror or error}"
+                continue
+            except Unreadable as error:
+                bad[i] = str(error)
+                continue
+            digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
+            details[i] = picture.width, picture.height, picture.mode, picture.animated, picture.turned
+            darkest, brightest = min(darkest, int(pixels.min())), max(brightest, int(pixels.max()))
+            if images is not None:
+                images[i] = pixels
+        return darkest, brightest
+
+    ranges = in_chunks(raw.count, work, on_progress)
+    facts = Survey(bad=bad)
+    for one in details:
+        if one is not None:
+            facts.add(one)
+    darkest, brightest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return _Converted(images, digests, facts, darkest, brightest, converter)
 
 
 def prepare_rows(
@@ -104,66 +208,105 @@ def prepare_rows(
     Raises DataError when no picture can be read, OptionError for an option that has no effect on this source.
     """
     notes = list(raw.notes)
+    if not raw.count:
+        raise DataError(Survey().nothing_readable(raw))
+    meaning = _meaning(raw, options)
     with pillow_warnings():
-        facts = survey(raw, on_progress)
-        if len(facts.bad) == raw.count:
-            raise DataError(facts.nothing_readable(raw))
-        convert = _Converter(raw, options, facts, notes)
-        shape = convert.channels, convert.size[1], convert.size[0]
-        images = scratch((raw.count, *shape)) if scratch else None
-        digests = [b""] * raw.count
-
-        def work(chunk: range) -> None:
-            for i in chunk:
-                if i in facts.bad:
-                    continue
-                try:
-                    pixels = np.ascontiguousarray(convert(i).transpose(2, 0, 1))
-                except (OSError, Unreadable) as error:
-                    facts.bad[i] = str(error)
-                    continue
-                digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
-                if images is not None:
-                    images[i] = pixels
-
-        passes = 1 if raw.uniform else 2
-        in_chunks(raw.count, work, on_progress, (passes - 1) * raw.count, passes * raw.count)
-    good = [i for i in range(raw.count) if digests[i]]
+        done = _convert_all(raw, options, meaning.left_out, scratch, on_progress)
+    good = [i for i in range(raw.count) if done.digests[i]]
     if not good:
-        raise DataError(facts.nothing_readable(raw))
-    meaning = meaning_of_folders([raw.name(i) for i in good]) if raw.folders else _stated(raw, good)
+        raise DataError(done.facts.nothing_readable(raw))
+    notes += _notes_on_pixels(done, options)
     notes += meaning.notes
-    if facts.animated:
-        notes.append(f"{facts.animated} files hold several frames: the first is used")
-    own_test = meaning.own is not None and bool((meaning.own == TEST).any())
+    labels, classes = _occurring(meaning, good) if raw.folders else (_at(meaning.labels, good), meaning.classes)
+    own = _at(meaning.own, good)
+    own_test = own is not None and bool((own == TEST).any())
     if own_test and options.test is not None:
         raise OptionError("--test: this data set has test images of its own; leave the option out")
-    groups = group([digests[i] for i in good])
+    groups = group([done.digests[i] for i in good])
     test = DEFAULT_TEST if options.test is None else options.test
-    splits = assign(groups, meaning.own, options.validation, test, options.split_seed, options.dedupe)
+    splits = assign(groups, own, options.validation, test, options.split_seed, options.dedupe, labels)
+    notes += _notes_on_classes(labels, classes, splits)
     info = {
         "found": {
             "kind": raw.kind,
             "readable": len(good),
-            "sizes": {f"{w}x{h}": n for (w, h), n in facts.sizes.most_common(_LISTED)},
-            "modes": dict(facts.modes.most_common()),
-            "several_frames": facts.animated,
-            "turned_by_exif": facts.turned,
+            "sizes": {f"{w}x{h}": n for (w, h), n in done.facts.sizes.most_common(_LISTED)},
+            "modes": dict(done.facts.modes.most_common()),
+            "several_frames": done.facts.animated,
+            "turned_by_exif": done.facts.turned,
             "ignored": raw.ignored,
         },
+        "layout": [
+            {"folder": one.folder, "role": one.role, "images": one.images, "classes": dict(one.classes)}
+            for one in meaning.tree
+        ],
+        "range": [done.darkest, done.brightest],
         "own_test": own_test,
-        "pixel_art": convert.pixel_art,
-        "skipped": [{"name": one.name, "reason": one.reason} for one in facts.skipped(raw)],
-        "duplicates": _duplicates(raw, groups, good, splits, meaning.labels),
+        "pixel_art": done.converter.pixel_art,
+        "skipped": [{"name": one.name, "reason": one.reason} for one in done.facts.skipped(raw)],
+        "duplicates": _duplicates(raw, groups, good, splits, labels),
         "notes": notes,
     }
-    return Rows(images, np.array(good, np.int64), splits, meaning.labels, meaning.classes, info, shape)
+    return Rows(done.images, np.array(good, np.int64), splits, labels, classes, info, done.converter.shape)
 
 
-def _stated(raw: Raw, good: Sequence[int]) -> Meaning:
-    """The labels and splits that the source itself states, of the readable pictures."""
-    labels = None if raw.labels is None else raw.labels[good]
-    return Meaning(labels, raw.classes, None if raw.own is None else raw.own[good], ())
+def _meaning(raw: Raw, options: PrepareOptions) -> Meaning:
+    """The labels and splits of all pictures: those that the source itself states, or what its folders say."""
+    if not raw.folders:
+        if options.layout != "auto":
+            raise OptionError(f"--layout: only for a folder or archive of images, not for a {raw.kind}")
+        return Meaning(raw.labels, raw.classes, raw.own)
+    names = [raw.name(i) for i in range(raw.count)]
+    images = [PurePosixPath(name).suffix.lower() in image_suffixes() for name in names]
+    return understand(names, images if any(images) else None, options.layout)
+
+
+def _at(values: NDArray[Any] | None, numbers: Sequence[int]) -> NDArray[Any] | None:
+    return None if values is None else values[numbers]
+
+
+def _occurring(meaning: Meaning, good: Sequence[int]) -> tuple[NDArray[np.int64] | None, tuple[str, ...]]:
+    """The labels of the readable pictures, and the classes that they have."""
+    if meaning.labels is None:
+        return None, ()
+    numbers, labels = np.unique(meaning.labels[good], return_inverse=True)
+    return labels.astype(np.int64), tuple(meaning.classes[number] for number in numbers)
+
+
+def _notes_on_pixels(done: _Converted, options: PrepareOptions) -> Iterator[str]:
+    """What people should know about the sizes and values of the pictures."""
+    facts, form = done.facts, done.converter.form
+    size_note = facts.note_on_size(options)
+    if size_note:
+        yield size_note
+    if done.converter.resizes and options.resample == "auto":
+        yield f"resized as {'pixel art' if done.converter.pixel_art else 'photographs (antialiased)'}"
+    if facts.animated:
+        yield f"{facts.animated} files hold several frames: the first is used"
+    if form.largest not in (None, 255, 65535):
+        yield f"values of more than 8 bits: {form.largest} is white"
+    if form.binary:
+        yield "values 0 and 1: 1 is white"
+    if done.darkest == done.brightest:
+        yield f"every pixel of every image is {done.brightest}"
+    elif done.brightest < DARK:
+        yield f"the images are dark: their brightest pixel is {done.brightest} of 255"
+
+
+def _notes_on_classes(
+    labels: NDArray[np.int64] | None, classes: tuple[str, ...], splits: NDArray[np.int8]
+) -> Iterator[str]:
+    """The classes that have no training image, and the smallest one where it is very small."""
+    if labels is None:
+        return
+    counts = np.bincount(labels[splits == TRAIN], minlength=len(classes))
+    missing = [name for name, count in zip(classes, counts, strict=True) if not count]
+    if missing:
+        yield f"no training image of class {', '.join(missing[:10])}{', …' if len(missing) > 10 else ''}"
+    few = [f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if 0 < count < FEW_IMAGES]
+    if few:
+        yield f"fewer than {FEW_IMAGES} training images of class {', '.join(few[:10])}{', …' if len(few) > 10 else ''}"
 
 
 def _duplicates(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from gentool.data.layout import Layout
 from gentool.errors import OptionError
 from gentool.options import Validated, option
 
@@ -97,6 +98,11 @@ class PrepareOptions(Validated):
         parse=colour,
         write="#{0[0]:02x}{0[1]:02x}{0[2]:02x}".format,
         default_text="white, or the data set's own",
+    )
+    layout: Layout = option(
+        "auto",
+        "What the folders of a collection mean; auto: found from their names. flat: nothing, splits-classes: "
+        "train/CLASS/..., classes-splits: CLASS/train/...",
     )
     validation: float = option(0.05, "Share of images held out for validation.", min=0, max=0.9)
     test: float | None = option(

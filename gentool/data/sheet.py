@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.decode import Unreadable, decode, picture_info, pillow_warnings, transparent
+from gentool.data.decode import Unreadable, pillow_warnings, read_picture, transparent
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, Skipped, from_arrays
 from gentool.errors import DataError
@@ -22,8 +22,7 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     try:
         content = path.read_bytes()
         with pillow_warnings():
-            info = picture_info(content)
-            pixels = decode(content, options.background_colour, grey=info.grey)
+            pixels = read_picture(content, options.background_colour, channels=options.channels).pixels
             clear = transparent(content)
     except (Unreadable, OSError) as error:
         raise DataError(f"{path}: {error}; --tile needs one readable image") from None

@@ -38,13 +38,22 @@ def group(digests: Sequence[bytes]) -> Groups:
 
 
 def assign(
-    groups: Groups, own: NDArray[np.int8] | None, validation: float, test: float, seed: int, dedupe: bool
+    groups: Groups,
+    own: NDArray[np.int8] | None,
+    validation: float,
+    test: float,
+    seed: int,
+    dedupe: bool,
+    labels: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int8]:
     """The split of each picture (TRAIN, VALIDATION, TEST), or DROPPED for a copy that `dedupe` removes.
 
     A source's own test and validation images stay what they are; the rest is drawn. The draw orders the pictures by a
     hash of the seed and their pixels, so it depends neither on names nor on order, and all copies of a picture that are
-    not the source's own test images land in the same split. Raises DataError when no training image is left.
+    not the source's own test images land in the same split.
+
+    Where this leaves a class without training images, or without test images that it has enough images for, the draw is
+    made class by class. Raises DataError when no training image is left.
     """
     count = len(groups.of)
     splits = np.full(count, UNDECIDED, np.int8)
@@ -68,14 +77,56 @@ def assign(
     order = sorted(
         range(len(groups.members)), key=lambda g: hashlib.blake2b(groups.digests[g], key=salt, digest_size=16).digest()
     )
-    for number in order:
-        undecided = [i for i in groups.members[number] if splits[i] == UNDECIDED]
-        for split in (TEST, VALIDATION):
-            if undecided and len(undecided) <= sizes[split]:
-                splits[undecided] = split
-                sizes[split] -= len(undecided)
-                break
-    splits[splits == UNDECIDED] = TRAIN
-    if not (splits == TRAIN).any():
+    free_groups = [[i for i in groups.members[number] if splits[i] == UNDECIDED] for number in order]
+    free_groups = [members for members in free_groups if members]
+    drawn = _drawn(splits, free_groups, sizes)
+    if labels is not None and not _covers(drawn, splits, labels, sizes):
+        drawn = splits.copy()
+        for of_class in _by_class(free_groups, labels).values():
+            drawn = _drawn(drawn, of_class, _share(sizes, sum(map(len, of_class)), free))
+    drawn[drawn == UNDECIDED] = TRAIN
+    if not (drawn == TRAIN).any():
         raise DataError("no image is left for training; add images outside the folders named test and validation")
-    return splits
+    return drawn
+
+
+def _drawn(splits: NDArray[np.int8], free_groups: list[list[int]], sizes: dict[int, int]) -> NDArray[np.int8]:
+    """The splits with groups given to test and validation, in order, until each has its size."""
+    drawn, sizes = splits.copy(), dict(sizes)
+    for members in free_groups:
+        for split in (TEST, VALIDATION):
+            if len(members) <= sizes[split]:
+                drawn[members] = split
+                sizes[split] -= len(members)
+                break
+    return drawn
+
+
+def _covers(
+    drawn: NDArray[np.int8], splits: NDArray[np.int8], labels: NDArray[np.int64], sizes: dict[int, int]
+) -> bool:
+    """Whether every class that is drawn from keeps a training image, and gets test images in due proportion."""
+    free = splits == UNDECIDED
+    counts = np.bincount(labels[free])
+    left = np.bincount(labels[free & (drawn == UNDECIDED)], minlength=len(counts))
+    tested = np.bincount(labels[free & (drawn == TEST)], minlength=len(counts))
+    due = counts * (sizes[TEST] / max(1, free.sum()))
+    return bool(((left > 0) | (counts == 0)).all() and ((tested > 0) | (due < 1)).all())
+
+
+def _by_class(free_groups: list[list[int]], labels: NDArray[np.int64]) -> dict[int, list[list[int]]]:
+    """The groups by the class of their first picture, in order."""
+    classes: dict[int, list[list[int]]] = {}
+    for members in free_groups:
+        classes.setdefault(int(labels[members[0]]), []).append(members)
+    return dict(sorted(classes.items()))
+
+
+def _share(sizes: dict[int, int], count: int, total: int) -> dict[int, int]:
+    """The test and validation images of a class with `count` of `total` images; one image at least is left."""
+    shares: dict[int, int] = {}
+    left = count - 1
+    for split in (TEST, VALIDATION):
+        shares[split] = min(left, round(sizes[split] * count / max(1, total)))
+        left -= shares[split]
+    return shares

@@ -1,35 +1,125 @@
-"""Read the headers of a source's files: their sizes and modes, and which files cannot be used."""
+"""What a source's pictures have in common: their size, channels and range, expected from a sample of them."""
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from gentool.data.decode import PictureInfo, Unreadable, picture_info
+from gentool.data.decode import Picture, Unreadable, read_picture, value_range
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
 from gentool.data.raw import Raw, Skipped
 
 Progress = Callable[[int, int], None]
-"""(done, total) of the passes over a source."""
+"""(done, total) of the pictures of a source."""
 _CHUNK = 64
+_SAMPLED = 64
+
+Result = TypeVar("Result")
 
 
 def silent(done: int, total: int) -> None:
     """For callers that show no progress."""
 
 
-def in_chunks(count: int, work: Callable[[range], None], on_progress: Progress, done: int, total: int) -> None:
-    """`work` on consecutive ranges of 0..count in threads: Pillow decodes and resizes outside Python's lock."""
+def in_chunks(count: int, work: Callable[[range], Result], on_progress: Progress) -> list[Result]:
+    """The results of `work` on consecutive ranges of 0..count, in threads: Pillow works outside Python's lock."""
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
+    results = []
     with ThreadPoolExecutor(max_workers=min(32, os.cpu_count() or 1)) as pool:
         try:
-            for chunk, _ in zip(chunks, pool.map(work, chunks), strict=True):
-                done += len(chunk)
-                on_progress(done, total)
+            for chunk, result in zip(chunks, pool.map(work, chunks), strict=True):
+                results.append(result)
+                on_progress(chunk.stop, count)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    return results
+
+
+@dataclass(frozen=True)
+class Form:
+    """What all pictures are expected to be.
+
+    `native` is their size (width, height), None where they differ; `channels` what they are prepared with; `largest`
+    the largest value of pictures of more than 8 bits; `binary` whether no value is above 1.
+    """
+
+    native: tuple[int, int] | None
+    channels: int
+    largest: int | None = None
+    binary: bool = False
+
+    def size(self, options: PrepareOptions) -> tuple[int, int]:
+        """Width and height of the prepared images."""
+        if options.size is not None:
+            return options.size
+        fits = self.native is not None and min(self.native) >= SMALLEST and max(self.native) <= LARGEST
+        return self.native if fits and self.native else (DEFAULT_SIDE, DEFAULT_SIDE)
+
+
+class Unexpected(Exception):
+    """A picture that the form does not fit; `form` is one that does."""
+
+    def __init__(self, form: Form) -> None:
+        super().__init__("a picture is not like the others")
+        self.form = form
+
+
+def widened(form: Form, picture: Picture, options: PrepareOptions) -> Form:
+    """The form that also fits a picture: the same, if it already does.
+
+    The pixels of a coloured picture need three channels, unless `options` say how many there are.
+    """
+    if options.size is None and form.native is not None and (picture.width, picture.height) != form.native:
+        form = replace(form, native=None)
+    if form.channels == 1 and options.channels is None and is_coloured(picture):
+        form = replace(form, channels=3)
+    if picture.largest is not None:
+        limit = value_range(picture.largest)
+        if limit is not None and limit > (form.largest or 0):
+            form = replace(form, largest=limit)
+    return form
+
+
+def is_coloured(picture: Picture) -> bool:
+    """Whether any pixel of a picture is not grey."""
+    pixels = picture.pixels
+    return pixels.shape[2] >= 3 and bool((pixels[..., :3] != pixels[..., :1]).any())
+
+
+def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> Form | None:
+    """The form that fits a sample of the pictures; None where none of the sample can be read."""
+    form = None
+    for number in sample(i for i in range(raw.count) if i not in left_out):
+        try:
+            picture = read(raw, options, number)
+        except (OSError, Unreadable):
+            continue
+        if form is None:
+            form = Form((picture.width, picture.height), options.channels or 1)
+        form = widened(form, picture, options)
+    return form
+
+
+def sample(numbers: Iterable[int]) -> list[int]:
+    """About 64 of the numbers, evenly spread."""
+    listed = list(numbers)
+    return listed[:: max(1, len(listed) // _SAMPLED)]
+
+
+def read(
+    raw: Raw, options: PrepareOptions, number: int, *, enough: int | None = None, largest: int | None = None
+) -> Picture:
+    """A picture of a source. Raises OSError or Unreadable."""
+    content = raw.get(number)
+    if isinstance(content, bytes):
+        return read_picture(
+            content, options.background_colour, channels=options.channels, enough=enough, largest=largest
+        )
+    height, width, channels = content.shape
+    return Picture(content, width, height, "L" if channels == 1 else "RGB" if channels == 3 else "RGBA", False, False)
 
 
 @dataclass
@@ -38,10 +128,17 @@ class Survey:
 
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
-    grey: bool = True
     animated: int = 0
     turned: int = 0
     bad: dict[int, str] = field(default_factory=dict)
+
+    def add(self, facts: tuple[int, int, str, bool, bool]) -> None:
+        """Count a picture: its width, height, mode, and whether it is animated and was turned."""
+        width, height, mode, animated, turned = facts
+        self.sizes[width, height] += 1
+        self.modes[mode] += 1
+        self.animated += animated
+        self.turned += turned
 
     def skipped(self, raw: Raw) -> list[Skipped]:
         """Everything in the source that is not used, each with its reason."""
@@ -55,51 +152,15 @@ class Survey:
         examples = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:3])
         return f"{raw.kind}: none of {len(skipped)} files is a readable image ({examples})"
 
-    def target_size(self, options: PrepareOptions, notes: list[str]) -> tuple[int, int]:
-        """Width and height of the prepared images, with a note when they were not given and had to be chosen."""
+    def note_on_size(self, options: PrepareOptions) -> str | None:
+        """Why the size of the prepared images had to be chosen, where it had to."""
         if options.size is not None:
-            return options.size
+            return None
         if len(self.sizes) == 1:
-            (size,) = self.sizes
-            if min(size) >= SMALLEST and max(size) <= LARGEST:
-                return size
-            why = f"the images are {size[0]}x{size[1]}, sides must be {SMALLEST} to {LARGEST}"
+            ((width, height),) = self.sizes
+            if min(width, height) >= SMALLEST and max(width, height) <= LARGEST:
+                return None
+            why = f"the images are {width}x{height}, sides must be {SMALLEST} to {LARGEST}"
         else:
             why = f"the images have {len(self.sizes)} different sizes"
-        notes.append(f"{why}: prepared at {DEFAULT_SIDE}x{DEFAULT_SIDE}; --size chooses another")
-        return DEFAULT_SIDE, DEFAULT_SIDE
-
-
-def survey(raw: Raw, on_progress: Progress) -> Survey:
-    """Read every header."""
-    result = Survey()
-    if raw.uniform is not None:
-        height, width, channels = raw.uniform
-        result.sizes[width, height] = raw.count
-        result.modes["L" if channels == 1 else "RGB"] = raw.count
-        result.grey = channels == 1
-        return result
-    headers: list[PictureInfo | str] = [""] * raw.count
-
-    def work(chunk: range) -> None:
-        for i in chunk:
-            try:
-                content = raw.get(i)
-                assert isinstance(content, bytes)
-                headers[i] = picture_info(content)
-            except OSError as error:
-                headers[i] = f"cannot be read: {error.strerror or error}"
-            except Unreadable as error:
-                headers[i] = str(error)
-
-    in_chunks(raw.count, work, on_progress, 0, 2 * raw.count)
-    for i, facts in enumerate(headers):
-        if isinstance(facts, str):
-            result.bad[i] = facts
-            continue
-        result.sizes[facts.width, facts.height] += 1
-        result.modes[facts.mode] += 1
-        result.grey &= facts.grey
-        result.animated += facts.animated
-        result.turned += facts.turned
-    return result
+        return f"{why}: prepared at {DEFAULT_SIDE}x{DEFAULT_SIDE}; --size chooses another"

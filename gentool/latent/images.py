@@ -10,11 +10,12 @@ from torch import Tensor
 
 from gentool.data.catalog import CATALOG
 from gentool.data.conform import conform, is_pixel_art, with_channels
-from gentool.data.decode import Unreadable, decode, picture_info, pillow_warnings, transparent
+from gentool.data.decode import Unreadable, pillow_warnings, read_picture, transparent
 from gentool.data.images import ImageData, size_text
 from gentool.data.load import Source, load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels
+from gentool.data.survey import is_coloured
 from gentool.data.target import is_prepared
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
@@ -93,8 +94,7 @@ def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, rep
 def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
     try:
         content = path.read_bytes()
-        info = picture_info(content)
-        pixels = decode(content, WHITE, grey=shape[0] == 1, enough=2 * max(shape[1:]))
+        picture = read_picture(content, WHITE, enough=2 * max(shape[1:]))
         clear = transparent(content)
     except FileNotFoundError:
         raise DataError(f"{path}: no such picture") from None
@@ -104,20 +104,14 @@ def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
     except Unreadable as error:
         raise DataError(f"{path}: not a readable picture: {error}") from None
-    if info.animated:
+    if picture.animated:
         notice(f"{path}: an animation; its first frame is used")
     if clear is not None and clear.any():
         notice(f"{path}: its transparent parts become white")
-    own = (3 if not info.grey and _coloured(content) else 1), info.height, info.width
+    own = (3 if is_coloured(picture) else 1), picture.height, picture.width
     if own[1:] != shape[1:] or own[0] > shape[0]:
         notice(f"{path}: {size_text(own)}, resized to the model's {size_text(shape)}")
-    return _fitted(pixels, shape)
-
-
-def _coloured(content: bytes) -> bool:
-    """Whether any pixel of a picture is not grey."""
-    pixels = decode(content, WHITE, grey=False)
-    return bool((pixels != pixels[..., :1]).any())
+    return _fitted(picture.pixels, shape)
 
 
 def _fitted(pixels: Pixels, shape: Shape) -> Pixels:

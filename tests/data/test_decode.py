@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from gentool.data.decode import Unreadable, decode, picture_info
+from gentool.data.decode import Unreadable, decode, read_picture
 
 BLACK = (0, 0, 0)
 
@@ -38,7 +38,7 @@ def test_exif_orientation(orientation: int) -> None:
     exif[0x0112] = orientation
     content = encoded(Image.fromarray(np.ascontiguousarray(stored)), exif=exif)
     assert (decode(content, BLACK, grey=True)[..., 0] == upright).all()
-    info = picture_info(content)
+    info = read_picture(content, BLACK)
     assert (info.width, info.height) == (3, 2)
     assert info.turned == (orientation != 1)
 
@@ -66,7 +66,7 @@ def test_sixteen_bits_become_eight() -> None:
     for form in ("PNG", "TIFF"):
         pixels = decode(encoded(Image.fromarray(values), form), BLACK, grey=True)
         assert pixels[0, :, 0].tolist() == [0, 0, 1, 1, 128, 255]
-        assert picture_info(encoded(Image.fromarray(values), form)).grey
+        assert read_picture(encoded(Image.fromarray(values), form), BLACK).pixels.shape == (1, 6, 1)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_large_jpeg_is_decoded_small() -> None:
 
 def test_postscript_is_never_opened() -> None:
     with pytest.raises(Unreadable, match="not an image"):
-        picture_info(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n")
+        read_picture(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n", BLACK)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
@@ -122,4 +122,4 @@ def test_damage_is_a_reason_and_never_another_error(form: str) -> None:
 def test_random_bytes() -> None:
     for size in (1, 10, 1000):
         with pytest.raises(Unreadable):
-            picture_info(os.urandom(size))
+            read_picture(os.urandom(size), BLACK)

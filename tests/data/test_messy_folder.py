@@ -225,7 +225,7 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
     ("names", "note"),
     [
         (["one/1.png", "one/2.png", "one/3.png"], None),
-        (["dog/1.png", "dog/2.png", "cat/1.png", "cat/2.png", "loose.png"], "no class labels: 1 images lie outside"),
+        (["dog/1.png", "dog/2.png", "cat/1.png", "cat/2.png", "1.png", "2.png"], "no class labels: 2 images outside"),
         (["a/1.png", "b/1.png", "c/1.png"], "no class labels: fewer than two images"),
     ],
 )
