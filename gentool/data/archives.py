@@ -1,5 +1,7 @@
 """Images inside .zip and .tar archives, read in memory: nothing is ever unpacked to disk."""
 
+import contextlib
+import functools
 import lzma
 import re
 import stat
@@ -9,15 +11,29 @@ import zlib
 from pathlib import Path, PurePosixPath
 
 from gentool.data.folders import legible, of_the_system
+from gentool.data.idx import image_names, read_idx_files
 from gentool.data.raw import Raw, Skipped
 from gentool.errors import DataError
 
+UTF8_FLAG = 0x800
 LARGEST_MEMBER = 256 * 2**20
 LARGEST_RATIO = 200
 _SUSPICIOUS = 16 * 2**20
 LARGEST_TOTAL = 64 * 2**30
 LARGEST_IN_MEMORY = 2 * 2**30
 MOST_MEMBERS = 5_000_000
+
+
+def normalised(member: zipfile.ZipInfo) -> str:
+    """A member's name as other systems write it: with `/` (some tools on Windows write a backslash), in UTF-8.
+
+    A name without the UTF-8 flag was read as code page 437; where its bytes are UTF-8, they are taken as such.
+    """
+    name = member.filename
+    if not member.flag_bits & UTF8_FLAG:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return name.replace("\\", "/")
 
 
 def _unsafe(name: str) -> str | None:
@@ -44,24 +60,27 @@ def read_zip(path: Path) -> Raw:
     except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError(f"{path}: not a readable zip archive ({error}); fetch it again") from None
     members: list[zipfile.ZipInfo] = []
+    names: list[str] = []
     skipped: list[Skipped] = []
     ignored = total = 0
-    for member in sorted(archive.infolist(), key=lambda member: member.filename):
-        if member.is_dir():
+    every = sorted(((normalised(member), member) for member in archive.infolist()), key=lambda pair: pair[0])
+    for name, member in every:
+        if name.endswith("/"):
             continue
-        reason = _unsafe(member.filename) or _too_large(member.file_size, member.compress_size)
+        reason = _unsafe(name) or _too_large(member.file_size, member.compress_size)
         if stat.S_ISLNK(member.external_attr >> 16):
             reason = "a link"
         elif member.flag_bits & 1:
             reason = "encrypted"
         elif total + member.file_size > LARGEST_TOTAL or len(members) >= MOST_MEMBERS:
             reason = "the archive unpacks to too much; unpack it and give the folder"
-        if not reason and of_the_system(member.filename):
+        if not reason and of_the_system(name):
             ignored += 1
         elif reason:
-            skipped.append(Skipped(member.filename, reason))
+            skipped.append(Skipped(name, reason))
         else:
             members.append(member)
+            names.append(name)
             total += member.file_size
 
     def content(number: int) -> bytes:
@@ -70,11 +89,15 @@ def read_zip(path: Path) -> Raw:
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
             raise OSError(f"damaged in the archive: {error}") from None
 
+    if image_names(dict.fromkeys(names, bytes)):
+        files = {name: functools.partial(content, number) for number, name in enumerate(names)}
+        with contextlib.closing(archive):
+            return read_idx_files(files, str(path))
     return Raw(
         kind="zip archive",
         count=len(members),
         get=content,
-        name=lambda i: members[i].filename,
+        name=lambda i: legible(names[i]),
         folders=True,
         skipped=tuple(skipped),
         ignored=ignored,
@@ -95,28 +118,27 @@ def read_tar(path: Path) -> Raw:
             for member in archive:
                 if member.isdir():
                     continue
+                name = member.name.replace("\\", "/")
                 passed += member.size
                 if passed > LARGEST_TOTAL:  # skipped members are decompressed too: stop here
-                    skipped.append(
-                        Skipped(legible(member.name), "the archive unpacks to too much; the rest is not read")
-                    )
+                    skipped.append(Skipped(legible(name), "the archive unpacks to too much; the rest is not read"))
                     break
-                reason = _unsafe(member.name) or _too_large(member.size, None)
+                reason = _unsafe(name) or _too_large(member.size, None)
                 if member.issym() or member.islnk():
                     reason = "a link"
                 elif not member.isreg():
                     reason = "not a regular file"
                 elif total + member.size > LARGEST_IN_MEMORY or len(contents) >= MOST_MEMBERS:
                     reason = f"beyond {LARGEST_IN_MEMORY // 2**30} GiB; unpack the archive and give the folder"
-                if not reason and of_the_system(member.name):
+                if not reason and of_the_system(name):
                     ignored += 1
                 elif reason is None:
                     file = archive.extractfile(member)
                     assert file is not None
-                    contents[member.name] = file.read()
+                    contents[name] = file.read()
                     total += member.size
                 else:
-                    skipped.append(Skipped(legible(member.name), reason))
+                    skipped.append(Skipped(legible(name), reason))
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: not a complete tar archive ({error}); fetch it again") from None
     names = sorted(contents)

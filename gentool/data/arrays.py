@@ -1,88 +1,164 @@
-"""Images in NumPy files: .npy with one array, .npz with images and perhaps labels, perhaps with a test set."""
+"""Images in arrays: .npy, .npz with images, labels and splits, CSV tables of pixels, arrays in memory."""
 
+import csv
+import math
+import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.raw import Pixels, Raw, from_arrays
+from gentool.data.decode import TOLERANCE, premultiplied, value_range
+from gentool.data.layout import ROLES
+from gentool.data.prepare import PrepareOptions
+from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
 
-_IMAGE_KEYS = ("images", "x", "X", "data", "imgs", "arr_0")
-_LABEL_KEYS = ("labels", "y", "Y", "targets", "latents_classes", "arr_1")
+Array = NDArray[Any]
+
+IMAGE_WORDS = ("images", "image", "x", "data", "imgs", "img", "pixels", "arr_0")
+LABEL_WORDS = ("labels", "label", "y", "targets", "target", "classes", "class", "arr_1")
+LABEL_COLUMNS = ("label", "labels", "class", "target", "category", "y", "digit", "emotion")
+ID_COLUMNS = ("id", "index", "image_id", "imageid", "unnamed: 0", "")
 _LARGEST = 16 * 2**30
 _FORMS = "expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
 
 
-def read_npy(path: Path, background: tuple[int, int, int]) -> Raw:
+def read_npy(path: Path, options: PrepareOptions) -> Raw:
     """The images of a .npy file, without labels. Raises DataError."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: not a readable .npy file of numbers ({error})") from None
-    return from_arrays(".npy file", as_pixels(array, str(path), background))
+    (pixels,), notes = as_pixels([array], [str(path)], options)
+    return from_arrays(".npy file", pixels, notes=notes)
 
 
-def read_npz(path: Path, background: tuple[int, int, int]) -> Raw:
-    """The images and labels of a .npz file (also Keras' x_train, y_train, x_test, y_test). Raises DataError."""
+def read_npz(path: Path, options: PrepareOptions) -> Raw:
+    """The images, labels and splits of a .npz file. Raises DataError.
+
+    Arrays are found by the words in their names: `images` and `labels`, `x_train` and `y_train` (Keras), `train_images`
+    and `train_labels` (MedMNIST), `imgs` (dSprites).
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(member.file_size for member in archive.infolist()) > _LARGEST:
                 raise DataError(f"{path}: larger than {_LARGEST // 2**30} GiB unpacked; give a .npy file instead")
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if _is_needed(name)}
+            meanings = {name: meaning_of(name) for name in archive.files}
+            arrays = {name: archive[name] for name, meaning in meanings.items() if meaning}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
-    if "x_train" in arrays:
-        parts = [as_pixels(arrays[key], f"{path}: {key}", background) for key in ("x_train", "x_test") if key in arrays]
-        labels = [arrays[key] for key in ("y_train", "y_test") if key in arrays]
-        if len({part.shape[1:] for part in parts}) > 1 or len(labels) not in (0, len(parts)):
-            raise DataError(f"{path}: x_train, x_test, y_train and y_test do not fit together")
-        images = np.concatenate(parts)
-        numbers = np.concatenate([label.ravel() for label in labels]) if labels else None
-        own_test = len(parts[1]) if len(parts) > 1 else 0
-    else:
-        images = as_pixels(_images(arrays, path), str(path), background)
-        key = next((key for key in _LABEL_KEYS if key in arrays and arrays[key].size == len(images)), None)
-        numbers, own_test = (None if key is None else arrays[key].ravel()), 0
-    if numbers is None:
-        return from_arrays(".npz file", images, own_test=own_test)
-    class_numbers, classes = classes_of(numbers)
-    return from_arrays(".npz file", images, class_numbers, classes=classes, own_test=own_test)
+    images, labels = _parts(arrays)
+    if not images:
+        known = ", ".join(IMAGE_WORDS[:-1])
+        raise DataError(f"{path}: no array of images; name it one of {known} (found {', '.join(meanings) or 'none'})")
+    where = [f"{path}: {name}" for name in images.values()]
+    parts, notes = as_pixels([arrays[name] for name in images.values()], where, options)
+    if len({part.shape[1:] for part in parts}) > 1:
+        shapes = " and ".join(f"{name} {arrays[name].shape}" for name in images.values())
+        raise DataError(f"{path}: images of different shapes: {shapes}")
+    own = own_splits([(role or TRAIN, len(part)) for role, part in zip(images, parts, strict=True)])
+    numbers = None
+    classes: list[str] = []
+    missing = [images[role] for role in images if role not in labels]
+    if labels and not missing:
+        given = [
+            labels_of(arrays[labels[role]], len(part), f"{path}: {labels[role]}")
+            for role, part in zip(images, parts, strict=True)
+        ]
+        numbers, classes = classes_of(np.concatenate(given))
+    elif labels:
+        notes.append(f"labels not used: there are none for {' and '.join(missing)}")
+    return from_arrays(".npz file", np.concatenate(parts), numbers, classes=classes, own=own, notes=notes)
 
 
-def _is_needed(name: str) -> bool:
-    return name in (*_IMAGE_KEYS, *_LABEL_KEYS, "x_train", "y_train", "x_test", "y_test")
+def meaning_of(name: str) -> tuple[int | None, str] | None:
+    """The split that an array's name says, None for no split, and whether it holds `images` or `labels`.
+
+    >>> meaning_of("x_train"), meaning_of("val_labels"), meaning_of("imgs"), meaning_of("latents_values")
+    ((0, 'images'), (1, 'labels'), (None, 'images'), None)
+    """
+    plain = name.lower()
+    if plain in ("arr_0", "arr_1"):
+        return None, "images" if plain == "arr_0" else "labels"
+    words = [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)]
+    roles = [ROLES[word] for word in words if word in ROLES]
+    others = [word for word in words if word not in ROLES]
+    if len(others) != 1 or len(roles) > 1:
+        return None
+    kind = "images" if others[0] in IMAGE_WORDS else "labels" if others[0] in LABEL_WORDS else None
+    return None if kind is None else (roles[0] if roles else None, kind)
 
 
-def _images(arrays: Mapping[str, NDArray[Any]], path: Path) -> NDArray[Any]:
-    for key in _IMAGE_KEYS:
-        if key in arrays and arrays[key].ndim in (3, 4):
-            return arrays[key]
-    names = ", ".join(_IMAGE_KEYS[:-1])
-    raise DataError(f"{path}: no array of images; name it one of {names} (found {', '.join(arrays) or 'none'})")
+def _parts(arrays: Mapping[str, Array]) -> tuple[dict[int | None, str], dict[int | None, str]]:
+    """The names of the arrays of images, and of labels, by split. Arrays of splits come before those without one."""
+    found: dict[str, dict[int | None, str]] = {"images": {}, "labels": {}}
+    for name, array in arrays.items():
+        meaning = meaning_of(name)
+        if meaning is None or (meaning[1] == "images" and array.ndim < 2) or array.ndim == 0:
+            continue
+        found[meaning[1]].setdefault(meaning[0], name)
+    images, labels = found["images"], found["labels"]
+    splits = [role for role in (TRAIN, VALIDATION, TEST) if role in images]
+    if TRAIN in splits:
+        return {role: images[role] for role in splits}, {role: labels[role] for role in splits if role in labels}
+    return {None: images[None]} if None in images else {}, {None: labels[None]} if None in labels else {}
 
 
-def classes_of(labels: NDArray[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    """Labels of any kind as 0, 1, 2 … and the names of the classes. Whole numbers from 0 keep their value.
+def labels_of(labels: Array, count: int, where: str) -> Array:
+    """One label for each of `count` images, from (N,), (N, 1), or one-hot (N, K). Raises DataError for other shapes."""
+    if labels.ndim == 0 or len(labels) != count:
+        raise DataError(f"{where}: shape {labels.shape}; expected one for each of the {count} images")
+    if labels.size == count:
+        return labels.ravel()
+    one_hot = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
+    if not one_hot or not (labels.sum(1) == 1).all():
+        raise DataError(f"{where}: shape {labels.shape}; expected one label for each image, or one-hot rows")
+    return labels.argmax(1)
+
+
+def classes_of(labels: Array) -> tuple[NDArray[np.int64], list[str]]:
+    """Labels of any kind as 0, 1, 2 ... and the names of the classes, which are those that occur.
 
     Raises DataError for labels that are missing, or of several kinds.
     """
     if labels.dtype == object or (np.issubdtype(labels.dtype, np.floating) and np.isnan(labels).any()):
         raise DataError("labels: some are missing or of another kind; expected all names, or all numbers")
-    if np.issubdtype(labels.dtype, np.integer) and len(labels) and labels.min() >= 0 and labels.max() < 1000:
-        numbers = labels.astype(np.int64)
-        if len(np.unique(numbers)) == numbers.max() + 1:
-            return numbers, [str(i) for i in range(int(numbers.max()) + 1)]
+    if np.issubdtype(labels.dtype, np.floating) and len(labels) and (labels == labels.round()).all():
+        labels = labels.astype(np.int64)
     names, numbers = np.unique(labels, return_inverse=True)
-    return numbers.astype(np.int64), [str(name) for name in names]
+    texts = [name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name) for name in names]
+    return numbers.reshape(-1).astype(np.int64), texts
 
 
-def as_pixels(array: NDArray[Any], where: str, background: tuple[int, int, int]) -> Pixels:
-    """An array of images as uint8 (N, H, W, 1 or 3). Raises DataError for other shapes, types and ranges."""
+def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOptions) -> tuple[list[Pixels], list[str]]:
+    """Arrays of images as uint8 (N, H, W, 1, 3 or 4), with one range for all of them, and remarks.
+
+    Raises DataError for other shapes, types and ranges; `where` names the arrays.
+    """
+    arranged = [_arranged(array, place) for array, place in zip(arrays, where, strict=True)]
+    limit, notes = _limit(arranged, where)
+    pixels = []
+    for array in arranged:
+        part = array if limit == 255 and array.dtype == np.uint8 else _scaled(array, limit)
+        if part.shape[3] == 4:
+            part = premultiplied(part) if options.channels == 4 else _flattened(part, options.background_colour)
+        pixels.append(part)
+    return pixels, notes
+
+
+def _arranged(array: Array, where: str) -> Array:
+    """The array as (N, H, W, C)."""
+    if array.ndim == 2:
+        side = math.isqrt(array.shape[1])
+        if side * side != array.shape[1]:
+            hint = "; for colour give (N, H, W, 3)" if array.shape[1] % 3 == 0 else ""
+            raise DataError(f"{where}: shape {array.shape} is no row of square grey images{hint}; {_FORMS}")
+        array = array.reshape(len(array), side, side)
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
         raise DataError(f"{where}: shape {array.shape} is one image; {_FORMS}")
     if array.ndim == 3:
@@ -93,26 +169,71 @@ def as_pixels(array: NDArray[Any], where: str, background: tuple[int, int, int])
         if array.shape[1] not in (1, 3, 4):
             raise DataError(f"{where}: shape {array.shape}; {_FORMS}")
         array = array.transpose(0, 2, 3, 1)
-    pixels = _bytes(array, where)
-    if pixels.shape[3] < 4:
-        return pixels
+    return array
+
+
+def _limit(arrays: Sequence[Array], where: Sequence[str]) -> tuple[int, list[str]]:
+    """The value that becomes 255: what the range of the values says, whatever their type. Raises DataError."""
+    if all(array.dtype == np.uint8 for array in arrays):
+        return 255, []
+    kinds = {array.dtype.kind for array in arrays}
+    if not kinds <= set("biuf"):
+        raise DataError(f"{where[0]}: values of type {arrays[0].dtype}; expected numbers")
+    low, high = min(float(array.min()) for array in arrays), max(float(array.max()) for array in arrays)
+    tolerance = TOLERANCE if "f" in kinds else 0
+    limit = value_range(high)
+    if not -tolerance <= low or limit is None or ("f" in kinds and limit > 255):  # also refuses NaN
+        hint = "; (x + 1) / 2 makes 0 to 1 of -1 to 1" if -1 - TOLERANCE <= low < 0 and high <= 1 + TOLERANCE else ""
+        description = f"{arrays[0].dtype} values from {low:g} to {high:g}"
+        raise DataError(f"{where[0]}: {description}; expected 0 to 255, 0 to 1, or up to 16 bits{hint}")
+    usual = kinds <= set("b") or ("f" in kinds and limit == 1) or limit in (255, 65535)
+    return limit, [] if usual else [f"values from {low:g} to {high:g}: {limit} is white"]
+
+
+def _scaled(array: Array, limit: int) -> Pixels:
+    pixels: Pixels = np.clip(np.rint(array * (255 / limit)), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def _flattened(pixels: Pixels, background: tuple[int, int, int]) -> Pixels:
+    """RGBA pixels on a background."""
     opaque = pixels[..., 3:].astype(np.uint16)
     behind = np.array(background, np.uint16)
-    return ((pixels[..., :3] * opaque + behind * (255 - opaque) + 127) // 255).astype(np.uint8)
+    flat: Pixels = ((pixels[..., :3] * opaque + behind * (255 - opaque) + 127) // 255).astype(np.uint8)
+    return flat
 
 
-def _bytes(array: NDArray[Any], where: str) -> Pixels:
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
-    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
-        raise DataError(f"{where}: values of type {array.dtype}; expected uint8, or floats from 0 to 1")
-    low, high = float(array.min()), float(array.max())
-    most = 1 if np.issubdtype(array.dtype, np.floating) else 255
-    if array.dtype == np.uint16 and high > 255:
-        most = 65535
-    if not 0 <= low <= high <= most:  # also refuses NaN
-        description = f"{array.dtype} values from {low:g} to {high:g}"
-        raise DataError(f"{where}: {description}; expected uint8, or floats from 0 to 1")
-    return np.rint(array * (255 / most)).astype(np.uint8)
+def read_csv(path: Path, options: PrepareOptions) -> Raw:
+    """A table with an image per row: a column for each pixel and perhaps one of labels, as Kaggle's train.csv.
+
+    Raises DataError.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = [name.strip() for name in next(csv.reader(file), [])]
+        names = [name.lower() for name in header]
+        label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
+        pixels = [i for i, name in enumerate(names) if i != label and name not in ID_COLUMNS]
+        if not pixels or math.isqrt(len(pixels)) ** 2 != len(pixels) or len(pixels) < 16:
+            raise DataError(
+                f"{path}: {len(pixels)} columns beside label and id; expected one for each pixel of a square image"
+            )
+        values = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, usecols=pixels, ndmin=2, encoding="utf-8-sig")
+        labels = None
+        if label is not None:
+            labels = np.loadtxt(
+                path, str, delimiter=",", skiprows=1, usecols=[label], ndmin=1, encoding="utf-8-sig", quotechar='"'
+            )
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a table of pixels ({error})") from None
+    if not len(values):
+        raise DataError(f"{path}: has no rows")
+    (images,), notes = as_pixels([values], [str(path)], options)
+    numbers, classes = (None, []) if labels is None else classes_of(_as_numbers(labels))
+    return from_arrays("CSV table of pixels", images, numbers, classes=classes, notes=notes)
+
+
+def _as_numbers(labels: Array) -> Array:
+    """Texts as whole numbers, where all of them are."""
+    whole = all(re.fullmatch(r"\d+", text) for text in np.unique(labels))
+    return labels.astype(np.int64) if whole else labels

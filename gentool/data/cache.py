@@ -23,7 +23,7 @@ PREPARATION = 1
 
 STAMPED_FILES, STAMPED_BYTES = 1000, 2**16
 """How much of a source is read to see whether it is another one."""
-LATER_OPTIONS = {"layout": "auto"}
+LATER_OPTIONS = {"layout": "auto", "gap": 0}
 """Options that older keys do not have, with the value that they stand for."""
 
 
@@ -117,6 +117,8 @@ def known_source(name: str) -> Path | None:
 
 def _write(file: str, content: dict[str, str]) -> None:
     folder = cache_folder() / "known"
+    if all(_read(file, name) == value for name, value in content.items()):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".{file}.{secrets.token_hex(4)}.tmp"
     temporary.write_text(json.dumps(content), encoding="utf-8")

@@ -1,17 +1,19 @@
-"""What a path holds: a folder of images or of IDX files, an archive, a NumPy file, a sheet of tiles."""
+"""What a path holds: a folder of images or of IDX files, an archive, an array, a table, a sheet of tiles."""
 
 import tarfile
 import zipfile
 from pathlib import Path
 
 from gentool.data.archives import read_tar, read_zip
-from gentool.data.arrays import read_npy, read_npz
+from gentool.data.arrays import read_csv, read_npy, read_npz
 from gentool.data.folders import read_folder
-from gentool.data.idx import image_files, read_idx_folder
+from gentool.data.idx import idx_files, read_idx_folder
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
 from gentool.errors import DataError, OptionError
+
+KNOWN = "a folder, .zip, .tar(.gz), .npy, .npz or .csv"
 
 
 def read_path(path: Path, options: PrepareOptions) -> Raw:
@@ -24,22 +26,21 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
     if path.is_dir():
         if options.tile is not None:
             raise OptionError(f"--tile: {path} is a folder; give the one image that holds the tiles")
-        return read_idx_folder(path) if image_files(path) else read_folder(path)
+        return read_idx_folder(path) if idx_files(path) else read_folder(path)
     suffix = path.suffix.lower()
     if options.tile is not None:
         return read_sheet(path, options)
     if suffix == ".npy":
-        return read_npy(path, options.background_colour)
+        return read_npy(path, options)
     if suffix == ".npz":
-        return read_npz(path, options.background_colour)
+        return read_npz(path, options)
+    if suffix == ".csv":
+        return read_csv(path, options)
     if zipfile.is_zipfile(path):
         return read_zip(path)
     if _is_tar(path):
         return read_tar(path)
-    raise DataError(
-        f"{path}: neither a folder, .zip, .tar(.gz), .npy nor .npz; if it is one image made of tiles, give --tile, "
-        "for example --tile 24"
-    )
+    raise DataError(f"{path}: {_what_else(path)}")
 
 
 def _is_tar(path: Path) -> bool:
@@ -47,3 +48,20 @@ def _is_tar(path: Path) -> bool:
         return tarfile.is_tarfile(path)
     except (OSError, EOFError):
         return ".tar" in path.suffixes or path.suffix == ".tgz"
+
+
+def _what_else(path: Path) -> str:
+    """Why a file is none of the known kinds, from its first bytes."""
+    with path.open("rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "an empty file"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "a web page, not the data: the download failed, or needs a login"
+    if start.startswith(b"pk\x03\x04"):
+        return "a zip archive that is cut short or damaged; fetch it again"
+    if start.startswith((b"7z\xbc\xaf", b"rar!")):
+        return f"an archive of another kind; unpack it and give the folder, or give {KNOWN}"
+    if start.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, not the data; run `git lfs pull`"
+    return f"not {KNOWN}; if it is one image made of tiles, give --tile, for example --tile 24"

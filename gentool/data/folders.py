@@ -7,7 +7,11 @@ from pathlib import Path, PurePosixPath
 from gentool.data.raw import Raw, Skipped
 
 LARGEST_FILE = 512 * 2**20
-_OF_THE_SYSTEM = {"thumbs.db", "desktop.ini", "__macosx"}
+_OF_THE_SYSTEM = {
+    "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "@tmp", "#recycle", "@recycle",
+    "$recycle.bin", "system volume information", "lost+found", "__pycache__",
+}  # fmt: skip
+"""What systems and network drives leave in folders, in lower case."""
 
 
 def legible(name: str) -> str:

@@ -3,6 +3,7 @@
 Named sets and raw sources are prepared into the cache, and found there again while files and options are unchanged.
 """
 
+import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from gentool import __version__
 from gentool.data import cache
-from gentool.data.arrays import as_pixels, classes_of
+from gentool.data.arrays import as_pixels, classes_of, labels_of
 from gentool.data.catalog import CATALOG, Entry
 from gentool.data.detect import read_path
 from gentool.data.images import ImageData
@@ -76,6 +77,8 @@ def load_data(
     if labels is not None:
         raise OptionError("labels: only with an array of images; a file or folder has its own")
     data = str(data)
+    if not data:
+        raise DataError("which data? Give a name of `gentool prepare --list`, or a path; `.` is the current folder")
     folder = Path(data).expanduser()
     if data not in CATALOG and is_prepared(folder):
         if options.changed():
@@ -123,6 +126,8 @@ def find(data: str, options: PrepareOptions) -> Request:
     entry = CATALOG.get(data)
     if entry is None:
         return _from_path(data, options)
+    if entry.origin == "given" and options.source is None and not cache.known_source(data) and Path(data).exists():
+        raise DataError(f"{data} is a named data set; for the folder or file of this name here, give ./{data}")
     resolved = options.with_defaults(entry.defaults)
     if resolved.source is None and entry.origin in ("fetched", "given"):
         resolved = resolved.with_defaults({"source": cache.known_source(entry.name)})
@@ -167,7 +172,8 @@ def _remember(request: Request, folder: Path | None) -> None:
     """Let the set be found by its name alone; not where another source would hide what is built in."""
     entry = request.entry
     if folder is not None and entry and (entry.origin in ("fetched", "given") or request.options.source is None):
-        cache.remember(request.name, request.options, folder)
+        with contextlib.suppress(PermissionError):  # a cache that others share may be read-only
+            cache.remember(request.name, request.options, folder)
 
 
 def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
@@ -205,15 +211,13 @@ def _from_array(data: Array, labels: Array | None, options: PrepareOptions, repo
     for name in ("source", "tile", "count"):
         if name in options.changed():
             raise OptionError(f"{flag(name)}: has no effect with an array of images")
-    pixels = as_pixels(_numpy(data, "the array of images"), "the array of images", options.background_colour)
+    what = "the array of images"
+    (pixels,), notes = as_pixels([_numpy(data, what)], [what], options)
     numbers = None
     classes: list[str] = []
     if labels is not None:
-        given = _numpy(labels, "labels")
-        if given.size != len(pixels) or given.shape[:1] != pixels.shape[:1]:
-            raise DataError(f"labels: shape {given.shape}; expected one class for each of the {len(pixels)} images")
-        numbers, classes = classes_of(given.ravel())
-    raw = from_arrays("array", pixels, numbers, classes=classes)
+        numbers, classes = classes_of(labels_of(_numpy(labels, "labels"), len(pixels), "labels"))
+    raw = from_arrays("array", pixels, numbers, classes=classes, notes=notes)
     request = Request("array", options, lambda: raw, "", None, "memory")
     on_progress = _on_progress(request, reporter)
     rows = prepare_rows(raw, options, scratch=lambda shape: np.empty(shape, np.uint8), on_progress=on_progress)

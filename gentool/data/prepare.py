@@ -76,6 +76,7 @@ class PrepareOptions(Validated):
         write=size_as_text,
         metavar="N|WxH",
     )
+    gap: int = option(0, "Pixels between the tiles of a sheet.", min=0, max=64, only_with={"tile": True})
     size: tuple[int, int] | None = option(
         None,
         f"Size of the prepared images: N or WxH, sides of {SMALLEST} to {LARGEST} pixels.",
@@ -89,8 +90,8 @@ class PrepareOptions(Validated):
     resample: Resample = option(
         "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
     )
-    channels: Literal[1, 3] | None = option(
-        None, "1: grey, 3: colour.", default_text="1 where all images are grey, else 3"
+    channels: Literal[1, 3, 4] | None = option(
+        None, "1: grey, 3: colour, 4: colour with transparency.", default_text="1 where all images are grey, else 3"
     )
     background: tuple[int, int, int] | None = option(
         None,

@@ -51,17 +51,24 @@ class Raw:
     close: Callable[[], None] = nothing_to_close
 
 
+def own_splits(counts: Sequence[tuple[int, int]]) -> NDArray[np.int8] | None:
+    """The splits of images that lie one behind the other: (split, count) of each part. None for one part alone."""
+    if len(counts) < 2:
+        return None
+    return np.concatenate([np.full(count, split, np.int8) for split, count in counts])
+
+
 def from_arrays(
     kind: str,
     images: Pixels,
     labels: NDArray[np.int64] | None = None,
     *,
     classes: Sequence[str] = (),
-    own_test: int = 0,
+    own: NDArray[np.int8] | None = None,
     skipped: Sequence[Skipped] = (),
     notes: Sequence[str] = (),
 ) -> Raw:
-    """A source that is one array, uint8 (N, H, W, C), whose last `own_test` images are its own test set.
+    """A source that is one array, uint8 (N, H, W, C). `own` (N,) are the splits that it has of its own.
 
     Raises DataError when labels and images do not fit together.
     """
@@ -70,10 +77,6 @@ def from_arrays(
         raise DataError(f"{kind}: {count} images but {len(labels)} labels; the files do not belong together")
     if labels is not None and count and not 0 <= int(labels.min()) <= int(labels.max()) < max(len(classes), 1):
         raise DataError(f"{kind}: labels from {labels.min()} to {labels.max()}, but there are {len(classes)} classes")
-    own = None
-    if own_test:
-        own = np.zeros(count, np.int8)
-        own[count - own_test :] = TEST
     return Raw(
         kind=kind,
         count=count,

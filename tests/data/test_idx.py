@@ -72,16 +72,16 @@ def test_a_broken_file_is_named(tmp_path: Path, content: bytes, message: str) ->
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(content)
     with pytest.raises(DataError, match=message) as raised:
-        read_idx(path)
+        read_idx(path.read_bytes(), str(path))
     assert str(path) in str(raised.value)
 
 
 def test_a_broken_gzip_is_named(tmp_path: Path) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
-    for content in (b"no gzip", gzip.compress(idx(IMAGES))[:-20]):
+    for content in (b"\x1f\x8bno gzip", gzip.compress(idx(IMAGES))[:-20]):
         path.write_bytes(content)
         with pytest.raises(DataError, match="cannot be read"):
-            read_idx(path)
+            read_idx(path.read_bytes(), str(path))
 
 
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:

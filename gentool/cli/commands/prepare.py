@@ -1,7 +1,8 @@
 """`gentool prepare DATA`."""
 
 import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -225,14 +226,32 @@ def _report(info: Mapping[str, Any]) -> list[str]:
         f"  modes     {_counted(source['modes'])}",
         f"  splits    {_counted(info['counts'])}{' (its own test images)' if info['own_test'] else ''}",
     ]
-    if info["labelled"]:
-        names = ", ".join(info["classes"][:_LISTED]) + (", …" if len(info["classes"]) > _LISTED else "")
-        lines.append(f"  classes   {len(info['classes'])}: {names}")
+    if "range" in info:
+        lines.append(f"  values    {info['range'][0]} to {info['range'][1]} of 255")
+    lines += _tree(info)
     if source["ignored"]:
         lines.append(f"  ignored   {source['ignored']:,} files of the system")
     if info["skipped"]:
         lines.append(f"  skipped   {len(info['skipped']):,}")
     return lines
+
+
+def _tree(info: Mapping[str, Any]) -> Iterator[str]:
+    """The folders with what they are taken for, and the classes with their counts."""
+    branches = info.get("layout", [])
+    if len(branches) > 1 or any(branch["classes"] for branch in branches):
+        for number, branch in enumerate(branches):
+            name = f"{branch['folder']}/" if branch["folder"] else "."
+            classes = f" in {len(branch['classes'])} classes" if branch["classes"] else ""
+            head = "layout" if not number else ""
+            yield f"  {head:9} {name:20} {branch['role']}, {branch['images']:,}{classes}"
+    if info["labelled"]:
+        counts = Counter[str]()
+        for of_split in (info["class_counts"] or {}).values():
+            counts.update(dict(zip(info["classes"], of_split, strict=True)))
+        yield f"  classes   {len(counts)}: {_counted(counts)}"
+        least = min(counts, key=counts.__getitem__)
+        yield f"  smallest  {least} {counts[least]:,}"
 
 
 def _counted(counts: Mapping[str, int]) -> str:

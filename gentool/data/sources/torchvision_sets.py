@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gentool.data.idx import image_files, read_idx_folder
+from gentool.data.idx import idx_files, read_idx_folder
 from gentool.data.prepare import PrepareOptions
-from gentool.data.raw import Raw, from_arrays
+from gentool.data.raw import TEST, TRAIN, Raw, from_arrays, own_splits
 from gentool.errors import DataError
 
 _CLASSES = {
@@ -65,7 +65,7 @@ def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
 def _idx_folder(name: str, source: Path) -> Path:
     """The folder with the IDX files: the source itself, or where torchvision puts them below it."""
     for folder in (source, source / "raw", source / _NAMES[name] / "raw"):
-        if folder.is_dir() and image_files(folder):
+        if folder.is_dir() and idx_files(folder):
             return folder
     raise DataError(f"--source {source}: not a folder of IDX files; {name} needs {_FILES[name]} ({_PAGES[name]})")
 
@@ -118,4 +118,6 @@ def _read_with_torchvision(name: str, root: Path, *, download: bool) -> Raw:
     parts = [part.data.transpose(0, 2, 3, 1) if name == "svhn" else part.data for part in (train, test)]
     labels = [np.asarray(part.labels if name == "svhn" else part.targets, np.int64) for part in (train, test)]
     joined, numbers = np.concatenate(parts), np.concatenate(labels)
-    return from_arrays(name, joined, numbers, classes=_CLASSES[name], own_test=len(parts[1]))
+    return from_arrays(
+        name, joined, numbers, classes=_CLASSES[name], own=own_splits([(TRAIN, len(parts[0])), (TEST, len(parts[1]))])
+    )
