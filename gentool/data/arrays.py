@@ -16,6 +16,7 @@ from gentool.data.layout import ROLES
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
+from gentool.progress import counted
 
 Array = NDArray[Any]
 
@@ -56,6 +57,9 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
     if not images:
         known = ", ".join(IMAGE_WORDS[:-1])
         raise DataError(f"{path}: no array of images; name it one of {known} (found {', '.join(meanings) or 'none'})")
+    unlabelled = [images[role] for role in images if labels and role not in labels]
+    if TRAIN in labels:  # as for folders, images without a class stay apart from those that have one
+        images = {role: name for role, name in images.items() if role in labels}
     where = [f"{path}: {name}" for name in images.values()]
     parts, notes = as_pixels([arrays[name] for name in images.values()], where, options)
     if len({part.shape[1:] for part in parts}) > 1:
@@ -64,15 +68,15 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
     own = own_splits([(role or TRAIN, len(part)) for role, part in zip(images, parts, strict=True)])
     numbers = None
     classes: list[str] = []
-    missing = [images[role] for role in images if role not in labels]
-    if labels and not missing:
+    if labels and all(role in labels for role in images):
         given = [
             labels_of(arrays[labels[role]], len(part), f"{path}: {labels[role]}")
             for role, part in zip(images, parts, strict=True)
         ]
         numbers, classes = classes_of(np.concatenate(given))
-    elif labels:
-        notes.append(f"labels not used: there are none for {' and '.join(missing)}")
+    if unlabelled:
+        many = sum(len(arrays[name]) for name in unlabelled)
+        notes.append(f"left out: {counted(many, 'image')} of {' and '.join(unlabelled)}, which have no labels")
     return from_arrays(".npz file", np.concatenate(parts), numbers, classes=classes, own=own, notes=notes)
 
 

@@ -23,7 +23,7 @@ PREPARATION = 1
 
 STAMPED_FILES, STAMPED_BYTES = 1000, 2**16
 """How much of a source is read to see whether it is another one."""
-LATER_OPTIONS = {"layout": "auto", "gap": 0}
+LATER_OPTIONS = {"layout": "auto", "gap": 0, "labels": None, "label_columns": None}
 """Options that older keys do not have, with the value that they stand for."""
 
 
@@ -42,8 +42,8 @@ def downloads_folder(name: str) -> Path:
     return cache_folder() / "downloads" / name
 
 
-def stamp(path: Path) -> str:
-    """A digest of a source: its absolute place, the names, sizes and times of its files, and some of their content.
+def stamp(path: Path, labels: Path | None = None) -> str:
+    """A digest of a source and its file of labels: its place, the names, sizes and times of its files, some content.
 
     Of at most `STAMPED_FILES` files, evenly spread, the first and last `STAMPED_BYTES` are read.
     """
@@ -53,14 +53,14 @@ def stamp(path: Path) -> str:
         files = []
         for place, inner, names in os.walk(path):
             inner.sort()
-            files += [os.path.join(place, name) for name in sorted(names)]
+            files += [f"{place}/{name}" for name in sorted(names)]
     step = max(1, -(-len(files) // STAMPED_FILES))
-    for number, file in enumerate(files):
+    for number, file in enumerate([*files, *([str(labels)] if labels else [])]):
         try:
             facts = os.stat(file)
-            line = [file, facts.st_size, facts.st_mtime_ns]
-            digest.update(json.dumps(line).encode() + b"\n")
-            if number % step == 0 and stat.S_ISREG(facts.st_mode):  # a pipe would wait for its writer
+            digest.update(json.dumps([file, facts.st_size, facts.st_mtime_ns]).encode() + b"\n")
+            # A pipe would wait for its writer.
+            if stat.S_ISREG(facts.st_mode) and (number % step == 0 or number == len(files)):
                 digest.update(_ends(file, facts.st_size))
         except OSError:
             digest.update(json.dumps([file, None, None]).encode() + b"\n")
@@ -79,7 +79,9 @@ def _ends(file: str, size: int) -> bytes:
 def key(name: str, options: PrepareOptions, source_stamp: str = "") -> str:
     """A short text that differs when the name, the options (except for the source) or the stamp differ."""
     settings = {name: value for name, value in options.to_json().items() if name != "source"}
-    settings = {name: value for name, value in settings.items() if LATER_OPTIONS.get(name) != value}
+    settings = {
+        name: value for name, value in settings.items() if name not in LATER_OPTIONS or LATER_OPTIONS[name] != value
+    }
     content = json.dumps([PREPARATION, name, settings, source_stamp], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 

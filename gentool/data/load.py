@@ -52,7 +52,7 @@ def load_data(
     data: str | Path | Array,
     options: PrepareOptions | None = None,
     *,
-    labels: Array | None = None,
+    labels: Array | Path | str | None = None,
     reporter: Reporter = SILENT,
     **settings: Any,
 ) -> ImageData:
@@ -65,17 +65,21 @@ def load_data(
         data: A name (see `gentool prepare --list`), a path, or an array (N, H, W), (N, H, W, C) or (N, C, H, W) of
             uint8, or of floats in [0, 1].
         options: How to prepare the images; or give the fields of `PrepareOptions` as `settings`, such as `size=32`.
-        labels: The classes (N,) of the images of an array: numbers or names.
+        labels: The classes (N,) of the images of an array: numbers, names, or one-hot rows (N, K). For image files, a
+            CSV or JSON-lines file with their labels.
 
     Raises DataError for images that cannot be read, OptionError for options that do not fit them.
     """
+    of_files = isinstance(data, str | Path)
+    if labels is not None and of_files != isinstance(labels, str | Path):
+        raise OptionError("labels: an array for an array of images, a file of labels for image files")
+    if isinstance(labels, str | Path):
+        settings["labels"], labels = Path(labels).expanduser(), None
     options = PrepareOptions.resolve(options, settings)
     if not isinstance(data, str | Path):
         if not isinstance(data, np.ndarray | Tensor | list | tuple):
             raise DataError(f"expected a name, a path or an array of images, got {type(data).__name__}")
         return _from_array(data, labels, options, reporter)
-    if labels is not None:
-        raise OptionError("labels: only with an array of images; a file or folder has its own")
     data = str(data)
     if not data:
         raise DataError("which data? Give a name of `gentool prepare --list`, or a path; `.` is the current folder")
@@ -134,7 +138,7 @@ def find(data: str, options: PrepareOptions) -> Request:
     source = resolved.source
     if source is not None and not source.exists():
         raise DataError(f"--source {source}: no such file or folder")
-    stamp = cache.stamp(source) if source is not None else ""
+    stamp = cache.stamp(source, options.labels) if source is not None else ""
     downloads = cache.downloads_folder(entry.name)
     where = str(source.resolve()) if source is not None else entry.origin
     return Request(entry.name, resolved, lambda: entry.read(resolved, downloads), stamp, entry, where)
@@ -154,7 +158,9 @@ def _from_path(data: str, options: PrepareOptions) -> Request:
     if is_prepared(path):
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
     name = path.resolve().name.split(".")[0] or "images"
-    return Request(name, options, lambda: read_path(path, options), cache.stamp(path), None, str(path.resolve()))
+    return Request(
+        name, options, lambda: read_path(path, options), cache.stamp(path, options.labels), None, str(path.resolve())
+    )
 
 
 def _cached(request: Request, reporter: Reporter) -> ImageData | None:
@@ -208,7 +214,7 @@ def prepare_into(target: Path, request: Request, *, overwrite: bool = False, rep
 
 def _from_array(data: Array, labels: Array | None, options: PrepareOptions, reporter: Reporter) -> ImageData:
     """The images of an array, prepared in memory."""
-    for name in ("source", "tile", "count"):
+    for name in ("source", "tile", "gap", "count", "layout", "labels"):
         if name in options.changed():
             raise OptionError(f"{flag(name)}: has no effect with an array of images")
     what = "the array of images"

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gentool.data.annotations import FILES, Annotation, matched, read_annotations
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Picture, Unreadable, pillow_warnings
 from gentool.data.layout import Meaning, understand
@@ -36,6 +37,8 @@ DARK = 64
 """Images whose brightest pixel is below this are called dark."""
 FEW_IMAGES = 5
 """Classes with fewer training images are named."""
+LABELLED_SHARE = 0.5
+"""A file of labels beside the images is used if it names at least this share of them."""
 _LISTED = 100
 
 
@@ -252,14 +255,70 @@ def prepare_rows(
 
 
 def _meaning(raw: Raw, options: PrepareOptions) -> Meaning:
-    """The labels and splits of all pictures: those that the source itself states, or what its folders say."""
+    """The labels and splits of all pictures: what the source itself states, a file of labels, or the folders."""
     if not raw.folders:
-        if options.layout != "auto":
-            raise OptionError(f"--layout: only for a folder or archive of images, not for a {raw.kind}")
+        for name in ("layout", "labels"):
+            if name in options.changed():
+                raise OptionError(f"--{name}: only for a folder or archive of images, not for a {raw.kind}")
         return Meaning(raw.labels, raw.classes, raw.own)
     names = [raw.name(i) for i in range(raw.count)]
     images = [PurePosixPath(name).suffix.lower() in image_suffixes() for name in names]
-    return understand(names, images if any(images) else None, options.layout)
+    deciding = images if any(images) else [True] * len(names)
+    meaning = understand(names, deciding, options.layout)
+    where, annotations = _annotations(raw, names, options)
+    found = matched(names, annotations)
+    labelled = sum(one is not None and decides for one, decides in zip(found, deciding, strict=True))
+    if options.labels is not None and not labelled:
+        raise DataError(f"--labels {options.labels}: names none of the images, such as {names[deciding.index(True)]}")
+    if not annotations or (options.labels is None and labelled < LABELLED_SHARE * sum(deciding)):
+        return meaning
+    splits = understand(names, deciding, "splits" if meaning.own is not None else "flat")
+    return _annotated(found, deciding, splits, where)
+
+
+def _annotations(raw: Raw, names: Sequence[str], options: PrepareOptions) -> tuple[str, dict[str, Annotation]]:
+    """The annotations of the file that is given, or of those that lie beside the images."""
+    if options.labels is not None:
+        try:
+            content = options.labels.read_bytes()
+        except OSError as error:
+            raise DataError(f"--labels {options.labels}: {error.strerror}") from None
+        return options.labels.name, read_annotations(content, str(options.labels), options.label_columns or ())
+    every: dict[str, Annotation] = {}
+    for number, name in enumerate(names):
+        path = PurePosixPath(name)
+        if path.name.lower() not in FILES:
+            continue
+        try:
+            text = raw.get(number)
+            assert isinstance(text, bytes)
+            here = read_annotations(text, path.name.lower())
+        except (OSError, DataError):
+            continue  # a file of this name with another content; it is listed as no image
+        every |= {str(path.parent / one): annotation for one, annotation in here.items()}
+    return "the file of labels beside them", every
+
+
+def _annotated(found: Sequence[Annotation | None], images: Sequence[bool], splits: Meaning, where: str) -> Meaning:
+    """The labels and splits of a file; its splits go before those of folders."""
+    texts = [None if one is None else one.label for one in found]
+    names = {text for text, is_image in zip(texts, images, strict=True) if text is not None and is_image}
+    classes = tuple(sorted(names, key=(lambda name: (int(name), name)) if all(map(str.isdecimal, names)) else None))
+    left_out = dict(splits.left_out)
+    own = splits.own
+    if any(one is not None and one.split is not None for one in found):
+        own = np.array([TRAIN if one is None or one.split is None else one.split for one in found], np.int8)
+        left_out = {}
+    labels = None
+    notes = [*splits.notes]
+    if classes:
+        numbers = {name: number for number, name in enumerate(classes)}
+        labels = np.array([numbers.get(text or "", 0) for text in texts], np.int64)
+        left_out |= {
+            i: f"without a label in {where}" for i, text in enumerate(texts) if text not in numbers and images[i]
+        }
+        notes.append(f"class labels taken from {where}")
+    return Meaning(labels, classes, own, tuple(notes), left_out, splits.tree)
 
 
 def _at(values: NDArray[Any] | None, numbers: Sequence[int]) -> NDArray[Any] | None:

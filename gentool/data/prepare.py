@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from gentool.data.layout import Layout
 from gentool.errors import OptionError
-from gentool.options import Validated, option
+from gentool.options import Validated, option, words
 
 SMALLEST, LARGEST = 8, 256
 DEFAULT_SIDE = 64
@@ -104,6 +104,19 @@ class PrepareOptions(Validated):
         "auto",
         "What the folders of a collection mean; auto: found from their names. flat: nothing, splits-classes: "
         "train/CLASS/..., classes-splits: CLASS/train/...",
+    )
+    labels: Path | None = option(
+        None,
+        "A CSV or JSON-lines file with the labels of the image files.",
+        metavar="FILE",
+        default_text="labels.csv, metadata.csv, metadata.jsonl or StyleGAN's dataset.json beside the images",
+    )
+    label_columns: tuple[str, ...] | None = option(
+        None,
+        "The columns of --labels with the file names and with the labels.",
+        metavar="NAME,LABEL",
+        parse=words,
+        only_with={"labels": True},
     )
     validation: float = option(0.05, "Share of images held out for validation.", min=0, max=0.9)
     test: float | None = option(

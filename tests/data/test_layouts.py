@@ -1,0 +1,602 @@
+"""Collections as people publish them: what is understood of their folders, archives, arrays and tables.
+
+Each image of a collection has a colour of its own, so that pixels say which file became which row.
+"""
+
+import csv
+import io
+import json
+import struct
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from gentool.data.images import ImageData
+from gentool.data.load import load_data
+from gentool.errors import DataError
+
+Tree = Mapping[str, int]
+"""Folder to its number of images."""
+
+
+def colour(number: int) -> tuple[int, int, int]:
+    return 200 + number % 50, 40 + number // 50 % 200, 90
+
+
+def files_of(tree: Tree) -> dict[str, int]:
+    """File name to the number of its colour."""
+    names = [
+        f"{folder}/{i:03}.png" if folder else f"{i:03}.png" for folder, count in tree.items() for i in range(count)
+    ]
+    return {name: number for number, name in enumerate(names)}
+
+
+def picture(number: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), colour(number)).save(content, "PNG")
+    return content.getvalue()
+
+
+def write(folder: Path, tree: Tree) -> dict[str, int]:
+    files = files_of(tree)
+    for name, number in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(picture(number))
+    return files
+
+
+def understood(data: ImageData) -> dict[str, dict[str, int]]:
+    """Split to the number of images of each class; the class is `-` without labels."""
+    result = {}
+    for name, split in data.splits.items():
+        if split.labels is None:
+            counts = {"-": len(split)}
+        else:
+            counts = {data.classes[i]: int((split.labels == i).sum()) for i in range(len(data.classes))}
+        result[name] = {kind: count for kind, count in counts.items() if count}
+    return {name: counts for name, counts in result.items() if counts}
+
+
+def numbers_of(images: NDArray[np.uint8]) -> list[int]:
+    """The numbers of the colours."""
+    return [int(red) - 200 + 50 * (int(green) - 40) for red, green, _ in images[:, :, 0, 0]]
+
+
+AB = {"a": 6, "b": 6}
+
+
+def below(folder: str, tree: Tree) -> Tree:
+    return {f"{folder}/{name}" if name else folder: count for name, count in tree.items()}
+
+
+TRAIN_TEST = {"train": {"a": 6, "b": 6}, "test": {"a": 3, "b": 2}}
+LAYOUTS: dict[str, tuple[Tree, dict[str, dict[str, int]], int]] = {
+    # name: (folders, what is understood, images left out)
+    "images alone": ({"": 12}, {"train": {"-": 12}}, 0),
+    "one folder in another": ({"x/y": 12}, {"train": {"-": 12}}, 0),
+    "classes": (AB, {"train": AB}, 0),
+    "classes, one folder down": (below("photos", AB), {"train": AB}, 0),
+    "classes in a doubled folder": (below("data/data", AB), {"train": AB}, 0),
+    "classes with deeper folders": ({"a/1": 3, "a/2": 3, "b/1/x": 6}, {"train": AB}, 0),
+    "classes and a stray image": ({**AB, "": 1}, {"train": AB}, 1),
+    "classes one folder down and a stray image": ({**below("photos", AB), "": 1}, {"train": AB}, 1),
+    "many images outside the folders": ({**AB, "": 5}, {"train": {"-": 17}}, 0),
+    "one image per folder": (dict.fromkeys("abcdefgh", 1), {"train": {"-": 8}}, 0),
+    "a class called train": ({"train": 6, "bus": 6}, {"train": {"train": 6, "bus": 6}}, 0),
+    "years": ({"2019": 6, "2020": 6}, {"train": {"2019": 6, "2020": 6}}, 0),
+    "Training and Testing (Kaggle)": (
+        {**below("Training", AB), **below("Testing", {"a": 3, "b": 2})}, {"train": AB, "test": {"a": 3, "b": 2}}, 0,
+    ),
+    "five splits": (
+        {f"{split}/{name}": 3 for split in ("train", "test", "val", "dev", "eval") for name in "ab"},
+        {"train": {"a": 3, "b": 3}, "validation": {"a": 9, "b": 9}, "test": {"a": 3, "b": 3}}, 0,
+    ),
+    "training_set and test_set": (
+        {**below("training_set", AB), **below("test_set", AB)}, {"train": AB, "test": AB}, 0,
+    ),
+    "seg_train, seg_test and seg_pred (Intel)": (
+        {**below("seg_train/seg_train", AB), **below("seg_test/seg_test", AB), "seg_pred/seg_pred": 7},
+        {"train": AB, "test": AB}, 7,
+    ),
+    "train/train": ({**below("train/train", AB), **below("test/test", AB)}, {"train": AB, "test": AB}, 0),
+    "TrainSet and TestSet": ({**below("TrainSet", AB), **below("TestSet", AB)}, {"train": AB, "test": AB}, 0),
+    "train2017 and val2017 (COCO)": ({"train2017": 9, "val2017": 3}, {"train": {"-": 9}, "validation": {"-": 3}}, 0),
+    "train and test1 (dogs and cats)": ({"train": 9, "test1": 3}, {"train": {"-": 9}, "test": {"-": 3}}, 0),
+    "train, valid, test (Roboflow)": (
+        {"train/images": 9, "valid/images": 3, "test/images": 3},
+        {"train": {"-": 9}, "validation": {"-": 3}, "test": {"-": 3}}, 0,
+    ),
+    "images/train and images/val (YOLO)": (
+        {"images/train": 9, "images/val": 3}, {"train": {"-": 9}, "validation": {"-": 3}}, 0,
+    ),
+    "train/CLASS/images (Tiny ImageNet)": (
+        {"t/train/a/images": 6, "t/train/b/images": 6, "t/val/images": 4, "t/test/images": 4}, {"train": AB}, 8,
+    ),
+    "a flat test beside train/CLASS": ({**below("train", AB), "test": 9}, {"train": AB}, 9),
+    "test in a folder of its own (Keras)": ({**below("train", AB), "test/test_folder": 9}, {"train": AB}, 9),
+    "unlabelled images beside train": ({**below("train", AB), "unlabeled": 20}, {"train": AB}, 20),
+    "splits and a stray image": ({**below("train", AB), **below("test", AB), "": 1}, {"train": AB, "test": AB}, 1),
+    "splits below classes": (
+        {f"{name}/{split}": 4 for name in "ab" for split in ("train", "test")},
+        {"train": {"a": 4, "b": 4}, "test": {"a": 4, "b": 4}}, 0,
+    ),
+    "a class that only the test set has": (
+        {**below("train", AB), "test/a": 3, "test/c": 3}, {"train": AB, "test": {"a": 3, "c": 3}}, 0,
+    ),
+    "images and masks": ({"images": 9, "masks": 9}, {"train": {"-": 9}}, 9),
+    "images and masks in splits": (
+        {"train/images": 9, "train/masks": 9, "test/images": 3, "test/masks": 3},
+        {"train": {"-": 9}, "test": {"-": 3}}, 12,
+    ),
+    "MVTec": (
+        {"bottle/train/good": 9, "bottle/test/good": 2, "bottle/test/broken": 2, "bottle/ground_truth/broken": 2},
+        {"train": {"-": 9}, "test": {"-": 4}}, 2,
+    ),
+    "thumbnails of a network drive": ({**AB, "@eaDir/x": 3, "a/@eaDir": 2, ".thumbnails": 4}, {"train": AB}, 0),
+    "names of many scripts": ({"Übung": 3, "日本": 3}, {"train": {"Übung": 3, "日本": 3}}, 0),
+    "a comma in a class": ({"salt, pepper": 3, "b": 3}, {"train": {"salt, pepper": 3, "b": 3}}, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_folders(tmp_path: Path, name: str) -> None:
+    tree, expected, left_out = LAYOUTS[name]
+    files = write(tmp_path / "set", tree)
+    settings = {} if "test" in expected else {"test": 0.0}
+    data = load_data(tmp_path / "set", validation=0, **settings)
+    assert understood(data) == expected
+    reasons = [one for one in data.info["skipped"] if "left out" in one["reason"] or "outside" in one["reason"]]
+    assert len(data.info["skipped"]) == left_out, reasons
+    for split in data.splits.values():  # each row has the pixels of a file of its class
+        for row, number in enumerate(numbers_of(split.images.numpy())):
+            file = next(file for file, other in files.items() if other == number)
+            if split.labels is not None:
+                assert data.classes[int(split.labels[row])] in Path(file).parts
+    assert all(branch["images"] > 0 for branch in data.info["layout"])
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if "network drive" not in name])
+@pytest.mark.parametrize("form", ["windows", "utf-8", "utf-8 without the flag", "tar"])
+def test_archives_are_understood_as_folders_are(tmp_path: Path, name: str, form: str) -> None:
+    tree, expected, left_out = LAYOUTS[name]
+    path = pack(tmp_path, tree, form)
+    settings = {} if "test" in expected else {"test": 0.0}
+    data = load_data(path, validation=0, **settings)
+    assert understood(data) == expected
+    assert len(data.info["skipped"]) == left_out
+
+
+def pack(place: Path, tree: Tree, form: str) -> Path:
+    """An archive of the files, with names as some programs write them."""
+    import tarfile
+
+    if form == "tar":
+        path = place / "set.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for name, number in files_of(tree).items():
+                content = picture(number)
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return path
+    path = place / "set.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for name, number in files_of(tree).items():
+            packed.writestr(name, picture(number))
+    content = path.read_bytes()
+    if form == "windows":
+        for name in files_of(tree):
+            content = content.replace(name.encode(), name.replace("/", "\\").encode())
+    if form == "utf-8 without the flag":
+        content = without_flag(content)
+    path.write_bytes(content)
+    return path
+
+
+def without_flag(content: bytes) -> bytes:
+    """The flag for UTF-8 cleared in every header of a zip archive."""
+    data = bytearray(content)
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = 0
+        while (start := data.find(mark, start)) >= 0:
+            flags = struct.unpack_from("<H", data, start + place)[0]
+            struct.pack_into("<H", data, start + place, flags & ~0x800)
+            start += 4
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("layout", "expected", "left_out"),
+    [
+        ("flat", {"train": {"-": 17}}, 0),
+        ("classes", {"train": {"train": 12, "test": 5}}, 0),
+        ("splits", {"train": {"-": 12}, "test": {"-": 5}}, 0),
+        ("splits-classes", {"train": {"a": 6, "b": 6}, "test": {"a": 3, "b": 2}}, 0),
+        ("classes-splits", None, 17),
+    ],
+)
+def test_a_layout_that_is_given(
+    tmp_path: Path, layout: str, expected: dict[str, dict[str, int]] | None, left_out: int
+) -> None:
+    write(tmp_path / "set", {**below("train", AB), **below("test", {"a": 3, "b": 2})})
+    settings: dict[str, Any] = {"layout": layout, "validation": 0}
+    if expected is None:
+        with pytest.raises(DataError, match="none of 17 files is a readable image"):
+            load_data(tmp_path / "set", **settings)
+        return
+    data = load_data(tmp_path / "set", **settings, **({} if "test" in expected else {"test": 0}))
+    assert understood(data) == expected
+    assert len(data.info["skipped"]) == left_out
+
+
+def test_a_layout_that_does_not_fit(tmp_path: Path) -> None:
+    write(tmp_path / "set", AB)
+    with pytest.raises(DataError, match=r"^--layout splits: no folder is named train, validation or test$"):
+        load_data(tmp_path / "set", layout="splits")
+
+
+# Files of labels.
+
+ROWS = [("000.png", "cat"), ("001.png", "dog"), ("002.png", "cat"), ("003.png", "dog")]
+
+
+def table(rows: list[tuple[str, ...]], delimiter: str = ",") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter).writerows(rows)
+    return text.getvalue()
+
+
+LABEL_FILES: dict[str, tuple[str, str]] = {
+    "labels.csv": ("labels.csv", table([("file_name", "label"), *ROWS])),
+    "names without suffix (dog breeds)": ("labels.csv", table([("id", "breed"), *((n[:3], k) for n, k in ROWS)])),
+    "semicolons": ("labels.csv", table([("filename", "class"), *ROWS], ";")),
+    "metadata.csv of Hugging Face": ("metadata.csv", table([("file_name", "label"), *ROWS])),
+    "metadata.jsonl of Hugging Face": (
+        "metadata.jsonl", "\n".join(json.dumps({"file_name": name, "label": kind}) for name, kind in ROWS),
+    ),
+    "dataset.json of StyleGAN": ("dataset.json", json.dumps({"labels": [[n, int(k == "dog")] for n, k in ROWS]})),
+    "paths that begin with ./": ("labels.csv", table([("path", "label"), *((f"./{n}", k) for n, k in ROWS)])),
+    "a byte order mark": ("labels.csv", "\ufeff" + table([("file", "label"), *ROWS])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LABEL_FILES)
+def test_labels_in_a_file_beside_the_images(tmp_path: Path, name: str) -> None:
+    file, text = LABEL_FILES[name]
+    write(tmp_path / "set", {"": 4})
+    (tmp_path / "set" / file).write_text(text, encoding="utf-8")
+    data = load_data(tmp_path / "set", validation=0, test=0)
+    assert data.train.labels is not None
+    assert [data.classes[i] for i in data.train.labels] in (["cat", "dog", "cat", "dog"], ["0", "1", "0", "1"])
+    assert numbers_of(data.train.images.numpy()) == [0, 1, 2, 3]
+
+
+def test_labels_in_a_file_that_is_given(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"": 5})
+    file = tmp_path / "mine.csv"
+    file.write_text(table([("picture", "kind", "label"), *((name, kind, "x") for name, kind in ROWS)]))
+    with pytest.raises(DataError, match=r"no column file_name or filename or file; it has picture, kind, label"):
+        load_data(tmp_path / "set", labels=file)
+    data = load_data(tmp_path / "set", labels=file, label_columns="picture,kind", validation=0, test=0)
+    assert understood(data) == {"train": {"cat": 2, "dog": 2}}
+    assert [one["name"] for one in data.info["skipped"]] == ["004.png"]
+    file.write_text(table([("file", "label"), ("other.png", "x")]))
+    with pytest.raises(DataError, match=r"mine.csv: names none of the images, such as 000.png$"):
+        load_data(tmp_path / "set", labels=file)
+
+
+def test_splits_in_a_file_of_labels(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"": 4})
+    rows = [
+        ("file", "label", "split"),
+        *((*row, split) for row, split in zip(ROWS, ("train", "train", "test", "test"), strict=True)),
+    ]
+    (tmp_path / "set" / "labels.csv").write_text(table(rows))
+    assert understood(load_data(tmp_path / "set", validation=0)) == {
+        "train": {"cat": 1, "dog": 1}, "test": {"cat": 1, "dog": 1},
+    }  # fmt: skip
+
+
+def test_labels_beside_the_images_of_each_split(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"train": 4, "test": 4})
+    for split in ("train", "test"):
+        (tmp_path / "set" / split / "metadata.csv").write_text(table([("file_name", "label"), *ROWS]))
+    assert understood(load_data(tmp_path / "set", validation=0)) == {
+        "train": {"cat": 2, "dog": 2}, "test": {"cat": 2, "dog": 2},
+    }  # fmt: skip
+
+
+# Arrays.
+
+RANDOM = np.random.default_rng(0)
+GREY = RANDOM.integers(0, 256, (12, 8, 8), np.uint8)
+BINARY = (GREY > 127).astype(np.uint8)
+LABELS = np.arange(12) % 3
+ONE_HOT = np.eye(3, dtype=np.uint8)[LABELS]
+NPZ: dict[str, tuple[dict[str, Any], dict[str, dict[str, int]], NDArray[Any]]] = {
+    "images and labels": ({"images": GREY, "labels": LABELS}, {"train": {"0": 4, "1": 4, "2": 4}}, GREY),
+    "X and y": ({"X": GREY, "y": LABELS}, {"train": {"0": 4, "1": 4, "2": 4}}, GREY),
+    "one-hot labels": ({"images": GREY, "labels": ONE_HOT}, {"train": {"0": 4, "1": 4, "2": 4}}, GREY),
+    "labels from 1": ({"images": GREY, "labels": LABELS + 1}, {"train": {"1": 4, "2": 4, "3": 4}}, GREY),
+    "labels with gaps": ({"images": GREY, "labels": LABELS * 5}, {"train": {"0": 4, "5": 4, "10": 4}}, GREY),
+    "labels in a column": ({"images": GREY, "labels": LABELS[:, None]}, {"train": {"0": 4, "1": 4, "2": 4}}, GREY),
+    "names as labels": ({"x": GREY, "y": np.array(["a", "b", "c"])[LABELS]}, {"train": {"a": 4, "b": 4, "c": 4}}, GREY),
+    "dSprites": (
+        {"imgs": BINARY, "latents_values": np.zeros((12, 6)), "latents_classes": np.zeros((12, 6), int), "metadata": 1},
+        {"train": {"-": 12}}, BINARY * np.uint8(255),
+    ),
+    "Keras": (
+        {"x_train": GREY[:9], "y_train": LABELS[:9], "x_test": GREY[9:], "y_test": LABELS[9:]},
+        {"train": {"0": 3, "1": 3, "2": 3}, "test": {"0": 1, "1": 1, "2": 1}}, GREY[:9],
+    ),
+    "X_train without labels of the test": (
+        {"X_train": GREY[:9], "y_train": LABELS[:9], "X_test": GREY[9:]},
+        {"train": {"0": 3, "1": 3, "2": 3}}, GREY[:9],
+    ),
+    "MedMNIST": (
+        {f"{name}_{kind}": part
+         for name, rows in (("train", slice(0, 6)), ("val", slice(6, 9)), ("test", slice(9, 12)))
+         for kind, part in (("images", GREY[rows]), ("labels", LABELS[rows][:, None]))},
+        {"train": {"0": 2, "1": 2, "2": 2}, "validation": {"0": 1, "1": 1, "2": 1}, "test": {"0": 1, "1": 1, "2": 1}},
+        GREY[:6],
+    ),
+    "rows of pixels": ({"data": GREY.reshape(12, 64), "target": LABELS}, {"train": {"0": 4, "1": 4, "2": 4}}, GREY),
+    "12 bits": (
+        {"images": GREY.astype(np.uint16) * 16 + 15}, {"train": {"-": 12}}, np.rint((GREY * 16.0 + 15) * 255 / 4095),
+    ),
+    "16 bits": ({"images": GREY.astype(np.uint16) * 257}, {"train": {"-": 12}}, GREY),
+    "0 and 1 as int64": ({"images": BINARY.astype(np.int64)}, {"train": {"-": 12}}, BINARY * np.uint8(255)),
+    "a hair above 1": ({"images": GREY / 255 * 1.0000001}, {"train": {"-": 12}}, GREY),
+    "floats to 255": ({"images": GREY.astype(np.float32)}, {"train": {"-": 12}}, GREY),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NPZ)
+def test_npz_files(tmp_path: Path, name: str) -> None:
+    arrays, expected, pixels = NPZ[name]
+    np.savez(tmp_path / "set.npz", **arrays)
+    settings = {} if "test" in expected else {"test": 0.0}
+    data = load_data(tmp_path / "set.npz", validation=0, **settings)
+    assert understood(data) == expected
+    assert (data.train.images[:, 0].numpy() == pixels).all()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "too few labels": (
+        {"images": GREY, "labels": LABELS[:5]},
+        r"labels: shape \(5,\); expected one for each of the 12",
+    ),
+    "labels of another shape": ({"images": GREY, "labels": np.ones((12, 2))}, r"shape \(12, 2\); expected one label"),
+    "values from -1 to 1": ({"images": GREY / 127.5 - 1}, r"\(x \+ 1\) / 2 makes 0 to 1 of -1 to 1"),
+    "no images": ({"means": np.zeros(4)}, "no array of images; name it one of images"),
+    "one image": ({"images": np.zeros((16, 16, 3), np.uint8)}, "is one image"),
+    "rows of colours": ({"images": np.zeros((5, 192), np.uint8)}, r"for colour give \(N, H, W, 3\)"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_npz_files_that_are_refused(tmp_path: Path, name: str) -> None:
+    arrays, message = REFUSED[name]
+    np.savez(tmp_path / "set.npz", **arrays)
+    with pytest.raises(DataError, match=message):
+        load_data(tmp_path / "set.npz")
+
+
+@pytest.mark.parametrize("label", [True, False])
+def test_tables_of_pixels(tmp_path: Path, label: bool) -> None:
+    """Kaggle's train.csv and test.csv."""
+    head = [*(["label"] if label else []), *(f"pixel{i}" for i in range(64))]
+    rows = [[*([LABELS[i]] if label else []), *GREY[i].ravel()] for i in range(12)]
+    (tmp_path / "train.csv").write_text(table([tuple(head), *(tuple(map(str, row)) for row in rows)]))
+    data = load_data(tmp_path / "train.csv", validation=0, test=0)
+    assert (data.train.images[:, 0].numpy() == GREY).all()
+    assert understood(data) == {"train": {"0": 4, "1": 4, "2": 4} if label else {"-": 12}}
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+IDX = {
+    "train-images-idx3-ubyte": idx(GREY[:9]), "train-labels-idx1-ubyte": idx(LABELS[:9].astype(np.uint8) + 1),
+    "t10k-images-idx3-ubyte": idx(GREY[9:]), "t10k-labels-idx1-ubyte": idx(LABELS[9:].astype(np.uint8) + 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["", "raw", "MNIST/raw", "zip", "zip/deep"])
+def test_idx_files(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "set"
+    if place.startswith("zip"):
+        path = tmp_path / "set.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in IDX.items():
+                archive.writestr(f"{place[4:]}/{name}".lstrip("/"), content)
+    else:
+        (path / place).mkdir(parents=True)
+        for name, content in IDX.items():
+            (path / place / name).write_bytes(content)
+    data = load_data(path, validation=0)
+    assert understood(data) == {"train": {"1": 3, "2": 3, "3": 3}, "test": {"1": 1, "2": 1, "3": 1}}
+    assert (data.train.images[:, 0].numpy() == GREY[:9]).all()
+
+
+# Values, colours, orientation.
+
+
+def save_all(folder: Path, images: list[Image.Image], form: str = "png", **settings: Any) -> Path:
+    folder.mkdir()
+    for number, image in enumerate(images):
+        image.save(folder / f"{number:02}.{form}", **settings)
+    return folder
+
+
+@pytest.mark.parametrize("top", [1023, 4095, 16383, 65535])
+def test_the_range_of_deep_pictures(tmp_path: Path, top: int) -> None:
+    values = [np.linspace(0, top * share, 64).round().astype(np.uint16).reshape(8, 8) for share in (0.5, 1.0)]
+    folder = save_all(tmp_path / "set", [Image.fromarray(one) for one in values], "tiff")
+    data = load_data(folder, validation=0, test=0)
+    assert (data.train.images[:, 0].numpy() == np.rint(np.stack(values) * (255 / top))).all()
+    assert any(f"{top} is white" in note for note in data.info["notes"]) == (top != 65535)
+
+
+def test_masks_of_0_and_1_are_black_and_white(tmp_path: Path) -> None:
+    data = load_data(save_all(tmp_path / "set", [Image.fromarray(one) for one in BINARY]), validation=0, test=0)
+    assert (data.train.images[:, 0].numpy() == BINARY * 255).all()
+    assert "values 0 and 1: 1 is white" in data.info["notes"]
+
+
+@pytest.mark.parametrize(
+    ("value", "note"), [(30, "every pixel of every image is 30"), (None, "their brightest pixel is 40")]
+)
+def test_dark_and_constant_sets_are_said(tmp_path: Path, value: int | None, note: str) -> None:
+    pixels = np.full((5, 8, 8), value, np.uint8) if value else (GREY[:5] % 41).clip(0, 40).astype(np.uint8)
+    pixels[0, 0, 0] = value or 40
+    data = load_data(save_all(tmp_path / "set", [Image.fromarray(one) for one in pixels]), validation=0, test=0)
+    assert any(note in text for text in data.info["notes"])
+    assert data.info["range"][1] == (value or 40)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA"])
+def test_grey_pictures_in_modes_of_colour_are_grey(tmp_path: Path, mode: str) -> None:
+    images = [Image.fromarray(one).convert(mode) for one in GREY]
+    data = load_data(save_all(tmp_path / "grey", images), validation=0, test=0)
+    assert data.shape == (1, 8, 8)
+    assert (data.train.images[:, 0].numpy() == GREY).all()
+    images[-1] = Image.new("RGB", (8, 8), (9, 10, 9))
+    assert load_data(save_all(tmp_path / "coloured", images)).shape == (3, 8, 8)
+
+
+def test_one_coloured_picture_among_thousands_of_grey_ones_is_noticed(tmp_path: Path) -> None:
+    """It is not in the sample from which the form is guessed."""
+    images = [Image.new("L", (8, 8), number % 256) for number in range(300)]
+    images[299] = Image.new("RGB", (8, 8), (9, 10, 9))
+    images[151] = Image.new("L", (8, 9), 7)
+    data = load_data(save_all(tmp_path / "set", images), validation=0, test=0)
+    assert data.shape == (3, 64, 64)
+    assert data.info["found"]["sizes"] == {"8x8": 299, "8x9": 1}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["tiff", "png", "jpeg", "webp"])
+def test_pictures_lie_the_right_way_up(tmp_path: Path, form: str, orientation: int) -> None:
+    stored = Image.new("L", (24, 16) if orientation < 5 else (16, 24), 120)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = load_data(save_all(tmp_path / "set", [stored] * 3, form, exif=exif), validation=0, test=0)
+    assert data.shape[1:] == (16, 24)
+    assert data.info["found"]["sizes"] == {"24x16": 3}
+    assert data.info["found"]["turned_by_exif"] == (3 if orientation > 1 else 0)
+
+
+def test_colours_of_a_wide_profile_become_srgb(tmp_path: Path) -> None:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))  # no profile of RGB: ignored
+    image = Image.new("RGB", (8, 8), (10, 200, 30))
+    data = load_data(save_all(tmp_path / "a", [image] * 2, icc_profile=profile.tobytes()), validation=0, test=0)
+    assert data.train.images[0, :, 0, 0].tolist() == [10, 200, 30]
+
+
+# Splits.
+
+
+def test_rare_classes_keep_a_training_image(tmp_path: Path) -> None:
+    for seed in range(4):
+        counts = {"common": 60, "rare": 2, "single": 2}
+        write(tmp_path / str(seed), counts)
+        data = load_data(tmp_path / str(seed), split_seed=seed, test=0.3, validation=0.2)
+        seen = understood(data)
+        assert set(seen["train"]) == set(counts)
+        assert seen["test"]["common"] >= 15
+
+
+def test_classes_with_few_training_images_are_named(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"common": 60, "rare": 3})
+    notes = load_data(tmp_path / "set").info["notes"]
+    assert any(note.startswith("fewer than 5 training images of class rare (") for note in notes)
+
+
+# Messages.
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "a.zip",
+            b"<!DOCTYPE html><html>log in</html>",
+            "a web page, not the data: the download failed, or needs a login",
+        ),
+        ("a.zip", b"PK\x03\x04" + b"\0" * 40, "a zip archive that is cut short or damaged; fetch it again"),
+        ("a.7z", b"7z\xbc\xaf\x27\x1c", "an archive of another kind"),
+        ("a.bin", b"", "an empty file"),
+        ("a.zip", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+    ],
+)
+def test_files_that_are_something_else(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_data(tmp_path / name)
+
+
+def test_a_folder_beside_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("cats"), AB)
+    with pytest.raises(DataError, match=r"for the folder or file of this name here, give ./cats$"):
+        load_data("cats")
+    assert load_data("./cats").classes == ("a", "b")
+    with pytest.raises(DataError, match=r"^which data\?"):
+        load_data("")
+
+
+def test_two_sources_of_the_same_name_size_and_time(tmp_path: Path) -> None:
+    import os
+
+    for place, base in (("x", 0), ("y", 1000)):
+        (tmp_path / place / "set").mkdir(parents=True)
+        for number in range(4):
+            file = tmp_path / place / "set" / f"{number}.png"
+            file.write_bytes(picture(base + number))
+            os.utime(file, (1e9, 1e9))
+    first, second = (load_data(tmp_path / place / "set") for place in ("x", "y"))
+    assert first.fingerprint != second.fingerprint
+    changed = tmp_path / "x" / "set" / "0.png"
+    changed.write_bytes(picture(7))
+    os.utime(changed, (1e9, 1e9))
+    assert load_data(tmp_path / "x" / "set").fingerprint != first.fingerprint
+
+
+def test_a_cache_that_cannot_be_written_is_read(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "set", AB)
+    before = load_data("digits").fingerprint, load_data(tmp_path / "set").fingerprint
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(Path, "write_text", refuse)
+    assert (load_data("digits").fingerprint, load_data(tmp_path / "set").fingerprint) == before
+
+
+CHECKS: list[tuple[Tree, Callable[[str], bool]]] = [
+    ({**below("train", AB), **below("test", AB), "extra": 3}, lambda out: "extra/" in out and "left out" in out),
+    (AB, lambda out: "classes   2: a 6, b 6" in out),
+]
+
+
+@pytest.mark.parametrize(("tree", "shown"), CHECKS)
+def test_check_shows_what_was_understood(
+    tmp_path: Path, cli: Callable, tree: Tree, shown: Callable[[str], bool]
+) -> None:
+    write(tmp_path / "set", tree)
+    result = cli("prepare", tmp_path / "set", "--check")
+    assert result.code == 0, result.err
+    assert shown(result.out), result.out
