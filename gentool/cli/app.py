@@ -4,7 +4,10 @@ import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -54,6 +57,27 @@ def root(
 app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
+class Terminated(BaseException):
+    """SIGTERM has come. An exception, so that temporary files are removed on the way out."""
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM raises Terminated in the block. A training has a handler of its own, and saves its state."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -65,13 +89,16 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code. A user's mistake is one line on stderr, never a traceback."""
     try:
-        code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
+        with _terminable():
+            code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
     except GentoolError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         return _usage(error, arguments)
     except (typer.Abort, KeyboardInterrupt):
         return 130
+    except Terminated:
+        return 128 + signal.SIGTERM
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             where = f"{error.filename}: " if error.filename else ""

@@ -1,7 +1,7 @@
 """Write a prepared folder completely or not at all, and never replace what gentool did not write."""
 
-import glob
 import os
+import re
 import secrets
 import shutil
 import time
@@ -15,6 +15,7 @@ FORMAT = "gentool prepared images"
 DESCRIPTION = "dataset.json"
 SCRATCH = "scratch.npy"
 _LEFTOVER_SECONDS = 24 * 3600
+_TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 
 def is_ours(folder: Path) -> bool:
@@ -65,9 +66,9 @@ def replaceable(target: Path) -> bool:
 
 
 def _remove_leftovers(target: Path) -> None:
-    """What an earlier preparation of the same target left when it was killed, once it is a day old."""
-    for leftover in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
-        if leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
+    """What earlier preparations left beside this target when they were killed, once it is a day old."""
+    for leftover in target.parent.glob(".*.tmp"):
+        if _TEMPORARY.fullmatch(leftover.name) and leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
             shutil.rmtree(leftover, ignore_errors=True)
 
 

@@ -190,7 +190,7 @@ def test_what_cannot_be_an_array_in_memory(tmp_path: Path) -> None:
     ):
         load_data(GREY / 255 - 1)
     np.save(tmp_path / "set.npy", GREY)
-    with pytest.raises(OptionError, match="labels: only with an array of images; a file or folder has its own"):
+    with pytest.raises(OptionError, match="labels: an array for an array of images, a file of labels for image files"):
         load_data(tmp_path / "set.npy", labels=[0] * 6)
 
 

@@ -186,7 +186,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path, error: type[BaseExceptio
 
 def test_what_a_killed_preparation_left_is_no_prepared_folder(tmp_path: Path) -> None:
     """It is hidden beside its target, is not the target, and goes once it is old."""
-    left = tmp_path / ".set.123-abcd.tmp"
+    left = tmp_path / ".set.123-0123abcd.tmp"
     left.mkdir()
     (left / "images.npy").write_bytes(b"half")
     prepare(tmp_path / "set", some())
