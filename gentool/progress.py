@@ -1,6 +1,6 @@
 """What a long computation reports: how far it is, and notices in words. Nothing is shown unless a reporter shows it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 
 class Reporter:
@@ -36,3 +36,8 @@ SILENT = Reporter()
 def counted(count: int, noun: str) -> str:
     """`1 row`, `2,000 rows`: a number with its noun, for messages."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

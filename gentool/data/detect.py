@@ -8,12 +8,13 @@ from gentool.data.archives import read_tar, read_zip
 from gentool.data.arrays import read_csv, read_npy, read_npz
 from gentool.data.folders import read_folder
 from gentool.data.idx import idx_files, read_idx_folder
+from gentool.data.parquet import parquet_files, read_parquet
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
 from gentool.errors import DataError, OptionError
 
-KNOWN = "a folder, .zip, .tar(.gz), .npy, .npz or .csv"
+KNOWN = "a folder, .zip, .tar(.gz), .npy, .npz, .parquet or .csv"
 
 
 def read_path(path: Path, options: PrepareOptions) -> Raw:
@@ -26,7 +27,9 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
     if path.is_dir():
         if options.tile is not None:
             raise OptionError(f"--tile: {path} is a folder; give the one image that holds the tiles")
-        return read_idx_folder(path) if idx_files(path) else read_folder(path)
+        if idx_files(path):
+            return read_idx_folder(path)
+        return read_parquet(files) if (files := parquet_files(path)) else read_folder(path)
     suffix = path.suffix.lower()
     if options.tile is not None:
         return read_sheet(path, options)
@@ -34,6 +37,8 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
         return read_npy(path, options)
     if suffix == ".npz":
         return read_npz(path, options)
+    if suffix == ".parquet":
+        return read_parquet([path])
     if suffix == ".csv":
         return read_csv(path, options)
     if zipfile.is_zipfile(path):

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, get_args
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from gentool.data.raw import TEST, TRAIN, VALIDATION
 from gentool.errors import DataError
-from gentool.progress import counted
+from gentool.progress import counted, listed
 
 Layout = Literal["auto", "flat", "classes", "splits", "splits-classes", "classes-splits"]
 LAYOUTS = get_args(Layout)
@@ -47,6 +47,9 @@ ANNOTATIONS = {
 STRAYS = 0.02
 """Up to this share of the images may lie outside the class folders: they are left out. With more, there are no classes.
 One may always."""
+
+LEFT_OUT = "left out: "
+"""How the reason begins why an image is not used that could be."""
 
 Parts = tuple[str, ...]
 
@@ -260,13 +263,17 @@ def _classes_rule(
     """The top folders are classes, if there are two or more with two images each."""
     pictures = () if forced else _without_annotations(folders)
     if pictures:
-        notes.append(f"only the images of {pictures[0]} are used: the folders beside it look like annotations")
+        notes.append(f"only the folder {pictures[0]} is used: those beside it look like annotations")
         below = [parts[len(pictures) :] for parts in folders if parts[: len(pictures)] == pictures]
         inner = _classes_rule(below, Counter(p[0] if p else "" for p in below), forced=False, notes=notes)
-        reason = f"outside {'/'.join(pictures)}"
-        return lambda parts: (
-            inner(parts[len(pictures) :]) if parts[: len(pictures)] == pictures else Place(left_out=reason)
-        )
+        inside = "/".join(pictures)
+
+        def picture(parts: Parts) -> Place:
+            if parts[: len(pictures)] != pictures:
+                return Place(left_out=f"outside {inside}", top=parts[0] if parts else "")
+            return replace(inner(parts[len(pictures) :]), top=inside)
+
+        return picture
     loose = tops.get("", 0)
     classes = sorted(top for top in tops if top)
     total = sum(tops.values())
@@ -304,11 +311,11 @@ def _meaning(folders: Sequence[Parts], place: Callable[[Parts], Place], notes: I
         labels = np.array([numbers.get(one.label or "", 0) for one in places], np.int64)
     if any(one.split is not None for one in used):
         own = np.array([TRAIN if one.split is None else one.split for one in places], np.int8)
-    left_out = {number: one.left_out for number, one in enumerate(places) if one.left_out}
+    left_out = {number: f"{LEFT_OUT}{one.left_out}" for number, one in enumerate(places) if one.left_out}
     notes = list(notes)
     roles = sorted({one.split for one in used if one.split is not None})
     if roles:
-        notes.append(f"{' and '.join(ROLE_NAMES[role] for role in roles)} images taken from the folders of these names")
+        notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} images taken from the folders of these names")
     if classes:
         notes.append(f"class labels taken from the {len(classes)} sub-folders")
     return Meaning(labels, classes, own, tuple(notes), left_out, tuple(_tree(places)))
@@ -319,14 +326,14 @@ def _tree(places: Sequence[Place]) -> Iterable[Branch]:
     branches: dict[tuple[str, str], Branch] = {}
     for one in places:
         if one.left_out:
-            role = f"left out: {one.left_out}"
+            role = f"{LEFT_OUT}{one.left_out}"
         elif one.split is not None:
             role = ROLE_NAMES[one.split]
         else:
             role = "images" if one.label is None else "classes"
-        folder = one.top if one.split is not None or one.left_out else ""
+        folder = "" if one.label is not None and one.split is None else one.top
         branch = branches.setdefault((folder, role), Branch(folder, role))
         branch.images += 1
         if one.label is not None and not one.left_out:
             branch.classes[one.label] += 1
-    return sorted(branches.values(), key=lambda branch: branch.role.startswith("left out"))
+    return sorted(branches.values(), key=lambda branch: branch.role.startswith(LEFT_OUT))

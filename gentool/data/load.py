@@ -29,7 +29,7 @@ from gentool.data.store import in_memory, open_prepared, scratch_in, write
 from gentool.data.target import building, is_prepared, replaceable
 from gentool.errors import DataError, OptionError
 from gentool.options import flag, suggestion
-from gentool.progress import SILENT, Reporter
+from gentool.progress import SILENT, Reporter, counted
 
 Array: TypeAlias = NDArray[Any] | Tensor | Sequence[Any]
 Source: TypeAlias = ImageData | Path | str | Array
@@ -276,7 +276,7 @@ def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[st
     if reasons:
         listing = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
         more = "" if len(reasons) <= 5 else "; …"
-        lines.append(f"skipped {len(info['skipped'])} files ({listing}{more}); each is listed {listed}")
+        lines.append(f"skipped {counted(len(info['skipped']), 'file')} ({listing}{more}); each is listed {listed}")
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

@@ -14,7 +14,7 @@ from PIL import Image
 from gentool.data.annotations import FILES, Annotation, matched, read_annotations
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Picture, Unreadable, pillow_warnings
-from gentool.data.layout import Meaning, understand
+from gentool.data.layout import LEFT_OUT, Meaning, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
@@ -314,9 +314,8 @@ def _annotated(found: Sequence[Annotation | None], images: Sequence[bool], split
     if classes:
         numbers = {name: number for number, name in enumerate(classes)}
         labels = np.array([numbers.get(text or "", 0) for text in texts], np.int64)
-        left_out |= {
-            i: f"without a label in {where}" for i, text in enumerate(texts) if text not in numbers and images[i]
-        }
+        unlabelled = [i for i, text in enumerate(texts) if text not in numbers and images[i]]
+        left_out |= dict.fromkeys(unlabelled, f"{LEFT_OUT}without a label in {where}")
         notes.append(f"class labels taken from {where}")
     return Meaning(labels, classes, own, tuple(notes), left_out, splits.tree)
 

@@ -6,6 +6,7 @@ import torch
 
 from gentool.models import MODELS, model_module
 from gentool.models.contract import Encodes, Generative, HasLikelihood
+from gentool.progress import listed
 
 SHAPE, CLASSES = (1, 16, 16), 2
 """The networks that are asked are built for images of this shape, without memory."""
@@ -35,4 +36,4 @@ def abilities_of(model: str) -> frozenset[str]:
 def models_that(ability: str) -> str:
     """The models with an ability, in words: `cae, vae and lstm-ae`."""
     names = [name for name in MODELS if ability in abilities_of(name)]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return listed(names)

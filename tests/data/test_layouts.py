@@ -426,6 +426,58 @@ def test_idx_files(tmp_path: Path, place: str) -> None:
     assert (data.train.images[:, 0].numpy() == GREY[:9]).all()
 
 
+def parquet_of(path: Path, rows: slice, *, names: bool = True, binary: bool = False) -> None:
+    arrow = pytest.importorskip("pyarrow", reason="needs the extra parquet")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    numbers = list(range(12))[rows]
+    contents = [picture(number) for number in numbers]
+    images = contents if binary else [{"bytes": content, "path": None} for content in contents]
+    table = arrow.table({"image": images, "label": [number % 3 for number in numbers]})
+    if names:
+        features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["cat", "dog", "bird"]}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path)
+
+
+def test_parquet_of_hugging_face(tmp_path: Path) -> None:
+    for name, rows in (
+        ("train-00000-of-00002", slice(0, 6)),
+        ("train-00001-of-00002", slice(6, 9)),
+        ("test-00000-of-00001", slice(9, 12)),
+    ):
+        parquet_of(tmp_path / "set" / "data" / f"{name}.parquet", rows)
+    data = load_data(tmp_path / "set", validation=0)
+    assert understood(data) == {
+        "train": {"cat": 3, "dog": 3, "bird": 3}, "test": {"cat": 1, "dog": 1, "bird": 1},
+    }  # fmt: skip
+    assert numbers_of(data.train.images.numpy()) == list(range(9))
+
+
+def test_one_parquet_file_of_bytes(tmp_path: Path) -> None:
+    parquet_of(tmp_path / "set.parquet", slice(0, 12), names=False, binary=True)
+    data = load_data(tmp_path / "set.parquet", validation=0, test=0)
+    assert understood(data) == {"train": {"0": 4, "1": 4, "2": 4}}
+    (tmp_path / "bad.parquet").write_bytes(b"no parquet")
+    with pytest.raises(DataError, match=r"bad.parquet: not a readable Parquet file"):
+        load_data(tmp_path / "bad.parquet")
+
+
+def test_heic_from_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heif = pytest.importorskip("pillow_heif", reason="needs the extra heic")
+    (tmp_path / "set").mkdir()
+    for number in range(3):
+        heif.from_pillow(Image.new("RGB", (64, 32), (200, 40, 40 * number))).save(
+            tmp_path / "set" / f"{number}.heic", quality=100
+        )
+    data = load_data(tmp_path / "set", validation=0, test=0)
+    assert data.info["found"]["sizes"] == {"64x32": 3}
+    assert np.abs(data.train.images[:, :, 20, 20].numpy().astype(int) - [[200, 40, 40 * n] for n in range(3)]).max() < 8
+    monkeypatch.setattr("gentool.data.decode._formats", lambda: ["PNG"])
+    with pytest.raises(DataError, match=r"HEIC, which needs another package: pip install 'gentool\[heic\]'"):
+        load_data(tmp_path / "set", size=16)
+
+
 # Values, colours, orientation.
 
 

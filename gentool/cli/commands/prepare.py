@@ -11,10 +11,12 @@ import typer
 
 from gentool.cli.command import command
 from gentool.data.catalog import CATALOG
+from gentool.data.layout import LEFT_OUT
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError, OptionError
 from gentool.options import Validated, flag, option
+from gentool.progress import counted
 
 if TYPE_CHECKING:
     from gentool.data.images import ImageData
@@ -168,7 +170,8 @@ def _check(data: str, options: PrepareOptions, terminal: Terminal) -> None:
     for line in _report(info):
         terminal.data(line)
     for skipped in info["skipped"]:
-        terminal.data(f"  skipped   {skipped['name']}: {skipped['reason']}")
+        if not skipped["reason"].startswith(LEFT_OUT):  # those are in the layout
+            terminal.data(f"  skipped   {skipped['name']}: {skipped['reason']}")
     for copies in info["duplicates"]["examples"][:_LISTED]:
         terminal.data(f"  copies    {' = '.join(copies)}")
     for line in remarks(info, listed="above"):
@@ -237,21 +240,23 @@ def _report(info: Mapping[str, Any]) -> list[str]:
 
 
 def _tree(info: Mapping[str, Any]) -> Iterator[str]:
-    """The folders with what they are taken for, and the classes with their counts."""
+    """The folders, what each is taken for, its images and its classes; then the classes of all splits together."""
     branches = info.get("layout", [])
     if len(branches) > 1 or any(branch["classes"] for branch in branches):
-        for number, branch in enumerate(branches):
-            name = f"{branch['folder']}/" if branch["folder"] else "."
-            classes = f" in {len(branch['classes'])} classes" if branch["classes"] else ""
-            head = "layout" if not number else ""
-            yield f"  {head:9} {name:20} {branch['role']}, {branch['images']:,}{classes}"
+        names = [f"{branch['folder']}/" if branch["folder"] else "." for branch in branches]
+        width = max(map(len, names))
+        for number, (name, branch) in enumerate(zip(names, branches, strict=True)):
+            classes = (
+                f" in {len(branch['classes'])} classes: {_counted(branch['classes'])}" if branch["classes"] else ""
+            )
+            what = f"{branch['role']}, {counted(branch['images'], 'image')}{classes}"
+            yield f"  {'' if number else 'layout':9} {name:{width}}  {what}"
     if info["labelled"]:
         counts = Counter[str]()
         for of_split in (info["class_counts"] or {}).values():
             counts.update(dict(zip(info["classes"], of_split, strict=True)))
-        yield f"  classes   {len(counts)}: {_counted(counts)}"
         least = min(counts, key=counts.__getitem__)
-        yield f"  smallest  {least} {counts[least]:,}"
+        yield f"  classes   {len(counts)}: {_counted(counts)}; the smallest is {least} with {counts[least]:,}"
 
 
 def _counted(counts: Mapping[str, int]) -> str:
