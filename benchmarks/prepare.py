@@ -3,8 +3,9 @@
     python benchmarks/prepare.py FOLDER [--size 64] [--rounds 3]
 
 Each side is a process of its own, in turn. The loop runs on one core and keeps the images in one array; it checks
-nothing. gentool reads the same files with all its checks (sizes, damage, copies, colours, splits) and all cores, without
-writing. Prints a CSV row per side: medians of seconds, CPU seconds, images per second and per CPU second, peak memory.
+nothing. gentool reads the same files with all its checks (sizes, damage, copies, colours, splits) and all cores, and
+writes nothing. Prints a CSV row per side: medians of seconds, CPU seconds, images per second and per CPU second, and
+peak memory.
 """
 
 import argparse

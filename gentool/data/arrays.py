@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.decode import TOLERANCE, premultiplied, value_range
+from gentool.data.decode import TOLERANCE, value_range
 from gentool.data.layout import ROLES
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
@@ -140,7 +140,7 @@ def classes_of(labels: Array) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOptions) -> tuple[list[Pixels], list[str]]:
-    """Arrays of images as uint8 (N, H, W, 1, 3 or 4), with one range for all of them, and remarks.
+    """Arrays of images as uint8 (N, H, W, 1 or 3), with one range for all of them, and remarks.
 
     Raises DataError for other shapes, types and ranges; `where` names the arrays.
     """
@@ -150,7 +150,7 @@ def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOpt
     for array in arranged:
         part = array if limit == 255 and array.dtype == np.uint8 else _scaled(array, limit)
         if part.shape[3] == 4:
-            part = premultiplied(part) if options.channels == 4 else _flattened(part, options.background_colour)
+            part = _flattened(part, options.background_colour)
         pixels.append(part)
     return pixels, notes
 

@@ -1,4 +1,4 @@
-"""One image file, whatever its format and mode, as 8-bit grey, RGB or RGBA pixels the right way up."""
+"""One image file, whatever its format and mode, as 8-bit grey or RGB pixels the right way up."""
 
 import contextlib
 import functools
@@ -124,8 +124,7 @@ def read_picture(
     EXIF orientation is applied, colours are converted to sRGB, transparency is flattened onto `background`.
 
     Args:
-        channels: 1 (grey), 3 (RGB) or 4 (RGBA, not flattened, colours multiplied by alpha); None for 1 or 3, as the
-            file is.
+        channels: 1 (grey) or 3 (RGB); None for what the file is.
         enough: A JPEG that is much larger is decoded at a half, a quarter or an eighth whose sides are at least this.
         largest: The value that becomes 255 in pictures of more than 8 bits; None for the end of the smallest range that
             holds the picture's values.
@@ -150,7 +149,7 @@ def read_picture(
         if mode.startswith("I") or mode == "F":
             flat, deepest = _eight_bits(upright, largest)
         else:
-            flat = _flattened(_in_srgb(upright), background, alpha=channels == 4)
+            flat = _flattened(_in_srgb(upright), background)
         pixels = _as_array(flat, channels)
     return Picture(pixels, size[0], size[1], mode, animated, turned != 1, deepest)
 
@@ -161,30 +160,17 @@ def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enou
 
 
 def _as_array(image: Image.Image, channels: int | None) -> Pixels:
-    """An image of mode L, RGB or RGBA as (H, W, C), its colours multiplied by alpha."""
-    if channels == 4:
-        pixels = np.array(image.convert("RGBA"))
-        return premultiplied(pixels)
+    """An image of mode L or RGB as (H, W, C)."""
     if channels is not None:
         image = image.convert("L" if channels == 1 else "RGB")
     pixels = np.asarray(image)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
-def premultiplied(pixels: Pixels) -> Pixels:
-    """RGBA pixels (..., 4) with their colours multiplied by alpha, rounded."""
-    alpha = pixels[..., 3:].astype(np.uint16)
-    result = pixels.copy()
-    result[..., :3] = (pixels[..., :3] * alpha + 127) // 255
-    return result
-
-
-def _flattened(image: Image.Image, background: tuple[int, int, int], *, alpha: bool) -> Image.Image:
-    """The image as L or RGB without transparency; with `alpha` as RGBA."""
+def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
+    """The image as L or RGB without transparency."""
     if image.has_transparency_data:
         full = image.convert("RGBA")
-        if alpha:
-            return full
         canvas = Image.new("RGB", full.size, background)
         canvas.paste(full, mask=full.getchannel("A"))
         return canvas

@@ -90,8 +90,8 @@ class PrepareOptions(Validated):
     resample: Resample = option(
         "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
     )
-    channels: Literal[1, 3, 4] | None = option(
-        None, "1: grey, 3: colour, 4: colour with transparency.", default_text="1 where all images are grey, else 3"
+    channels: Literal[1, 3] | None = option(
+        None, "1: grey, 3: colour.", default_text="1 where all images are grey, else 3"
     )
     background: tuple[int, int, int] | None = option(
         None,

@@ -86,7 +86,7 @@ def widened(form: Form, picture: Picture, options: PrepareOptions) -> Form:
 def is_coloured(picture: Picture) -> bool:
     """Whether any pixel of a picture is not grey."""
     pixels = picture.pixels
-    return pixels.shape[2] >= 3 and bool((pixels[..., :3] != pixels[..., :1]).any())
+    return pixels.shape[2] == 3 and bool((pixels != pixels[..., :1]).any())
 
 
 def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> Form | None:
@@ -119,7 +119,7 @@ def read(
             content, options.background_colour, channels=options.channels, enough=enough, largest=largest
         )
     height, width, channels = content.shape
-    return Picture(content, width, height, "L" if channels == 1 else "RGB" if channels == 3 else "RGBA", False, False)
+    return Picture(content, width, height, "L" if channels == 1 else "RGB", False, False)
 
 
 @dataclass

@@ -49,8 +49,6 @@ def test_transparency_is_flattened() -> None:
     array[0, 0, 1] = (200, 100, 0, 255)
     (pixels,), _ = as_pixels([array], ["x"], PrepareOptions(background=(10, 20, 30)))
     assert pixels.tolist() == [[[[10, 20, 30], [200, 100, 0]]]]
-    (pixels,), _ = as_pixels([array], ["x"], PrepareOptions(channels=4))
-    assert pixels.tolist() == [[[[0, 0, 0, 0], [200, 100, 0, 255]]]]
 
 
 @pytest.mark.parametrize(
