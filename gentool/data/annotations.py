@@ -118,6 +118,8 @@ def _plain(name: str) -> str:
 
 def matched(names: Iterable[str], annotations: Mapping[str, Annotation]) -> list[Annotation | None]:
     """The annotation of each image by its path, its file name, or its name without suffix; None for no annotation."""
+    if not annotations:
+        return [None for _ in names]
     by_path = dict(annotations)
     by_file: dict[str, list[Annotation]] = {}
     for name, one in annotations.items():

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from gentool.data.raw import Raw, Skipped
 
@@ -21,7 +21,8 @@ def legible(name: str) -> str:
 
 def of_the_system(name: str) -> bool:
     """Whether a file is hidden, or was left by the system (.DS_Store, Thumbs.db, __MACOSX)."""
-    return any(part.startswith(".") or part.lower() in _OF_THE_SYSTEM for part in PurePosixPath(name).parts)
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    return any(part.startswith(".") or part.lower() in _OF_THE_SYSTEM for part in parts)
 
 
 def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
@@ -44,14 +45,14 @@ def list_files(folder: Path) -> tuple[list[str], list[Skipped], int]:
         for name, why in left_out.items():
             if why:
                 skipped.append(Skipped(legible((here / name).relative_to(folder).as_posix()), why))
+        inside = "" if here == folder else f"{here.relative_to(folder).as_posix()}/"
         for name in files:
-            path = here / name
-            relative = path.relative_to(folder).as_posix()
-            if of_the_system(relative):
+            relative = inside + name
+            if of_the_system(name):  # such folders are not entered
                 ignored += 1
                 continue
             try:
-                facts = path.stat()
+                facts = os.stat(f"{place}/{name}")
             except OSError as error:
                 skipped.append(Skipped(legible(relative), f"cannot be read: {error.strerror}"))
                 continue

@@ -17,7 +17,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import Literal, get_args
 
 import numpy as np
@@ -111,12 +110,17 @@ def role_of(folder: str) -> int | None:
     return roles.pop() if len(roles) == 1 else None
 
 
+def folders_of(name: str) -> Parts:
+    """The folders in a name with `/`: `./a//b/1.png` is in a and b."""
+    return tuple(part for part in name.split("/")[:-1] if part not in ("", "."))
+
+
 def understand(names: Sequence[str], deciding: Sequence[bool] | None = None, layout: Layout = "auto") -> Meaning:
     """What the folders in names with `/` mean. Only the images in `deciding` decide; all of them by default.
 
     Raises DataError where a `layout` that was asked for does not fit.
     """
-    folders = [PurePosixPath(unicodedata.normalize("NFC", name)).parts[:-1] for name in names]
+    folders = [folders_of(unicodedata.normalize("NFC", name)) for name in names]
     known = [parts for parts, decides in zip(folders, deciding or [True] * len(names), strict=True) if decides]
     if layout == "flat" or not known:
         return _meaning(folders, lambda parts: Place(top=parts[0] if parts else ""), ())

@@ -19,6 +19,7 @@ from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
 from gentool.data.survey import (
+    LARGE,
     Form,
     Progress,
     Survey,
@@ -144,11 +145,11 @@ def _convert_all(
 ) -> _Converted:
     """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
     used = [i for i in range(raw.count) if i not in left_out]
-    form = expected_form(raw, options, left_out)
+    form, pixels = expected_form(raw, options, left_out)
     while True:
         form = form or Form(None, options.channels or 1)
         try:
-            result = _convert(raw, _Converter(raw, options, form, used), left_out, scratch, on_progress)
+            result = _convert(raw, _Converter(raw, options, form, used), left_out, scratch, on_progress, pixels > LARGE)
         except Unexpected as other:
             form = other.form
             continue
@@ -163,6 +164,7 @@ def _convert(
     left_out: Mapping[int, str],
     scratch: Callable[[tuple[int, ...]], Pixels] | None,
     on_progress: Progress,
+    threaded: bool,
 ) -> _Converted:
     images = scratch((raw.count, *converter.shape)) if scratch else None
     digests = [b""] * raw.count
@@ -190,7 +192,7 @@ def _convert(
                 images[i] = pixels
         return darkest, brightest
 
-    ranges = in_chunks(raw.count, work, on_progress)
+    ranges = in_chunks(raw.count, work, on_progress, threaded=threaded)
     facts = Survey(bad=bad)
     for one in details:
         if one is not None:
@@ -262,7 +264,7 @@ def _meaning(raw: Raw, options: PrepareOptions) -> Meaning:
                 raise OptionError(f"--{name}: only for a folder or archive of images, not for a {raw.kind}")
         return Meaning(raw.labels, raw.classes, raw.own)
     names = [raw.name(i) for i in range(raw.count)]
-    images = [PurePosixPath(name).suffix.lower() in image_suffixes() for name in names]
+    images = [name[name.rfind(".") :].lower() in image_suffixes() for name in names]
     deciding = images if any(images) else [True] * len(names)
     meaning = understand(names, deciding, options.layout)
     where, annotations = _annotations(raw, names, options)
@@ -286,9 +288,9 @@ def _annotations(raw: Raw, names: Sequence[str], options: PrepareOptions) -> tup
         return options.labels.name, read_annotations(content, str(options.labels), options.label_columns or ())
     every: dict[str, Annotation] = {}
     for number, name in enumerate(names):
-        path = PurePosixPath(name)
-        if path.name.lower() not in FILES:
+        if name.rpartition("/")[2].lower() not in FILES:
             continue
+        path = PurePosixPath(name)
         try:
             text = raw.get(number)
             assert isinstance(text, bytes)

@@ -77,7 +77,8 @@ def assign(
     order = sorted(
         range(len(groups.members)), key=lambda g: hashlib.blake2b(groups.digests[g], key=salt, digest_size=16).digest()
     )
-    free_groups = [[i for i in groups.members[number] if splits[i] == UNDECIDED] for number in order]
+    undecided = (splits == UNDECIDED).tolist()
+    free_groups = [[i for i in groups.members[number] if undecided[i]] for number in order]
     free_groups = [members for members in free_groups if members]
     drawn = _drawn(splits, free_groups, sizes)
     if labels is not None and not _covers(drawn, splits, labels, sizes):

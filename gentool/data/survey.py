@@ -15,6 +15,8 @@ Progress = Callable[[int, int], None]
 """(done, total) of the pictures of a source."""
 _CHUNK = 64
 _SAMPLED = 64
+LARGE = 80 * 80
+"""Pictures of more pixels are worth a thread per core."""
 
 Result = TypeVar("Result")
 
@@ -23,10 +25,20 @@ def silent(done: int, total: int) -> None:
     """For callers that show no progress."""
 
 
-def in_chunks(count: int, work: Callable[[range], Result], on_progress: Progress) -> list[Result]:
-    """The results of `work` on consecutive ranges of 0..count, in threads: Pillow works outside Python's lock."""
+def in_chunks(
+    count: int, work: Callable[[range], Result], on_progress: Progress, *, threaded: bool = True
+) -> list[Result]:
+    """The results of `work` on consecutive ranges of 0..count, in threads where that is worth it.
+
+    Pillow decodes and resizes outside Python's lock, but for small pictures threads mostly wait for the lock.
+    """
     chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
     results = []
+    if not threaded:
+        for chunk in chunks:
+            results.append(work(chunk))
+            on_progress(chunk.stop, count)
+        return results
     with ThreadPoolExecutor(max_workers=min(32, os.cpu_count() or 1)) as pool:
         try:
             for chunk, result in zip(chunks, pool.map(work, chunks), strict=True):
@@ -89,9 +101,10 @@ def is_coloured(picture: Picture) -> bool:
     return pixels.shape[2] == 3 and bool((pixels != pixels[..., :1]).any())
 
 
-def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> Form | None:
-    """The form that fits a sample of the pictures; None where none of the sample can be read."""
+def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> tuple[Form | None, float]:
+    """The form that fits a sample of the pictures, None where none can be read; and their mean number of pixels."""
     form = None
+    pixels, count = 0, 0
     for number in sample(i for i in range(raw.count) if i not in left_out):
         try:
             picture = read(raw, options, number)
@@ -100,7 +113,8 @@ def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]
         if form is None:
             form = Form((picture.width, picture.height), options.channels or 1)
         form = widened(form, picture, options)
-    return form
+        pixels, count = pixels + picture.width * picture.height, count + 1
+    return form, pixels / max(1, count)
 
 
 def sample(numbers: Iterable[int]) -> list[int]:
