@@ -261,7 +261,7 @@ def _meaning(raw: Raw, options: PrepareOptions) -> Meaning:
     if not raw.folders:
         for name in ("layout", "labels"):
             if name in options.changed():
-                raise OptionError(f"--{name}: only for a folder or archive of images, not for a {raw.kind}")
+                raise OptionError(f"--{name}: only for a folder or archive of image files, and this is {raw.kind}")
         return Meaning(raw.labels, raw.classes, raw.own)
     names = [raw.name(i) for i in range(raw.count)]
     images = [name[name.rfind(".") :].lower() in image_suffixes() for name in names]

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
-from gentool.errors import DataError
+from gentool.errors import DataError, OptionError
 
 Tree = Mapping[str, int]
 """Folder to its number of images."""
@@ -233,6 +233,12 @@ def test_a_layout_that_is_given(
     data = load_data(tmp_path / "set", **settings, **({} if "test" in expected else {"test": 0}))
     assert understood(data) == expected
     assert len(data.info["skipped"]) == left_out
+
+
+def test_a_layout_is_for_image_files(tmp_path: Path) -> None:
+    for settings in ({"layout": "flat"}, {"labels": tmp_path / "labels.csv"}):
+        with pytest.raises(OptionError, match=r"only for a folder or archive of image files, and this is digits of"):
+            load_data("digits", **settings)
 
 
 def test_a_layout_that_does_not_fit(tmp_path: Path) -> None:
