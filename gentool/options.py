@@ -9,6 +9,7 @@ A subclass of `Validated` checks the type, range and choices of every field when
 refused in the same way from the command line, a TOML file, a checkpoint and Python.
 """
 
+import csv
 import dataclasses
 import math
 import types
@@ -27,8 +28,14 @@ Conditions = Mapping[str, Any]
 
 
 def comma_separated(value: Any) -> str:
-    """`(16, 32)` as `16,32`; any other value as text."""
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    """`(16, 32)` as `16,32`, a word with a comma in quotes; any other value as text."""
+    return ",".join(map(quoted, value)) if isinstance(value, tuple) else str(value)
+
+
+def quoted(word: Any) -> str:
+    """A word as `words` reads it: in quotes, as in CSV, where it has a comma."""
+    text = str(word)
+    return '"' + text.replace('"', '""') + '"' if "," in text or text.startswith('"') else text
 
 
 def option(
@@ -119,9 +126,12 @@ def indices(text: str) -> tuple[int, ...]:
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Words from a comma-separated text: `3,cat` is ("3", "cat"). Raises ValueError for an empty one."""
-    parts = tuple(part.strip() for part in text.split(","))
-    if not all(parts):
+    """Words from a comma-separated text: `3,cat` is ("3", "cat"); a word with a comma stands in quotes, as in CSV.
+
+    Raises ValueError for an empty one.
+    """
+    parts = tuple(part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""]))
+    if not parts or not all(parts):
         raise ValueError("expected names or numbers with commas, such as 3,7, or all")
     return parts
 

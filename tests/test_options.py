@@ -10,7 +10,7 @@ import pytest
 
 import gentool
 from gentool.errors import OptionError
-from gentool.options import Validated, numbers, option, redefault
+from gentool.options import Validated, comma_separated, numbers, option, redefault, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,3 +156,24 @@ def test_files_hold_plain_numbers(tmp_path: Path) -> None:
     assert gentool.load(tmp_path).header == model.header
     assert model.header.options == gentool.VAEOptions(arch="mlp", hidden=16, latent_dim=4, beta=2, steps=2,
                                                       device="cpu").to_json()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("3,cat", ("3", "cat")),
+        ('"salt, pepper",b', ("salt, pepper", "b")),
+        (' a , "b,c" ', ("a", "b,c")),
+        ('"say ""no"", please"', ('say "no", please',)),
+        ("Übung,日本", ("Übung", "日本")),
+    ],
+)
+def test_words_with_commas_stand_in_quotes(text: str, parts: tuple[str, ...]) -> None:
+    assert words(text) == parts
+    assert words(comma_separated(parts)) == parts
+
+
+@pytest.mark.parametrize("text", ["", "a,,b", ",", " "])
+def test_an_empty_word_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected names or numbers with commas"):
+        words(text)

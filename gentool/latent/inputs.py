@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gentool.errors import DataError, OptionError
+from gentool.options import quoted
 
 ALL = "all"
 TOLERANCE = 1e-3
@@ -103,7 +104,7 @@ def class_numbers(
             elif str(word).isdecimal() and int(word) < len(classes):
                 chosen.append(int(word))
             else:
-                raise OptionError(f"{option}: no class {word!r}; there are {', '.join(classes)}")
+                raise OptionError(f"{option}: no class {word!r}; there are {', '.join(map(quoted, classes))}")
     if not chosen:
         raise OptionError(f"{option}: name at least one class")
     return torch.tensor(chosen, dtype=torch.long)
