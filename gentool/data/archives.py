@@ -95,6 +95,7 @@ def read_zip(path: Path) -> Raw:
             return read_idx_files(files, str(path))
     return Raw(
         kind="zip archive",
+        where=str(path),
         count=len(members),
         get=content,
         name=lambda i: legible(names[i]),
@@ -144,6 +145,7 @@ def read_tar(path: Path) -> Raw:
     names = sorted(contents)
     return Raw(
         kind="tar archive",
+        where=str(path),
         count=len(names),
         get=lambda i: contents[names[i]],
         name=lambda i: legible(names[i]),

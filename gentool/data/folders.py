@@ -88,6 +88,7 @@ def read_folder(folder: Path) -> Raw:
     names, skipped, ignored = list_files(folder)
     return Raw(
         kind="folder of images",
+        where=str(folder),
         count=len(names),
         get=lambda i: _content(f"{folder}/{names[i]}"),
         name=lambda i: legible(names[i]),

@@ -29,13 +29,14 @@ def nothing_to_close() -> None:
 class Raw:
     """The pictures of a source, in its own order, not yet read.
 
-    `get(i)` is the content of an image file, or pixels uint8 (H, W, C) when `uniform` gives their shape; it may raise
-    OSError. `name(i)` is for people; with `folders` it is a path whose folders may name classes. `own` says for each
-    picture to which split the source itself assigns it.
+    `where` names it in messages. `get(i)` is the content of an image file, or pixels uint8 (H, W, C) when `uniform`
+    gives their shape; it may raise OSError. `name(i)` is for people; with `folders` it is a path whose folders may name
+    classes. `own` says for each picture to which split the source itself assigns it.
     """
 
     kind: str
     count: int
+    where: str = ""
     get: Callable[[int], bytes | Pixels]
     name: Callable[[int], str]
     uniform: tuple[int, int, int] | None = None

@@ -10,6 +10,7 @@ from typing import TypeVar
 from gentool.data.decode import Picture, Unreadable, read_picture, value_range
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
 from gentool.data.raw import Raw, Skipped
+from gentool.progress import counted
 
 Progress = Callable[[int, int], None]
 """(done, total) of the pictures of a source."""
@@ -160,11 +161,12 @@ class Survey:
 
     def nothing_readable(self, raw: Raw) -> str:
         """The message when no picture is left."""
-        skipped = self.skipped(raw)
+        skipped, where = self.skipped(raw), raw.where or raw.kind
         if not skipped:
-            return f"{raw.kind}: empty; expected images in it"
+            return f"{where}: an empty {raw.kind}; expected images in it"
         examples = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:3])
-        return f"{raw.kind}: none of {len(skipped)} files is a readable image ({examples})"
+        more = "; ..." if len(skipped) > 3 else ""
+        return f"{where}: no readable image among {counted(len(skipped), 'file')} ({examples}{more})"
 
     def note_on_size(self, options: PrepareOptions) -> str | None:
         """Why the size of the prepared images had to be chosen, where it had to."""

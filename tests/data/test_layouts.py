@@ -227,7 +227,7 @@ def test_a_layout_that_is_given(
     write(tmp_path / "set", {**below("train", AB), **below("test", {"a": 3, "b": 2})})
     settings: dict[str, Any] = {"layout": layout, "validation": 0}
     if expected is None:
-        with pytest.raises(DataError, match="none of 17 files is a readable image"):
+        with pytest.raises(DataError, match="set: no readable image among 17 files"):
             load_data(tmp_path / "set", **settings)
         return
     data = load_data(tmp_path / "set", **settings, **({} if "test" in expected else {"test": 0}))

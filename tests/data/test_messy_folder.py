@@ -136,10 +136,10 @@ def test_pixels_of_every_mode(messy: Path) -> None:
 def test_a_folder_with_nothing_readable_is_a_data_error(tmp_path: Path) -> None:
     (tmp_path / "text").mkdir()
     (tmp_path / "text" / "a.jpg").write_text("no")
-    with pytest.raises(DataError, match=r"none of 1 files is a readable image \(a\.jpg: not an image"):
+    with pytest.raises(DataError, match=r"no readable image among 1 file \(a\.jpg: not an image"):
         load_data(tmp_path / "text")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="empty; expected images"):
+    with pytest.raises(DataError, match="an empty folder of images; expected images"):
         load_data(tmp_path / "empty")
 
 
