@@ -45,9 +45,9 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
     token = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary = target.with_name(f".{target.name}.{token}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        _remove_leftovers(target)
-        try:
+        try:  # a signal may come at any moment once the folder is there
+            temporary.mkdir(parents=True)
+            _remove_leftovers(target)
             yield temporary
             (temporary / SCRATCH).unlink(missing_ok=True)
             _take_place(temporary, target, overwrite)
