@@ -52,9 +52,13 @@ def read_annotations(content: bytes, where: str, columns: Sequence[str] = ()) ->
     """
     try:
         text = content.decode("utf-8-sig")
-        if where.endswith(".json"):
+        if where.lower().endswith(".json"):
             return _of_stylegan(json.loads(text), where)
-        rows = [json.loads(line) for line in text.splitlines() if line.strip()] if where.endswith(".jsonl") else None
+        rows = (
+            [json.loads(line) for line in text.splitlines() if line.strip()]
+            if where.lower().endswith(".jsonl")
+            else None
+        )
     except (UnicodeDecodeError, ValueError) as error:
         raise DataError(f"{where}: cannot be read ({error})") from None
     if rows is None:

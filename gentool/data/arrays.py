@@ -49,7 +49,7 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
             if sum(member.file_size for member in archive.infolist()) > _LARGEST:
                 raise DataError(f"{path}: larger than {_LARGEST // 2**30} GiB unpacked; give a .npy file instead")
         with np.load(path, allow_pickle=False) as archive:
-            meanings = {name: meaning_of(name) for name in archive.files}
+            meanings = {name: part_of(name) for name in archive.files}
             arrays = {name: archive[name] for name, meaning in meanings.items() if meaning}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
@@ -80,10 +80,10 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
     return from_arrays(".npz file", np.concatenate(parts), numbers, classes=classes, own=own, notes=notes)
 
 
-def meaning_of(name: str) -> tuple[int | None, str] | None:
+def part_of(name: str) -> tuple[int | None, str] | None:
     """The split that an array's name says, None for no split, and whether it holds `images` or `labels`.
 
-    >>> meaning_of("x_train"), meaning_of("val_labels"), meaning_of("imgs"), meaning_of("latents_values")
+    >>> part_of("x_train"), part_of("val_labels"), part_of("imgs"), part_of("latents_values")
     ((0, 'images'), (1, 'labels'), (None, 'images'), None)
     """
     plain = name.lower()
@@ -102,7 +102,7 @@ def _parts(arrays: Mapping[str, Array]) -> tuple[dict[int | None, str], dict[int
     """The names of the arrays of images, and of labels, by split. Arrays of splits come before those without one."""
     found: dict[str, dict[int | None, str]] = {"images": {}, "labels": {}}
     for name, array in arrays.items():
-        meaning = meaning_of(name)
+        meaning = part_of(name)
         if meaning is None or (meaning[1] == "images" and array.ndim < 2) or array.ndim == 0:
             continue
         found[meaning[1]].setdefault(meaning[0], name)

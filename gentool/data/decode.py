@@ -182,10 +182,10 @@ def _eight_bits(image: Image.Image, largest: int | None) -> tuple[Image.Image, f
     values = np.asarray(image).astype(np.float64)
     low, high = float(values.min()), float(values.max())
     tolerance = TOLERANCE if image.mode == "F" else 0
-    limit = value_range(high) if largest is None else largest
-    if not -tolerance <= low or limit is None or (image.mode == "F" and limit > 255):  # also refuses NaN
+    own = value_range(high)
+    if not -tolerance <= low or own is None or (image.mode == "F" and own > 255):  # also refuses NaN
         raise Unreadable(f"grey values from {low:g} to {high:g}, outside every known range")
-    scaled = np.clip(np.rint(values * (255 / limit)), 0, 255)
+    scaled = np.clip(np.rint(values * (255 / (largest or own))), 0, 255)
     return Image.fromarray(scaled.astype(np.uint8)), high
 
 

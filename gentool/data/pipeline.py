@@ -1,36 +1,20 @@
 """From the pictures of a source to the rows of a prepared set: read, convert, find copies, split."""
 
-import functools
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gentool.data.annotations import FILES, Annotation, matched, read_annotations
-from gentool.data.conform import conform, is_pixel_art, with_channels
-from gentool.data.decode import Picture, Unreadable, pillow_warnings
-from gentool.data.layout import LEFT_OUT, Meaning, understand
+from gentool.data.convert import Converted, convert_all
+from gentool.data.decode import pillow_warnings
+from gentool.data.layout import Meaning
+from gentool.data.meaning import meaning_of
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
-from gentool.data.survey import (
-    LARGE,
-    Form,
-    Progress,
-    Survey,
-    Unexpected,
-    expected_form,
-    in_chunks,
-    read,
-    sample,
-    silent,
-    widened,
-)
+from gentool.data.survey import Progress, Survey, silent
 from gentool.errors import DataError, OptionError
 
 DEFAULT_TEST = 0.1
@@ -38,15 +22,7 @@ DARK = 64
 """Images whose brightest pixel is below this are called dark."""
 FEW_IMAGES = 5
 """Classes with fewer training images are named."""
-LABELLED_SHARE = 0.5
-"""A file of labels beside the images is used if it names at least this share of them."""
 _LISTED = 100
-
-
-@functools.cache
-def image_suffixes() -> frozenset[str]:
-    """The suffixes of files that Pillow can read, and of HEIC: `.png`, `.jpg`, ..."""
-    return frozenset(Image.registered_extensions()) | {".heic", ".heif"}
 
 
 @dataclass(frozen=True)
@@ -81,126 +57,6 @@ class Rows:
         }
 
 
-class _Converter:
-    """Turns picture i of a source into its prepared pixels (C, H, W)."""
-
-    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, pictures: Sequence[int]) -> None:
-        self.raw, self.options, self.form = raw, options, form
-        self.size = form.size(options)
-        self.background = options.background_colour
-        self.resizes = form.native != self.size
-        self.pixel_art = self.resizes and options.resample == "auto" and self._looks_like_pixel_art(pictures)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """(C, H, W) of the prepared images."""
-        return self.form.channels, self.size[1], self.size[0]
-
-    def read(self, i: int) -> Picture:
-        """The picture at its own size. Raises OSError, Unreadable; Unexpected where it does not fit the form."""
-        enough = 2 * max(self.size) if self.resizes else None
-        picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
-        form = widened(self.form, picture, self.options)
-        if form != self.form:
-            raise Unexpected(form)
-        return picture
-
-    def convert(self, picture: Picture) -> Pixels:
-        """The prepared pixels."""
-        options, pixels = self.options, with_channels(picture.pixels, self.form.channels)
-        if self.form.binary:
-            pixels = pixels * np.uint8(255)
-        pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
-        return pixels.transpose(2, 0, 1)
-
-    def _looks_like_pixel_art(self, pictures: Sequence[int]) -> bool:
-        """Whether nine in ten images have few colours, judged by a sample."""
-        verdicts = []
-        for i in sample(pictures):
-            try:
-                verdicts.append(is_pixel_art(with_channels(self.read(i).pixels, self.form.channels)))
-            except (OSError, Unreadable):
-                continue
-        return bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
-
-
-@dataclass
-class _Converted:
-    """What one pass over a source gave. A picture that cannot be read has an empty digest, and a reason in `facts`."""
-
-    images: Pixels | None
-    digests: list[bytes]
-    facts: Survey
-    darkest: int
-    brightest: int
-    converter: _Converter
-
-
-def _convert_all(
-    raw: Raw,
-    options: PrepareOptions,
-    left_out: Mapping[int, str],
-    scratch: Callable[[tuple[int, ...]], Pixels] | None,
-    on_progress: Progress,
-) -> _Converted:
-    """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
-    used = [i for i in range(raw.count) if i not in left_out]
-    form, pixels = expected_form(raw, options, left_out)
-    while True:
-        form = form or Form(None, options.channels or 1)
-        try:
-            result = _convert(raw, _Converter(raw, options, form, used), left_out, scratch, on_progress, pixels > LARGE)
-        except Unexpected as other:
-            form = other.form
-            continue
-        if result.brightest != 1 or form.binary:
-            return result
-        form = replace(form, binary=True)
-
-
-def _convert(
-    raw: Raw,
-    converter: _Converter,
-    left_out: Mapping[int, str],
-    scratch: Callable[[tuple[int, ...]], Pixels] | None,
-    on_progress: Progress,
-    threaded: bool,
-) -> _Converted:
-    images = scratch((raw.count, *converter.shape)) if scratch else None
-    digests = [b""] * raw.count
-    details: list[Any] = [None] * raw.count
-    bad = dict(left_out)
-
-    def work(chunk: range) -> tuple[int, int]:
-        darkest, brightest = 255, 0
-        for i in chunk:
-            if i in left_out:
-                continue
-            try:
-                picture = converter.read(i)
-                pixels = np.ascontiguousarray(converter.convert(picture))
-            except OSError as error:
-                bad[i] = f"cannot be read: {error.strerror or error}"
-                continue
-            except Unreadable as error:
-                bad[i] = str(error)
-                continue
-            digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
-            details[i] = picture.width, picture.height, picture.mode, picture.animated, picture.turned
-            darkest, brightest = min(darkest, int(pixels.min())), max(brightest, int(pixels.max()))
-            if images is not None:
-                images[i] = pixels
-        return darkest, brightest
-
-    ranges = in_chunks(raw.count, work, on_progress, threaded=threaded)
-    facts = Survey(bad=bad)
-    for one in details:
-        if one is not None:
-            facts.add(one)
-    darkest, brightest = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return _Converted(images, digests, facts, darkest, brightest, converter)
-
-
 def prepare_rows(
     raw: Raw,
     options: PrepareOptions,
@@ -215,9 +71,9 @@ def prepare_rows(
     notes = list(raw.notes)
     if not raw.count:
         raise DataError(Survey().nothing_readable(raw))
-    meaning = _meaning(raw, options)
+    meaning = meaning_of(raw, options)
     with pillow_warnings():
-        done = _convert_all(raw, options, meaning.left_out, scratch, on_progress)
+        done = convert_all(raw, options, meaning.left_out, scratch, on_progress)
     good = [i for i in range(raw.count) if done.digests[i]]
     if not good:
         raise DataError(done.facts.nothing_readable(raw))
@@ -256,72 +112,6 @@ def prepare_rows(
     return Rows(done.images, np.array(good, np.int64), splits, labels, classes, info, done.converter.shape)
 
 
-def _meaning(raw: Raw, options: PrepareOptions) -> Meaning:
-    """The labels and splits of all pictures: what the source itself states, a file of labels, or the folders."""
-    if not raw.folders:
-        for name in ("layout", "labels"):
-            if name in options.changed():
-                raise OptionError(f"--{name}: only for a folder or archive of image files, and this is {raw.kind}")
-        return Meaning(raw.labels, raw.classes, raw.own)
-    names = [raw.name(i) for i in range(raw.count)]
-    images = [name[name.rfind(".") :].lower() in image_suffixes() for name in names]
-    deciding = images if any(images) else [True] * len(names)
-    meaning = understand(names, deciding, options.layout)
-    where, annotations = _annotations(raw, names, options)
-    found = matched(names, annotations)
-    labelled = sum(one is not None and decides for one, decides in zip(found, deciding, strict=True))
-    if options.labels is not None and not labelled:
-        raise DataError(f"--labels {options.labels}: names none of the images, such as {names[deciding.index(True)]}")
-    if not annotations or (options.labels is None and labelled < LABELLED_SHARE * sum(deciding)):
-        return meaning
-    splits = understand(names, deciding, "splits" if meaning.own is not None else "flat")
-    return _annotated(found, deciding, splits, where)
-
-
-def _annotations(raw: Raw, names: Sequence[str], options: PrepareOptions) -> tuple[str, dict[str, Annotation]]:
-    """The annotations of the file that is given, or of those that lie beside the images."""
-    if options.labels is not None:
-        try:
-            content = options.labels.read_bytes()
-        except OSError as error:
-            raise DataError(f"--labels {options.labels}: {error.strerror}") from None
-        return options.labels.name, read_annotations(content, str(options.labels), options.label_columns or ())
-    every: dict[str, Annotation] = {}
-    for number, name in enumerate(names):
-        if name.rpartition("/")[2].lower() not in FILES:
-            continue
-        path = PurePosixPath(name)
-        try:
-            text = raw.get(number)
-            assert isinstance(text, bytes)
-            here = read_annotations(text, path.name.lower())
-        except (OSError, DataError):
-            continue  # a file of this name with another content; it is listed as no image
-        every |= {str(path.parent / one): annotation for one, annotation in here.items()}
-    return "the file of labels beside them", every
-
-
-def _annotated(found: Sequence[Annotation | None], images: Sequence[bool], splits: Meaning, where: str) -> Meaning:
-    """The labels and splits of a file; its splits go before those of folders."""
-    texts = [None if one is None else one.label for one in found]
-    names = {text for text, is_image in zip(texts, images, strict=True) if text is not None and is_image}
-    classes = tuple(sorted(names, key=(lambda name: (int(name), name)) if all(map(str.isdecimal, names)) else None))
-    left_out = dict(splits.left_out)
-    own = splits.own
-    if any(one is not None and one.split is not None for one in found):
-        own = np.array([TRAIN if one is None or one.split is None else one.split for one in found], np.int8)
-        left_out = {}
-    labels = None
-    notes = [*splits.notes]
-    if classes:
-        numbers = {name: number for number, name in enumerate(classes)}
-        labels = np.array([numbers.get(text or "", 0) for text in texts], np.int64)
-        unlabelled = [i for i, text in enumerate(texts) if text not in numbers and images[i]]
-        left_out |= dict.fromkeys(unlabelled, f"{LEFT_OUT}without a label in {where}")
-        notes.append(f"class labels taken from {where}")
-    return Meaning(labels, classes, own, tuple(notes), left_out, splits.tree)
-
-
 def _at(values: NDArray[Any] | None, numbers: Sequence[int]) -> NDArray[Any] | None:
     return None if values is None else values[numbers]
 
@@ -334,7 +124,7 @@ def _occurring(meaning: Meaning, good: Sequence[int]) -> tuple[NDArray[np.int64]
     return labels.astype(np.int64), tuple(meaning.classes[number] for number in numbers)
 
 
-def _notes_on_pixels(done: _Converted, options: PrepareOptions) -> Iterator[str]:
+def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
     """What people should know about the sizes and values of the pictures."""
     facts, form = done.facts, done.converter.form
     size_note = facts.note_on_size(options)

@@ -85,7 +85,7 @@ def widened(form: Form, picture: Picture, options: PrepareOptions) -> Form:
 
     The pixels of a coloured picture need three channels, unless `options` say how many there are.
     """
-    if options.size is None and form.native is not None and (picture.width, picture.height) != form.native:
+    if form.native is not None and (picture.width, picture.height) != form.native:
         form = replace(form, native=None)
     if form.channels == 1 and options.channels is None and is_coloured(picture):
         form = replace(form, channels=3)

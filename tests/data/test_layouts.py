@@ -283,6 +283,21 @@ def test_labels_in_a_file_beside_the_images(tmp_path: Path, name: str) -> None:
     assert numbers_of(data.train.images.numpy()) == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        (table([("a", "b"), ("1", "2")]), "no labels taken: labels.csv: no column file_name"),
+        (table([("file", "label"), ("000.png", "x")]), "is not used: it names 1 of 4 images; give it with --labels"),
+    ],
+)
+def test_a_file_of_labels_that_is_not_used_is_named(tmp_path: Path, text: str, note: str) -> None:
+    write(tmp_path / "set", {"": 4})
+    (tmp_path / "set" / "labels.csv").write_text(text)
+    data = load_data(tmp_path / "set", validation=0, test=0)
+    assert not data.labelled
+    assert any(note in one for one in data.info["notes"])
+
+
 def test_labels_in_a_file_that_is_given(tmp_path: Path) -> None:
     write(tmp_path / "set", {"": 5})
     file = tmp_path / "mine.csv"
@@ -501,6 +516,21 @@ def test_the_range_of_deep_pictures(tmp_path: Path, top: int) -> None:
     data = load_data(folder, validation=0, test=0)
     assert (data.train.images[:, 0].numpy() == np.rint(np.stack(values) * (255 / top))).all()
     assert any(f"{top} is white" in note for note in data.info["notes"]) == (top != 65535)
+
+
+def test_a_value_beyond_16_bits_is_refused_among_deep_pictures(tmp_path: Path) -> None:
+    good = [Image.fromarray(np.full((8, 8), 65535, np.int32)) for _ in range(3)]
+    folder = save_all(tmp_path / "set", [*good, Image.fromarray(np.full((8, 8), 70_000, np.int32))], "tiff")
+    (skipped,) = load_data(folder, validation=0, test=0).info["skipped"]
+    assert "70000, outside every known range" in skipped["reason"]
+
+
+def test_a_size_that_one_picture_has_already_resizes_the_others_as_what_they_are(tmp_path: Path) -> None:
+    art = Image.fromarray(np.kron(np.eye(4, dtype=np.uint8) * 255, np.ones((4, 4), np.uint8)))
+    folder = save_all(tmp_path / "set", [art.resize((8, 8), Image.Resampling.NEAREST), *[art] * 5])
+    data = load_data(folder, size=8, validation=0, test=0)
+    assert data.info["pixel_art"]
+    assert (data.train.images[1:] == data.train.images[0]).all()
 
 
 def test_masks_of_0_and_1_are_black_and_white(tmp_path: Path) -> None:

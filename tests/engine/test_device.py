@@ -1,4 +1,4 @@
-"""--device: what auto means, and what is said where a device is not there."""
+"""--device: what auto means, and the message where a device is missing."""
 
 import pytest
 import torch

@@ -1,0 +1,145 @@
+"""The pictures of a source as pixels of one size, each read once."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gentool.data.conform import conform, is_pixel_art, with_channels
+from gentool.data.decode import Picture, Unreadable
+from gentool.data.prepare import PrepareOptions
+from gentool.data.raw import Pixels, Raw
+from gentool.data.survey import (
+    LARGE,
+    Form,
+    Progress,
+    Survey,
+    Unexpected,
+    expected_form,
+    in_chunks,
+    read,
+    sample,
+    widened,
+)
+
+
+class Converter:
+    """Turns picture i of a source into its prepared pixels (C, H, W)."""
+
+    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, pictures: Sequence[int]) -> None:
+        self.raw, self.options, self.form = raw, options, form
+        self.size = form.size(options)
+        self.background = options.background_colour
+        self.resizes = form.native != self.size
+        self.pixel_art = self.resizes and options.resample == "auto" and self._looks_like_pixel_art(pictures)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of the prepared images."""
+        return self.form.channels, self.size[1], self.size[0]
+
+    def read(self, i: int) -> Picture:
+        """The picture at its own size. Raises OSError, Unreadable; Unexpected where it does not fit the form."""
+        enough = 2 * max(self.size) if self.resizes else None
+        picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
+        form = widened(self.form, picture, self.options)
+        if form != self.form:
+            raise Unexpected(form)
+        return picture
+
+    def convert(self, picture: Picture) -> Pixels:
+        """The prepared pixels."""
+        options, pixels = self.options, with_channels(picture.pixels, self.form.channels)
+        if self.form.binary:
+            pixels = pixels * np.uint8(255)
+        pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
+        return pixels.transpose(2, 0, 1)
+
+    def _looks_like_pixel_art(self, pictures: Sequence[int]) -> bool:
+        """Whether nine in ten images have few colours, judged by a sample."""
+        verdicts = []
+        for i in sample(pictures):
+            try:
+                verdicts.append(is_pixel_art(with_channels(self.read(i).pixels, self.form.channels)))
+            except (OSError, Unreadable):
+                continue
+        return bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
+
+
+@dataclass
+class Converted:
+    """What one pass over a source gave. A picture that cannot be read has an empty digest, and a reason in `facts`."""
+
+    images: Pixels | None
+    digests: list[bytes]
+    facts: Survey
+    darkest: int
+    brightest: int
+    converter: Converter
+
+
+def convert_all(
+    raw: Raw,
+    options: PrepareOptions,
+    left_out: Mapping[int, str],
+    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    on_progress: Progress,
+) -> Converted:
+    """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
+    used = [i for i in range(raw.count) if i not in left_out]
+    form, pixels = expected_form(raw, options, left_out)
+    while True:
+        form = form or Form(None, options.channels or 1)
+        try:
+            result = _convert(raw, Converter(raw, options, form, used), left_out, scratch, on_progress, pixels > LARGE)
+        except Unexpected as other:
+            form = other.form
+            continue
+        if result.brightest != 1 or form.binary:
+            return result
+        form = replace(form, binary=True)
+
+
+def _convert(
+    raw: Raw,
+    converter: Converter,
+    left_out: Mapping[int, str],
+    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    on_progress: Progress,
+    threaded: bool,
+) -> Converted:
+    images = scratch((raw.count, *converter.shape)) if scratch else None
+    digests = [b""] * raw.count
+    details: list[Any] = [None] * raw.count
+    bad = dict(left_out)
+
+    def work(chunk: range) -> tuple[int, int]:
+        darkest, brightest = 255, 0
+        for i in chunk:
+            if i in left_out:
+                continue
+            try:
+                picture = converter.read(i)
+                pixels = np.ascontiguousarray(converter.convert(picture))
+            except OSError as error:
+                bad[i] = f"cannot be read: {error.strerror or error}"
+                continue
+            except Unreadable as error:
+                bad[i] = str(error)
+                continue
+            digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
+            details[i] = picture.width, picture.height, picture.mode, picture.animated, picture.turned
+            darkest, brightest = min(darkest, int(pixels.min())), max(brightest, int(pixels.max()))
+            if images is not None:
+                images[i] = pixels
+        return darkest, brightest
+
+    ranges = in_chunks(raw.count, work, on_progress, threaded=threaded)
+    facts = Survey(bad=bad)
+    for one in details:
+        if one is not None:
+            facts.add(one)
+    darkest, brightest = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return Converted(images, digests, facts, darkest, brightest, converter)
