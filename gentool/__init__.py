@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.compare import Comparison, compare
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
-    from gentool.figures.grids import grid, save_png
+    from gentool.figures.grids import grid, save_png, to_picture
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
     from gentool.latent.loading import load, train
     from gentool.latent.model import Model
@@ -79,6 +79,7 @@ _HOMES = {
     "load_data": "data.load",
     "save_png": "figures.grids",
     "seq2seq": "",
+    "to_picture": "figures.grids",
     "train": "latent.loading",
 }
 """Public name to the module that has it, and the name it has there where that is another one."""
@@ -119,6 +120,7 @@ __all__ = [
     "load_data",
     "save_png",
     "seq2seq",
+    "to_picture",
     "train",
 ]  # fmt: skip
 

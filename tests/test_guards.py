@@ -22,7 +22,7 @@ PACKAGE = ROOT / "gentool"
 FLOORS = (
     ("errors",),
     ("files",),
-    ("progress", "tables", "options"),
+    ("progress", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),
     ("data",),
     ("engine",),

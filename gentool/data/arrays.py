@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.decode import TOLERANCE, value_range
+from gentool.data.decode import FLATTENED, TOLERANCE, value_range
 from gentool.data.layout import ROLES
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
 from gentool.progress import counted
+from gentool.transparency import premultiplied
 
 Array = NDArray[Any]
 
@@ -142,16 +143,22 @@ def classes_of(labels: Array) -> tuple[NDArray[np.int64], list[str]]:
 def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOptions) -> tuple[list[Pixels], list[str]]:
     """Arrays of images as uint8 (N, H, W, 1 or 3), with one range for all of them, and remarks.
 
+    Where the options say 4 channels, those of 4 stay as they are, premultiplied.
+
     Raises DataError for other shapes, types and ranges; `where` names the arrays.
     """
     arranged = [_arranged(array, place) for array, place in zip(arrays, where, strict=True)]
     limit, notes = _limit(arranged, where)
-    pixels = []
+    pixels, transparent = [], False
     for array in arranged:
         part = array if limit == 255 and array.dtype == np.uint8 else _scaled(array, limit)
         if part.shape[3] == 4:
-            part = _flattened(part, options.background_colour)
+            transparent |= bool((part[..., 3] < 255).any())
+            keep = options.channels == 4
+            part = premultiplied(part) if keep else _flattened(part, options.background_colour)
         pixels.append(part)
+    if transparent and options.channels != 4 and options.background is None:
+        notes.append(f"transparent parts, {FLATTENED}")
     return pixels, notes
 
 

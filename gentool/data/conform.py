@@ -4,8 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageColor
 
-from gentool.data.prepare import Crop, Resample
+from gentool.data.prepare import WHITE, Crop, Resample
 from gentool.data.raw import Pixels
+from gentool.transparency import over
 
 _FILTERS = {"bilinear": Image.Resampling.BILINEAR, "lanczos": Image.Resampling.LANCZOS}
 _MOST_COLOURS = 64
@@ -16,10 +17,17 @@ Box = tuple[float, float, float, float]
 
 def is_pixel_art(pixels: Pixels) -> bool:
     """Whether an image (H, W, C) has few colours, each covering many pixels."""
-    height, width, channels = pixels.shape
+    height, width, _ = pixels.shape
     most = min(_MOST_COLOURS, height * width // _PIXELS_PER_COLOUR)
-    image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-    return image.getcolors(most) is not None
+    return as_image(pixels).getcolors(most) is not None
+
+
+def as_image(pixels: Pixels) -> Image.Image:
+    """Pixels (H, W, C) as an image of Pillow's: grey, RGB, or premultiplied RGBA."""
+    height, width, channels = pixels.shape
+    if channels == 4:
+        return Image.frombytes("RGBa", (width, height), pixels.tobytes())
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
 
 
 def grey_level(colour: tuple[int, int, int]) -> int:
@@ -30,9 +38,14 @@ def grey_level(colour: tuple[int, int, int]) -> int:
 
 
 def with_channels(pixels: Pixels, channels: int) -> Pixels:
-    """The image (H, W, 1 or 3) with this many channels."""
+    """The image (H, W, 1, 3 or 4) with this many channels. An alpha channel is opaque, or flattened onto white."""
     if pixels.shape[2] == channels:
         return pixels
+    if pixels.shape[2] == 4:
+        return with_channels(over(pixels, np.array(WHITE, np.uint8)), channels)
+    if channels == 4:
+        colours = with_channels(pixels, 3)
+        return np.concatenate([colours, np.full_like(colours[..., :1], 255)], axis=2)
     if channels == 3:
         return np.repeat(pixels, 3, axis=2)
     return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
@@ -48,8 +61,8 @@ def conform(
 ) -> Pixels:
     """The image (H, W, C) at `size` (width, height), with the same channels.
 
-    `center` cuts the largest middle part of the right proportions, `pad` adds background around the whole, `stretch`
-    ignores proportions.
+    `center` cuts the largest middle part of the right proportions, `pad` adds background around the whole (transparent
+    pixels where there is an alpha channel), `stretch` ignores proportions.
     """
     height, width, channels = pixels.shape
     if (width, height) == size:
@@ -67,7 +80,7 @@ def conform(
     factor = min(size[0] / width, size[1] / height)
     inner = max(1, round(width * factor)), max(1, round(height * factor))
     canvas = np.empty((size[1], size[0], channels), np.uint8)
-    canvas[:] = background if channels == 3 else grey_level(background)
+    canvas[:] = 0 if channels == 4 else background if channels == 3 else grey_level(background)
     left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
     canvas[top : top + inner[1], left : left + inner[0]] = resize(pixels, inner, whole, resample, pixel_art)
     return canvas
@@ -89,8 +102,9 @@ def resize(pixels: Pixels, size: tuple[int, int], box: Box, resample: Resample, 
         return pixels[rows[:, None], columns[None, :]]
     if how == "area":
         return _by_area(pixels, size, box)
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-    resized = np.asarray(image.resize(size, _FILTERS[how], box=box))
+    resized = np.asarray(as_image(pixels).resize(size, _FILTERS[how], box=box))
+    if pixels.shape[2] == 4:  # Lanczos may overshoot: premultiplied colours are never above their alpha
+        return np.minimum(resized, resized[..., 3:])
     return resized[..., None] if pixels.shape[2] == 1 else resized
 
 

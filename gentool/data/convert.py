@@ -51,9 +51,10 @@ class Converter:
 
     def convert(self, picture: Picture) -> Pixels:
         """The prepared pixels."""
-        options, pixels = self.options, with_channels(picture.pixels, self.form.channels)
+        options, pixels = self.options, picture.pixels
         if self.form.binary:
-            pixels = pixels * np.uint8(255)
+            pixels = _as_bright_as_can_be(pixels)
+        pixels = with_channels(pixels, self.form.channels)
         pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
         return pixels.transpose(2, 0, 1)
 
@@ -68,9 +69,20 @@ class Converter:
         return bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
 
 
+def _as_bright_as_can_be(pixels: Pixels) -> Pixels:
+    """Pixels (H, W, C) whose colours are 0 and 1, with 1 as white: 255, or the alpha of premultiplied RGBA."""
+    if pixels.shape[2] < 4:
+        return pixels * np.uint8(255)
+    return np.concatenate([pixels[..., :3] * pixels[..., 3:], pixels[..., 3:]], axis=2)
+
+
 @dataclass
 class Converted:
-    """What one pass over a source gave. A picture that cannot be read has an empty digest, and a reason in `facts`."""
+    """What one pass over a source gave.
+
+    A picture that cannot be read has an empty digest, and a reason in `facts`. `darkest` and `brightest` are of all
+    pixels, without an alpha channel.
+    """
 
     images: Pixels | None
     digests: list[bytes]
@@ -130,8 +142,11 @@ def _convert(
                 bad[i] = str(error)
                 continue
             digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
-            details[i] = picture.width, picture.height, picture.mode, picture.animated, picture.turned
-            darkest, brightest = min(darkest, int(pixels.min())), max(brightest, int(pixels.max()))
+            details[i] = (
+                picture.width, picture.height, picture.mode, picture.animated, picture.turned, picture.transparent
+            )  # fmt: skip
+            colours = pixels[:3]
+            darkest, brightest = min(darkest, int(colours.min())), max(brightest, int(colours.max()))
             if images is not None:
                 images[i] = pixels
         return darkest, brightest

@@ -1,4 +1,4 @@
-"""One image file, whatever its format and mode, as 8-bit grey or RGB pixels the right way up."""
+"""One image file, whatever its format and mode, as 8-bit grey, RGB or RGBA pixels the right way up."""
 
 import contextlib
 import functools
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gentool.data.raw import Pixels
+from gentool.transparency import premultiplied
 
 # Formats that run another program, or that Pillow recognises but cannot read.
 _NOT_OPENED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
@@ -28,6 +29,8 @@ RANGES = (1, 255, 1023, 4095, 16383, 65535)
 TOLERANCE = 1e-3
 """Floating-point values may be this far outside 0 to 1."""
 
+FLATTENED = "which become white: --background chooses another colour, --channels 4 keeps them"
+
 
 class Unreadable(Exception):
     """This file cannot be used; the message is the reason."""
@@ -37,9 +40,10 @@ class Unreadable(Exception):
 class Picture:
     """A decoded image file.
 
-    `pixels` is uint8 (H, W, C) of the first frame. `width` and `height` are those of the upright picture at its full
-    size, which the pixels of a large JPEG may not have. `largest` is the largest value of a picture of more than 8 bits
-    before it was scaled, None for others.
+    `pixels` is uint8 (H, W, C) of the first frame: grey, RGB or premultiplied RGBA. `width` and `height` are those of
+    the upright picture at its full size, which the pixels of a large JPEG may not have. `largest` is the largest value
+    of a picture of more than 8 bits before it was scaled, None for others. `transparent` says whether a pixel of the
+    file is not opaque.
     """
 
     pixels: Pixels
@@ -49,6 +53,7 @@ class Picture:
     animated: bool
     turned: bool
     largest: float | None = None
+    transparent: bool = False
 
 
 def value_range(largest: float) -> int | None:
@@ -121,10 +126,11 @@ def read_picture(
 ) -> Picture:
     """The first frame of an image file.
 
-    EXIF orientation is applied, colours are converted to sRGB, transparency is flattened onto `background`.
+    EXIF orientation is applied, colours are converted to sRGB, transparency is flattened onto `background` unless there
+    are 4 channels.
 
     Args:
-        channels: 1 (grey) or 3 (RGB); None for what the file is.
+        channels: 1 (grey), 3 (RGB) or 4 (premultiplied RGBA); None for grey or RGB, as the file is.
         enough: A JPEG that is much larger is decoded at a half, a quarter or an eighth whose sides are at least this.
         largest: The value that becomes 255 in pictures of more than 8 bits; None for the end of the smallest range that
             holds the picture's values.
@@ -145,13 +151,18 @@ def read_picture(
             size = upright.size
         elif turned in _SIDEWAYS:
             size = size[1], size[0]
-        deepest = None
+        deepest, clear = None, False
         if mode.startswith("I") or mode == "F":
-            flat, deepest = _eight_bits(upright, largest)
+            shown, deepest = _eight_bits(upright, largest)
         else:
-            flat = _flattened(_in_srgb(upright), background)
-        pixels = _as_array(flat, channels)
-    return Picture(pixels, size[0], size[1], mode, animated, turned != 1, deepest)
+            shown = _in_srgb(upright)
+            if shown.has_transparency_data:
+                shown = shown.convert("RGBA")
+                clear = shown.getchannel("A").getextrema() != (255, 255)
+            if channels != 4:
+                shown = _flattened(shown, background)
+        pixels = _as_array(shown, channels)
+    return Picture(pixels, size[0], size[1], mode, animated, turned != 1, deepest, clear)
 
 
 def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enough: int | None = None) -> Pixels:
@@ -160,19 +171,20 @@ def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enou
 
 
 def _as_array(image: Image.Image, channels: int | None) -> Pixels:
-    """An image of mode L or RGB as (H, W, C)."""
+    """An image as (H, W, C); of mode L or RGB where the channels are not given."""
     if channels is not None:
-        image = image.convert("L" if channels == 1 else "RGB")
+        image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
     pixels = np.asarray(image)
+    if channels == 4:
+        return premultiplied(pixels)
     return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
     """The image as L or RGB without transparency."""
-    if image.has_transparency_data:
-        full = image.convert("RGBA")
-        canvas = Image.new("RGB", full.size, background)
-        canvas.paste(full, mask=full.getchannel("A"))
+    if image.mode == "RGBA":
+        canvas = Image.new("RGB", image.size, background)
+        canvas.paste(image, mask=image.getchannel("A"))
         return canvas
     return image.convert("L") if image.mode in ("1", "L", "LA", "La") else image.convert("RGB")
 

@@ -152,7 +152,12 @@ class ImageData:
         return torch.from_numpy(np.load(self.folder / file, allow_pickle=False))
 
 
+def channels_text(channels: int) -> str:
+    """The number of channels in a word: grey, colour or RGBA."""
+    return {1: "grey", 3: "colour", 4: "RGBA"}.get(channels, f"with {channels} channels")
+
+
 def size_text(shape: tuple[int, int, int]) -> str:
     """(C, H, W) in words: `24x24 colour`."""
     channels, height, width = shape
-    return f"{width}x{height}{' colour' if channels == 3 else ' grey'}"
+    return f"{width}x{height} {channels_text(channels)}"

@@ -280,9 +280,12 @@ def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[st
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"
-        lines.append(f"{copies['copies']} images are exact copies of another one ({done})")
+        verb = "is an exact copy" if copies["copies"] == 1 else "are exact copies"
+        lines.append(f"{counted(copies['copies'], 'image')} {verb} of another one ({done})")
     if copies["across_own_splits"]:
-        lines.append(f"{copies['across_own_splits']} test images are also among the training images, as in the source")
+        verb = "is" if copies["across_own_splits"] == 1 else "are"
+        count = counted(copies["across_own_splits"], "test image")
+        lines.append(f"{count} {verb} also among the training images, as in the source")
     if copies["with_different_labels"]:
-        lines.append(f"{copies['with_different_labels']} groups of copies have different labels")
+        lines.append(f"{counted(copies['with_different_labels'], 'group')} of copies with different labels")
     return lines

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.data.convert import Converted, convert_all
-from gentool.data.decode import pillow_warnings
+from gentool.data.decode import FLATTENED, pillow_warnings
 from gentool.data.layout import Meaning
 from gentool.data.meaning import meaning_of
 from gentool.data.prepare import PrepareOptions
@@ -16,6 +16,7 @@ from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
 from gentool.data.survey import Progress, Survey, silent
 from gentool.errors import DataError, OptionError
+from gentool.progress import counted
 
 DEFAULT_TEST = 0.1
 DARK = 64
@@ -134,11 +135,15 @@ def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
         yield f"resized as {'pixel art' if done.converter.pixel_art else 'photographs (antialiased)'}"
     if facts.animated:
         yield f"{facts.animated} files hold several frames: the first is used"
+    if options.channels == 4 and not facts.transparent:
+        yield "no image has transparent parts"
+    elif facts.transparent and options.channels != 4 and options.background is None:
+        yield f"{counted(facts.transparent, 'image')} with transparent parts, {FLATTENED}"
     if form.largest not in (None, 255, 65535):
         yield f"values of more than 8 bits: {form.largest} is white"
     if form.binary:
         yield "values 0 and 1: 1 is white"
-    if done.darkest == done.brightest:
+    if done.darkest == done.brightest and form.channels != 4:
         yield f"every pixel of every image is {done.brightest}"
     elif done.brightest < DARK:
         yield f"the images are dark: their brightest pixel is {done.brightest} of 255"

@@ -90,8 +90,10 @@ class PrepareOptions(Validated):
     resample: Resample = option(
         "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
     )
-    channels: Literal[1, 3] | None = option(
-        None, "1: grey, 3: colour.", default_text="1 where all images are grey, else 3"
+    channels: Literal[1, 3, 4] | None = option(
+        None,
+        "1: grey, 3: colour, 4: colour with transparency (RGBA).",
+        default_text="1 where all images are grey, else 3",
     )
     background: tuple[int, int, int] | None = option(
         None,
@@ -130,13 +132,17 @@ class PrepareOptions(Validated):
     dedupe: bool = option(False, "Keep only one of several identical images.")
 
     def cross_check(self) -> None:
-        """Raises OptionError when nothing would be left for training."""
+        """Raises OptionError when nothing would be left for training, and for a background that nothing shows."""
         if self.validation + (self.test or 0) >= 1:
             raise OptionError("--validation and --test: together they must be less than 1, the rest is for training")
+        if self.channels == 4 and self.background is not None:
+            raise OptionError("--background: has no effect with --channels 4, which keeps the transparency")
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> "PrepareOptions":
         """The same with `defaults` for what was left open."""
         open_ones = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        if self.channels == 4:
+            open_ones.pop("background", None)
         return dataclasses.replace(self, **open_ones)
 
     @property

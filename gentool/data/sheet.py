@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gentool.data.decode import Unreadable, pillow_warnings, read_picture, transparent
+from gentool.data.decode import FLATTENED, Unreadable, pillow_warnings, read_picture, transparent
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, Skipped, from_arrays
 from gentool.errors import DataError
@@ -28,11 +28,11 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     try:
         content = path.read_bytes()
         with pillow_warnings(), _giant_pictures():
-            pixels = read_picture(content, options.background_colour, channels=options.channels).pixels
+            sheet = read_picture(content, options.background_colour, channels=options.channels)
             clear = transparent(content)
     except (Unreadable, OSError) as error:
         raise DataError(f"{path}: {error}; --tile needs one readable image") from None
-    height, width, _ = pixels.shape
+    height, width, _ = sheet.pixels.shape
     columns, left = _division(width, across, gap)
     rows, top = _division(height, down, gap)
     if not columns or not rows:
@@ -41,13 +41,13 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
             f"{path}: {width}x{height} pixels do not divide into tiles of {across}x{down}{between}; give another --tile"
         )
 
-    def cut(sheet: NDArray[Any]) -> NDArray[Any]:
+    def cut(pixels: NDArray[Any]) -> NDArray[Any]:
         right, below = left + columns * (across + gap), top + rows * (down + gap)
-        inside = np.pad(sheet[top:below, left:right], [(0, gap), (0, gap), (0, 0)])[: below - top, : right - left]
+        inside = np.pad(pixels[top:below, left:right], [(0, gap), (0, gap), (0, 0)])[: below - top, : right - left]
         tiles = inside.reshape(rows, down + gap, columns, across + gap, -1).swapaxes(1, 2)
         return tiles[:, :, :down, :across].reshape(rows * columns, down, across, -1)
 
-    tiles = cut(pixels)
+    tiles = cut(sheet.pixels)
     blank: NDArray[np.bool_] = np.all(tiles == tiles[:, :1, :1], axis=(1, 2, 3))
     hidden: NDArray[np.bool_] = np.zeros(len(tiles), bool)
     if clear is not None:
@@ -58,7 +58,12 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
         Skipped(f"tile {i}", "wholly transparent" if hidden[i] else "of one colour")
         for i in np.flatnonzero(blank | hidden)
     ]
-    return from_arrays(f"sheet of {across}x{down} tiles", tiles[~(blank | hidden)], skipped=skipped)
+    tiles = tiles[~(blank | hidden)]
+    flattened = clear is not None and bool(cut(clear[..., None])[~(blank | hidden)].any())
+    notes = (
+        [f"transparent parts, {FLATTENED}"] if flattened and not (options.channels == 4 or options.background) else []
+    )
+    return from_arrays(f"sheet of {across}x{down} tiles", tiles, skipped=skipped, notes=notes)
 
 
 def _division(length: int, tile: int, gap: int) -> tuple[int, int]:

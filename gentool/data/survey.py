@@ -99,7 +99,7 @@ def widened(form: Form, picture: Picture, options: PrepareOptions) -> Form:
 def is_coloured(picture: Picture) -> bool:
     """Whether any pixel of a picture is not grey."""
     pixels = picture.pixels
-    return pixels.shape[2] == 3 and bool((pixels != pixels[..., :1]).any())
+    return pixels.shape[2] > 1 and bool((pixels[..., :3] != pixels[..., :1]).any())
 
 
 def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> tuple[Form | None, float]:
@@ -134,7 +134,9 @@ def read(
             content, options.background_colour, channels=options.channels, enough=enough, largest=largest
         )
     height, width, channels = content.shape
-    return Picture(content, width, height, "L" if channels == 1 else "RGB", False, False)
+    mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
+    transparent = channels == 4 and bool((content[..., 3] < 255).any())
+    return Picture(content, width, height, mode, False, False, transparent=transparent)
 
 
 @dataclass
@@ -145,15 +147,17 @@ class Survey:
     modes: Counter[str] = field(default_factory=Counter)
     animated: int = 0
     turned: int = 0
+    transparent: int = 0
     bad: dict[int, str] = field(default_factory=dict)
 
-    def add(self, facts: tuple[int, int, str, bool, bool]) -> None:
-        """Count a picture: its width, height, mode, and whether it is animated and was turned."""
-        width, height, mode, animated, turned = facts
+    def add(self, facts: tuple[int, int, str, bool, bool, bool]) -> None:
+        """Count a picture: width, height, mode, whether it is animated, was turned, and has transparent parts."""
+        width, height, mode, animated, turned, transparent = facts
         self.sizes[width, height] += 1
         self.modes[mode] += 1
         self.animated += animated
         self.turned += turned
+        self.transparent += transparent
 
     def skipped(self, raw: Raw) -> list[Skipped]:
         """Everything in the source that is not used, each with its reason."""

@@ -29,6 +29,8 @@ AT_ONCE = 128
 """Images in one pass: few enough for the maps to stay in a CPU's cache, which is twice as fast as 500."""
 SCALE_IMAGES = 4096
 """Training images on which the scale of the classifier's features is measured."""
+GREY = 128
+"""What a network of three channels sees behind transparent pixels: neither black nor white sprites vanish on it."""
 RANDOM_SCALE = 10
 """A factor on the features of the random network, which are small numbers."""
 
@@ -79,11 +81,12 @@ class ClassifierFeatures(nn.Module):
 class RandomFeatures(nn.Module):
     """uint8 images (N, C, H, W) -> features (N, 128): means over the last maps of a network that is never trained."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
+        self.channels = channels
         generator = torch.Generator().manual_seed(0)
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 32, 3, 1, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 3, 2, 1), nn.LeakyReLU(0.2),
+            nn.Conv2d(channels, 32, 3, 1, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 3, 2, 1), nn.LeakyReLU(0.2),
             nn.Conv2d(64, 128, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(128, 128, 3, 2, 1),
         )  # fmt: skip
         for layer in self.layers:
@@ -94,8 +97,22 @@ class RandomFeatures(nn.Module):
                 layer.bias.data.zero_()
 
     def forward(self, x: Tensor) -> Tensor:
-        """uint8 images (N, 1 or 3, H, W) -> features (N, 128)."""
-        return self.layers(x.expand(-1, 3, -1, -1).float() / 127.5 - 1).mean((2, 3)) * RANDOM_SCALE
+        """uint8 images (N, 1 or 3, H, W), or (N, 4, H, W) for 4 channels -> features (N, 128)."""
+        return self.layers(x.expand(-1, self.channels, -1, -1).float() / 127.5 - 1).mean((2, 3)) * RANDOM_SCALE
+
+
+class OnGrey(nn.Module):
+    """Premultiplied RGBA, uint8 (N, 4, H, W), on middle grey, as a network of three channels sees it."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """uint8 images (N, 4, H, W) -> the features of the network."""
+        alpha = x[:, 3:].float()
+        colours = torch.minimum(x[:, :3].float(), alpha) + GREY * (1 - alpha / 255)
+        return self.network(colours.round().to(torch.uint8))
 
 
 def default_names(data: ImageData) -> tuple[str, ...]:
@@ -134,9 +151,11 @@ def _network(
         network = features
     elif name == "random":
         with isolated(0):
-            network = RandomFeatures()
+            network = RandomFeatures(4 if data.shape[0] == 4 else 3)
     else:
         network, facts = load_inception(weights)
+        if data.shape[0] == 4:
+            network, facts = OnGrey(network), {**facts, "ground": GREY}
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     return FeatureNetwork(name, network, _hash(name, network), device, facts, classifier)
 

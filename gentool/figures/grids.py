@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from gentool.files import replacing
+from gentool.transparency import chequers, over, straight
 
 Picture = NDArray[np.uint8]
-"""One picture: (H, W) grey or (H, W, 3) RGB, 0 to 255."""
+"""One picture: (H, W) grey or (H, W, 3) RGB, 0 to 255; in a file also (H, W, 4), straight RGBA."""
 
 Background = int | tuple[int, int, int]
 
@@ -21,6 +22,8 @@ CELL = 64
 FONT_SIZE = 15
 MARGIN = 6
 MAX_NAME_WIDTH = 220
+SQUARE = 8
+"""Pixels of a square of the chequered ground behind images with an alpha channel."""
 GAP, HEADING = 14, FONT_SIZE + 2 * MARGIN
 """Pixels between grids side by side, and above them for their names."""
 
@@ -29,14 +32,14 @@ def to_pixels(images: Tensor | NDArray[np.generic]) -> Picture:
     """Images (N, C, H, W), float in [0, 1] or uint8, as uint8 (N, H, W, C).
 
     A float x becomes round(255 x) after clamping to [0, 1]; a half goes to the even neighbour. Raises ValueError for
-    another shape or type, C other than 1 or 3, no images at all, or NaN.
+    another shape or type, C other than 1, 3 or 4 (premultiplied RGBA), no images at all, or NaN.
     """
     if isinstance(images, Tensor):
         images = images.detach().cpu()
         images = (images.float() if images.is_floating_point() else images).numpy()
     array: NDArray[np.generic] = images
-    if array.ndim != 4 or array.shape[1] not in (1, 3):
-        raise ValueError(f"expected images (N, C, H, W) with 1 or 3 channels, got shape {array.shape}")
+    if array.ndim != 4 or array.shape[1] not in (1, 3, 4):
+        raise ValueError(f"expected images (N, C, H, W) with 1, 3 or 4 channels, got shape {array.shape}")
     if array.size == 0:
         raise ValueError(f"no images to show: shape {array.shape}")
     if np.issubdtype(array.dtype, np.floating):
@@ -46,6 +49,20 @@ def to_pixels(images: Tensor | NDArray[np.generic]) -> Picture:
     elif array.dtype != np.uint8:
         raise ValueError(f"expected float or uint8 images, got {array.dtype}")
     return np.ascontiguousarray(array.transpose(0, 2, 3, 1), np.uint8)
+
+
+def on_chequers(cells: Picture, square: int) -> Picture:
+    """Premultiplied RGBA (N, H, W, 4) on a chequered ground with squares of this many pixels, (N, H, W, 3)."""
+    _, height, width, _ = cells.shape
+    return over(cells, chequers(height, width, square))
+
+
+def to_picture(image: Tensor) -> Picture:
+    """One image (C, H, W), float in [0, 1] or uint8, as it is written to a file: with straight colours where C is 4."""
+    (pixels,) = to_pixels(image[None])
+    if pixels.shape[2] == 4:
+        return straight(pixels)
+    return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
 def near_square(count: int) -> int:
@@ -70,7 +87,8 @@ def grid(
 
     `columns`: near-square when None. `scale`: whole-number enlargement without smoothing; None makes small images
     legible and leaves large ones alone. `padding`: pixels of `background` around and between the cells, not scaled.
-    The result is grey for one channel and a grey background, else RGB. Raises ValueError as `to_pixels` does.
+    The result is grey for one channel and a grey background, else RGB; images with alpha stand on a chequered
+    ground. Raises ValueError as `to_pixels` does.
     """
     cells = to_pixels(images)
     count, height, width, channels = cells.shape
@@ -81,6 +99,8 @@ def grid(
     if channels == 1 and not isinstance(background, int):
         cells = cells.repeat(3, axis=3)
     cells = cells.repeat(scale, axis=1).repeat(scale, axis=2)
+    if channels == 4:
+        cells = on_chequers(cells, SQUARE)
     down, across = height * scale + padding, width * scale + padding
     rows = math.ceil(count / columns)
     picture = np.empty((rows * down + padding, columns * across + padding, cells.shape[3]), np.uint8)
@@ -135,7 +155,7 @@ def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) ->
 
 
 def save_png(picture: Picture | Tensor, path: Path | str) -> Path:
-    """Write one uint8 picture, (H, W) or (H, W, 3), and return its path. Raises GentoolError naming it."""
+    """Write one uint8 picture, (H, W), (H, W, 3) or (H, W, 4), and return its path. Raises GentoolError naming it."""
     array = np.asarray(picture)
     if array.dtype != np.uint8:
         raise ValueError(f"a picture is uint8, not {array.dtype}")

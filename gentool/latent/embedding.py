@@ -14,7 +14,7 @@ from gentool.data.load import Source
 from gentool.engine.randomness import rng
 from gentool.errors import DataError, OptionError
 from gentool.figures.confusion import confusion
-from gentool.figures.grids import to_pixels
+from gentool.figures.grids import on_chequers, to_pixels
 from gentool.figures.scatter import Ellipse, scatter
 from gentool.latent.card import LatentCard, latent_card
 from gentool.latent.clustering import PER_CLASS, Clustering, LabelledCodes, cluster
@@ -40,6 +40,8 @@ from gentool.tables import Table, format_number
 
 MAX_POINTS = 10_000
 """The number of points that t-SNE and UMAP embed unless more are asked for: minutes, not hours."""
+CHEQUER = 4
+"""Pixels of a square behind thumbnails with an alpha channel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +160,8 @@ class Embedding:
         self.table.to_csv(folder / "embedding.csv")
         images = None
         if self.thumbnails:
-            images = to_pixels(torch.stack([self.image(int(index)) for index in self.plane.shown])).squeeze(-1)
+            images = to_pixels(torch.stack([self.image(int(index)) for index in self.plane.shown]))
+            images = on_chequers(images, CHEQUER) if images.shape[3] == 4 else images.squeeze(-1)
         pictures = [self._scatter(folder / "embedding.png", self.plane.title, thumbnails=images)]
         if self.clustering is not None:
             pictures += self._save_clustering(self.clustering, folder)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gentool.data.catalog import CATALOG
 from gentool.data.conform import conform, is_pixel_art, with_channels
-from gentool.data.decode import Unreadable, pillow_warnings, read_picture, transparent
+from gentool.data.decode import Unreadable, pillow_warnings, read_picture
 from gentool.data.images import ImageData, size_text
 from gentool.data.load import Source, load_data
 from gentool.data.prepare import PrepareOptions
@@ -51,7 +51,7 @@ def load_for(
             f"them again with --size {width}x{height} --channels {channels}"
         )
     reporter.notice(f"{images.name}: {size_text(images.shape)}, resized to the model's {size_text(header.shape)}")
-    again = replace(options, size=(width, height), channels=1 if channels == 1 else 3)
+    again = replace(options, size=(width, height), channels=1 if channels == 1 else 4 if channels == 4 else 3)
     return load_data(name, again, reporter=reporter)
 
 
@@ -70,8 +70,8 @@ def read_pictures(paths: Sequence[Path], shape: Shape, *, reporter: Reporter = S
     """Picture files as (N, C, H, W) float in [0, 1]; `shape` is (C, H, W).
 
     Another size is brought to the model's: the middle is cut out where the proportions differ, pixel art is averaged,
-    photographs are antialiased. Colours become grey for a model of one channel, transparent parts become white. Each of
-    these changes is a notice. Raises DataError for the first file that cannot be read.
+    photographs are antialiased. Colours become grey for a model of one channel, transparent parts become white unless
+    it has four. Each of these changes is a notice. Raises DataError for the first file that cannot be read.
     """
     with pillow_warnings():
         return _stacked([_read(path, shape, reporter.notice) for path in paths], shape)
@@ -94,8 +94,7 @@ def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, rep
 def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
     try:
         content = path.read_bytes()
-        picture = read_picture(content, WHITE, enough=2 * max(shape[1:]))
-        clear = transparent(content)
+        picture = read_picture(content, WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:]))
     except FileNotFoundError:
         raise DataError(f"{path}: no such picture") from None
     except IsADirectoryError:
@@ -106,16 +105,16 @@ def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
         raise DataError(f"{path}: not a readable picture: {error}") from None
     if picture.animated:
         notice(f"{path}: an animation; its first frame is used")
-    if clear is not None and clear.any():
+    if picture.transparent and shape[0] != 4:
         notice(f"{path}: its transparent parts become white")
-    own = (3 if is_coloured(picture) else 1), picture.height, picture.width
+    own = (shape[0] if shape[0] == 4 else 3 if is_coloured(picture) else 1), picture.height, picture.width
     if own[1:] != shape[1:] or own[0] > shape[0]:
         notice(f"{path}: {size_text(own)}, resized to the model's {size_text(shape)}")
     return _fitted(picture.pixels, shape)
 
 
 def _fitted(pixels: Pixels, shape: Shape) -> Pixels:
-    """Pixels (H, W, 1 or 3) brought to a model's shape (C, H, W)."""
+    """Pixels (H, W, 1, 3 or 4) brought to a model's shape (C, H, W)."""
     channels, height, width = shape
     pixels = with_channels(pixels, channels)
     return conform(pixels, (width, height), "center", "auto", WHITE, is_pixel_art(pixels))

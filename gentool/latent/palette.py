@@ -6,8 +6,8 @@ from torch import Tensor
 
 def commonest_colours(images: Tensor, count: int) -> Tensor:
     """The `count` commonest colours of uint8 images (N, C, H, W): (count or fewer, C) uint8, commonest first."""
-    pixels = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1]).int()
-    packed = torch.zeros(len(pixels), dtype=torch.int32)
+    pixels = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1]).long()
+    packed = torch.zeros(len(pixels), dtype=torch.int64)
     for channel in range(images.shape[1]):
         packed = packed * 256 + pixels[:, channel]
     values, counts = packed.unique(return_counts=True)

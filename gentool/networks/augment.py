@@ -44,8 +44,9 @@ def reframe(x: Tensor, reach: float, generator: torch.Generator) -> Tensor:
 class DiffAugment:
     """Random changes of images in [-1, 1], by name, in this order. Gradients flow through them.
 
-    flip: left-right, half of the images. color: brightness +-0.5, saturation times 0..2, contrast times 0.5..1.5.
-    translation: up to an eighth of a side, zeros moved in. cutout: a square of half the side set to zero.
+    flip: left-right, half of the images. color: brightness +-0.5, saturation times 0..2, contrast times 0.5..1.5; an
+    alpha channel stays. translation: up to an eighth of a side, zeros moved in. cutout: a square of half the side set
+    to zero.
     """
 
     names: tuple[str, ...]
@@ -86,6 +87,8 @@ def _flip(x: Tensor, chance: Tensor) -> Tensor:
 
 
 def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
+    if x.shape[1] == 4:  # an alpha channel is no colour
+        return torch.cat([_color(x[:, :3], brightness, saturation, contrast), x[:, 3:]], dim=1)
     x = x + (brightness - 0.5)
     grey = x.mean(dim=1, keepdim=True)
     x = (x - grey) * (saturation * 2) + grey

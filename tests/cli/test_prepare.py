@@ -63,7 +63,7 @@ def test_prepare_into_a_folder(cli: Cli, photos: Path, tmp_path: Path) -> None:
     assert done.out == "prepared\n"
     assert "13 images of 16x8, colour" in done.err
     assert "skipped 1 file (1 not an image that can be read)" in done.err
-    assert "1 images are exact copies" in done.err
+    assert "1 image is an exact copy" in done.err
     assert done.err.splitlines()[-2:] == ["prepared: prepared", "Next: gentool train vae --data prepared"]
     assert np.load(tmp_path / "prepared" / "images.npy").shape == (13, 3, 8, 16)
     again = cli("prepare", photos, "--out", "prepared")

@@ -83,7 +83,7 @@ def test_the_input_is_left_alone() -> None:
     ("images", "message"),
     [
         (torch.tensor([[[[float("nan")]]]]), "NaN"),
-        (torch.zeros(1, 2, 4, 4), "1 or 3 channels"),
+        (torch.zeros(1, 2, 4, 4), "1, 3 or 4 channels"),
         (torch.zeros(4, 4), "N, C, H, W"),
         (torch.zeros(0, 1, 4, 4), "no images"),
         (torch.zeros(1, 1, 4, 4, dtype=torch.int64), "int64"),

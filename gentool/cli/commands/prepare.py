@@ -219,11 +219,13 @@ def _summary(images: "ImageData") -> Mapping[str, Any]:
 
 def _report(info: Mapping[str, Any]) -> list[str]:
     """What a data set is, in lines for people."""
+    from gentool.data.images import channels_text
+
     channels, height, width = info["shape"]
     source = info["found"]
     total = sum(info["counts"].values())
     lines = [
-        f"{info['name']}: {total:,} images of {width}x{height}, {'grey' if channels == 1 else 'colour'}",
+        f"{info['name']}: {total:,} images of {width}x{height}, {channels_text(channels)}",
         f"  source    {source['kind']}: {info['source']['path']}",
         f"  sizes     {_counted(source['sizes'])}",
         f"  modes     {_counted(source['modes'])}",

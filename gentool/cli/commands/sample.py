@@ -20,7 +20,7 @@ from gentool.cli.options import (
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
-from gentool.figures.grids import grid, labelled_rows, save_png
+from gentool.figures.grids import grid, labelled_rows, save_png, to_picture
 from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.model import Model
 from gentool.latent.palette import commonest_colours, snap
@@ -128,7 +128,7 @@ def sample(
     if options.each:
         folder = path.with_suffix("")
         for index, image in enumerate(images):
-            save_png(grid(image[None], scale=1, padding=0), folder / f"{index:05d}.png")
+            save_png(to_picture(image), folder / f"{index:05d}.png")
         terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")
     terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")
     terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
