@@ -49,6 +49,7 @@ SIDES = {"plain loop": plain_loop, "gentool": gentool_rows}
 def measure(side: str, folder: Path, size: int) -> dict[str, float]:
     """One side in this process, after its imports."""
     if side == "gentool":
+        import gentool.data.detect
         import gentool.data.pipeline  # noqa: F401
     began, cpu = time.perf_counter(), time.process_time()
     count = SIDES[side](folder, size)

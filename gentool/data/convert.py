@@ -1,13 +1,13 @@
 """The pictures of a source as pixels of one size, each read once."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from gentool.data.conform import conform, is_pixel_art, with_channels
+from gentool.data.conform import conform, with_channels
 from gentool.data.decode import Picture, Unreadable
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels, Raw
@@ -15,12 +15,11 @@ from gentool.data.survey import (
     LARGE,
     Form,
     Progress,
+    Sample,
     Survey,
     Unexpected,
-    expected_form,
     in_chunks,
     read,
-    sample,
     widened,
 )
 
@@ -28,12 +27,12 @@ from gentool.data.survey import (
 class Converter:
     """Turns picture i of a source into its prepared pixels (C, H, W)."""
 
-    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, pictures: Sequence[int]) -> None:
-        self.raw, self.options, self.form = raw, options, form
+    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, sample: Sample) -> None:
+        self.raw, self.options, self.form, self.kept = raw, options, form, sample.kept
         self.size = form.size(options)
         self.background = options.background_colour
         self.resizes = form.native != self.size
-        self.pixel_art = self.resizes and options.resample == "auto" and self._looks_like_pixel_art(pictures)
+        self.pixel_art = self.resizes and options.resample == "auto" and sample.pixel_art
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -43,7 +42,10 @@ class Converter:
     def read(self, i: int) -> Picture:
         """The picture at its own size. Raises OSError, Unreadable; Unexpected where it does not fit the form."""
         enough = 2 * max(self.size) if self.resizes else None
-        picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
+        picture = self.kept.get(i)
+        # A JPEG of twice the size that is enough is decoded at less than its full size.
+        if picture is None or (enough and min(picture.width, picture.height) >= 2 * enough):
+            picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
         form = widened(self.form, picture, self.options)
         if form != self.form:
             raise Unexpected(form)
@@ -57,16 +59,6 @@ class Converter:
         pixels = with_channels(pixels, self.form.channels)
         pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
         return pixels.transpose(2, 0, 1)
-
-    def _looks_like_pixel_art(self, pictures: Sequence[int]) -> bool:
-        """Whether nine in ten images have few colours, judged by a sample."""
-        verdicts = []
-        for i in sample(pictures):
-            try:
-                verdicts.append(is_pixel_art(with_channels(self.read(i).pixels, self.form.channels)))
-            except (OSError, Unreadable):
-                continue
-        return bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
 
 
 def _as_bright_as_can_be(pixels: Pixels) -> Pixels:
@@ -100,12 +92,13 @@ def convert_all(
     on_progress: Progress,
 ) -> Converted:
     """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
-    used = [i for i in range(raw.count) if i not in left_out]
-    form, pixels = expected_form(raw, options, left_out)
+    sample = Sample.of(raw, options, [i for i in range(raw.count) if i not in left_out])
+    form = sample.form or Form(None, options.channels or 1)
     while True:
-        form = form or Form(None, options.channels or 1)
         try:
-            result = _convert(raw, Converter(raw, options, form, used), left_out, scratch, on_progress, pixels > LARGE)
+            result = _convert(
+                raw, Converter(raw, options, form, sample), left_out, scratch, on_progress, sample.pixels > LARGE
+            )
         except Unexpected as other:
             form = other.form
             continue
@@ -129,26 +122,30 @@ def _convert(
 
     def work(chunk: range) -> tuple[int, int]:
         darkest, brightest = 255, 0
+        space = np.empty(converter.shape, np.uint8)
         for i in chunk:
             if i in left_out:
                 continue
             try:
                 picture = converter.read(i)
-                pixels = np.ascontiguousarray(converter.convert(picture))
+                pixels = converter.convert(picture)
             except OSError as error:
                 bad[i] = f"cannot be read: {error.strerror or error}"
                 continue
             except Unreadable as error:
                 bad[i] = str(error)
                 continue
-            digests[i] = hashlib.blake2b(pixels.data, digest_size=16).digest()
+            row = space if images is None else images[i]
+            row[:] = pixels
+            digests[i] = hashlib.blake2b(row.data, digest_size=16).digest()
             details[i] = (
                 picture.width, picture.height, picture.mode, picture.animated, picture.turned, picture.transparent
             )  # fmt: skip
-            colours = pixels[:3]
-            darkest, brightest = min(darkest, int(colours.min())), max(brightest, int(colours.max()))
-            if images is not None:
-                images[i] = pixels
+            colours = row[:3]
+            if darkest:
+                darkest = min(darkest, int(colours.min()))
+            if brightest < 255:
+                brightest = max(brightest, int(colours.max()))
         return darkest, brightest
 
     ranges = in_chunks(raw.count, work, on_progress, threaded=threaded)

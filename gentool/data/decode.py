@@ -8,8 +8,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,11 @@ from gentool.transparency import premultiplied
 # Formats that run another program, or that Pillow recognises but cannot read.
 _NOT_OPENED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
 _COMMON = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
+"""They are tried in this order."""
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION = 0x0112
+_TURNING = {"exif", "xmp"}
+"""What of a JPEG may say how it is turned."""
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 RANGES = (1, 255, 1023, 4095, 16383, 65535)
 """The largest value of images of 1, 8, 10, 12, 14 and 16 bits."""
@@ -36,8 +38,7 @@ class Unreadable(Exception):
     """This file cannot be used; the message is the reason."""
 
 
-@dataclass(frozen=True)
-class Picture:
+class Picture(NamedTuple):
     """A decoded image file.
 
     `pixels` is uint8 (H, W, C) of the first frame: grey, RGB or premultiplied RGBA. `width` and `height` are those of
@@ -62,14 +63,14 @@ def value_range(largest: float) -> int | None:
 
 
 @functools.cache
-def _formats() -> list[str]:
+def _other_formats() -> list[str]:
+    """Those that are tried last; loading all of Pillow's readers takes longer than reading a thousand pictures."""
     Image.init()
     with contextlib.suppress(ImportError):
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    # Pillow tries them in order.
-    return [*_COMMON, *(name for name in Image.OPEN if name not in {*_COMMON, *_NOT_OPENED})]
+    return [name for name in Image.OPEN if name not in {*_COMMON, *_NOT_OPENED}]
 
 
 @contextmanager
@@ -84,32 +85,32 @@ def pillow_warnings() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _reasons(content: bytes) -> Iterator[None]:
-    """Turn whatever Pillow raises for a damaged file into a reason."""
-    try:
-        yield
-    except Unreadable:
-        raise
-    except UnidentifiedImageError:
+def _unreadable(error: Exception, content: bytes) -> Unreadable:
+    """The reason why Pillow raised an error for this file."""
+    if isinstance(error, Unreadable):
+        return error
+    if isinstance(error, UnidentifiedImageError):
         if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-            raise Unreadable("HEIC, which needs another package: pip install 'gentool[heic]'") from None
-        raise Unreadable("not an image that can be read") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels") from None
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise Unreadable(f"damaged: {error}") from None
-    except Exception as error:  # Pillow's readers raise nearly anything on a crafted file
-        raise Unreadable(f"damaged: {type(error).__name__}: {error}") from None
+            return Unreadable("HEIC, which needs another package: pip install 'gentool[heic]'")
+        return Unreadable("not an image that can be read")
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels")
+    usual = isinstance(error, OSError | SyntaxError | ValueError | EOFError | struct.error | zlib.error)
+    return Unreadable(f"damaged: {error}" if usual else f"damaged: {type(error).__name__}: {error}")
 
 
 def _open(content: bytes) -> Image.Image:
     if not content:
         raise Unreadable("empty file")
-    return Image.open(io.BytesIO(content), formats=_formats())
+    try:
+        return Image.open(io.BytesIO(content), formats=_COMMON)
+    except UnidentifiedImageError:
+        return Image.open(io.BytesIO(content), formats=_other_formats())
 
 
 def _orientation(image: Image.Image) -> int:
+    if image.format == "JPEG" and not _TURNING & image.info.keys():
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # an unreadable EXIF block says nothing about orientation
@@ -137,7 +138,16 @@ def read_picture(
 
     Raises Unreadable.
     """
-    with _reasons(content), _open(content) as image:
+    try:
+        return _read(content, background, channels, enough, largest)
+    except Exception as error:  # Pillow's readers raise nearly anything on a crafted file
+        raise _unreadable(error, content) from None
+
+
+def _read(
+    content: bytes, background: tuple[int, int, int], channels: int | None, enough: int | None, largest: int | None
+) -> Picture:
+    with _open(content) as image:
         mode, size = image.mode, image.size
         animated = bool(getattr(image, "is_animated", False))
         turned = _orientation(image)
@@ -173,11 +183,16 @@ def decode(content: bytes, background: tuple[int, int, int], *, grey: bool, enou
 def _as_array(image: Image.Image, channels: int | None) -> Pixels:
     """An image as (H, W, C); of mode L or RGB where the channels are not given."""
     if channels is not None:
-        image = image.convert({1: "L", 3: "RGB", 4: "RGBA"}[channels])
+        image = _in_mode(image, {1: "L", 3: "RGB", 4: "RGBA"}[channels])
     pixels = np.asarray(image)
     if channels == 4:
         return premultiplied(pixels)
     return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """The image in a mode; where it has it already, without the copy that `convert` makes."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Image:
@@ -186,7 +201,7 @@ def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Im
         canvas = Image.new("RGB", image.size, background)
         canvas.paste(image, mask=image.getchannel("A"))
         return canvas
-    return image.convert("L") if image.mode in ("1", "L", "LA", "La") else image.convert("RGB")
+    return _in_mode(image, "L" if image.mode in ("1", "L", "LA", "La") else "RGB")
 
 
 def _eight_bits(image: Image.Image, largest: int | None) -> tuple[Image.Image, float]:
@@ -225,8 +240,11 @@ def _transform(profile: bytes, mode: str, target: str) -> Any:
 
 def transparent(content: bytes) -> NDArray[np.bool_] | None:
     """Where an image is wholly transparent, bool (H, W), or None when it has no transparency. Raises Unreadable."""
-    with _reasons(content), _open(content) as image:
-        if not image.has_transparency_data:
-            return None
-        clear: NDArray[np.bool_] = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3] == 0
-        return clear
+    try:
+        with _open(content) as image:
+            if not image.has_transparency_data:
+                return None
+            clear: NDArray[np.bool_] = np.asarray(ImageOps.exif_transpose(image).convert("RGBA"))[..., 3] == 0
+            return clear
+    except Exception as error:
+        raise _unreadable(error, content) from None

@@ -79,7 +79,7 @@ def _entered(here: Path, folders: list[str]) -> tuple[list[str], dict[str, str]]
 
 
 def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=0) as file:
         return file.read()
 
 

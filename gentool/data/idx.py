@@ -3,6 +3,7 @@
 import gzip
 import io
 import math
+import os
 import re
 import struct
 import zlib
@@ -46,11 +47,17 @@ def read_idx(content: bytes, where: str) -> Pixels:
 
 def idx_files(folder: Path) -> Files:
     """The IDX files of a folder, or of the one folder below it that has some; none where there are no images."""
-    for place in (folder, *sorted(path for path in folder.glob("*") if path.is_dir()), *sorted(folder.glob("*/raw"))):
+    try:
+        inner = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+    except OSError:
+        return {}  # a folder that may not be listed
+    for place in (str(folder), *inner, *(f"{path}/raw" for path in inner)):
         try:
-            files = {path.name: path.read_bytes for path in sorted(place.iterdir()) if path.is_file()}
+            names = [name for name in os.listdir(place) if "idx" in name.lower()]
         except OSError:
-            continue  # a folder that may not be listed
+            continue  # no folder, or one that may not be listed
+        paths = [Path(place, name) for name in sorted(names)]
+        files = {path.name: path.read_bytes for path in paths if path.is_file()}
         if image_names(files):
             return files
     return {}

@@ -18,10 +18,14 @@ LABELLED_SHARE = 0.5
 """A file of labels beside the images is used if it names at least this share of them."""
 
 
+_COMMON_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
+
+
 @functools.cache
-def image_suffixes() -> frozenset[str]:
-    """The suffixes of files that Pillow can read, and of HEIC: `.png`, `.jpg`, ..."""
-    return frozenset(Image.registered_extensions()) | {".heic", ".heif"}
+def is_image_suffix(suffix: str) -> bool:
+    """Whether this is a suffix of image files, such as `.png`."""
+    # Pillow loads all of its readers to list their suffixes.
+    return suffix in _COMMON_SUFFIXES or suffix in Image.registered_extensions()
 
 
 def meaning_of(raw: Raw, options: PrepareOptions) -> Meaning:
@@ -32,7 +36,7 @@ def meaning_of(raw: Raw, options: PrepareOptions) -> Meaning:
                 raise OptionError(f"--{name}: only for a folder or archive of image files, and this is {raw.kind}")
         return Meaning(raw.labels, raw.classes, raw.own)
     names = [raw.name(i) for i in range(raw.count)]
-    images = [name[name.rfind(".") :].lower() in image_suffixes() for name in names]
+    images = [is_image_suffix(name[name.rfind(".") :].lower()) for name in names]
     deciding = images if any(images) else [True] * len(names)
     meaning = understand(names, deciding, options.layout)
     where, annotations, notes = _annotations(raw, names, options)

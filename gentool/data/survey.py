@@ -2,11 +2,12 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from gentool.data.conform import is_pixel_art
 from gentool.data.decode import Picture, Unreadable, read_picture, value_range
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
 from gentool.data.raw import Raw, Skipped
@@ -16,6 +17,8 @@ Progress = Callable[[int, int], None]
 """(done, total) of the pictures of a source."""
 _CHUNK = 64
 _SAMPLED = 64
+_KEPT = 2**20
+"""Bytes of a picture of the sample that is kept."""
 LARGE = 80 * 80
 """Pictures of more pixels are worth a thread per core."""
 
@@ -102,26 +105,39 @@ def is_coloured(picture: Picture) -> bool:
     return pixels.shape[2] > 1 and bool((pixels[..., :3] != pixels[..., :1]).any())
 
 
-def expected_form(raw: Raw, options: PrepareOptions, left_out: Mapping[int, str]) -> tuple[Form | None, float]:
-    """The form that fits a sample of the pictures, None where none can be read; and their mean number of pixels."""
-    form = None
-    pixels, count = 0, 0
-    for number in sample(i for i in range(raw.count) if i not in left_out):
-        try:
-            picture = read(raw, options, number)
-        except (OSError, Unreadable):
-            continue
-        if form is None:
-            form = Form((picture.width, picture.height), options.channels or 1)
-        form = widened(form, picture, options)
-        pixels, count = pixels + picture.width * picture.height, count + 1
-    return form, pixels / max(1, count)
+@dataclass(frozen=True)
+class Sample:
+    """About 64 pictures of a source, evenly spread.
 
+    `form` fits all of them, None where none can be read. `pixels` is their mean number of pixels. `pixel_art` says
+    whether nine in ten have few colours. `kept` are the smaller ones by number, so that they are not read again.
+    """
 
-def sample(numbers: Iterable[int]) -> list[int]:
-    """About 64 of the numbers, evenly spread."""
-    listed = list(numbers)
-    return listed[:: max(1, len(listed) // _SAMPLED)]
+    form: Form | None
+    pixels: float
+    pixel_art: bool
+    kept: Mapping[int, Picture]
+
+    @classmethod
+    def of(cls, raw: Raw, options: PrepareOptions, numbers: Sequence[int]) -> "Sample":
+        """A sample of the pictures of these numbers."""
+        form = None
+        kept = {}
+        areas, verdicts = [], []
+        for number in numbers[:: max(1, len(numbers) // _SAMPLED)]:
+            try:
+                picture = read(raw, options, number)
+            except (OSError, Unreadable):
+                continue
+            if form is None:
+                form = Form((picture.width, picture.height), options.channels or 1)
+            form = widened(form, picture, options)
+            areas.append(picture.width * picture.height)
+            verdicts.append(is_pixel_art(picture.pixels))
+            if picture.pixels.size <= _KEPT and picture.largest is None:
+                kept[number] = picture
+        few_colours = bool(verdicts) and sum(verdicts) >= 0.9 * len(verdicts)
+        return cls(form, sum(areas) / max(1, len(areas)), few_colours, kept)
 
 
 def read(
