@@ -1,63 +1,82 @@
 """The pictures of a source as pixels of one size, each read once."""
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from itertools import repeat
 
 import numpy as np
 
 from gentool.data.conform import conform, with_channels
-from gentool.data.decode import Picture, Unreadable
+from gentool.data.decode import Picture, Unreadable, pillow_warnings
+from gentool.data.folders import content_of
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels, Raw
 from gentool.data.survey import (
     LARGE,
+    Facts,
     Form,
     Progress,
     Sample,
     Survey,
     Unexpected,
+    cores,
+    facts_of,
     in_chunks,
     read,
     widened,
 )
+from gentool.data.workers import Workers
+
+MANY = 20_000
+"""So many small picture files are worth starting processes, which takes as long as reading some thousands."""
+
+Get = Callable[[], bytes | Pixels | Picture]
 
 
+@dataclass(frozen=True)
 class Converter:
-    """Turns picture i of a source into its prepared pixels (C, H, W)."""
+    """Turns pictures into their prepared pixels (C, H, W)."""
 
-    def __init__(self, raw: Raw, options: PrepareOptions, form: Form, sample: Sample) -> None:
-        self.raw, self.options, self.form, self.kept = raw, options, form, sample.kept
-        self.size = form.size(options)
-        self.background = options.background_colour
-        self.resizes = form.native != self.size
-        self.pixel_art = self.resizes and options.resample == "auto" and sample.pixel_art
+    options: PrepareOptions
+    form: Form
+    pixel_art: bool
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the prepared images."""
+        return self.form.size(self.options)
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of the prepared images."""
-        return self.form.channels, self.size[1], self.size[0]
+        width, height = self.size
+        return self.form.channels, height, width
 
-    def read(self, i: int) -> Picture:
-        """The picture at its own size. Raises OSError, Unreadable; Unexpected where it does not fit the form."""
-        enough = 2 * max(self.size) if self.resizes else None
-        picture = self.kept.get(i)
-        # A JPEG of twice the size that is enough is decoded at less than its full size.
-        if picture is None or (enough and min(picture.width, picture.height) >= 2 * enough):
-            picture = read(self.raw, self.options, i, enough=enough, largest=self.form.largest)
+    @cached_property
+    def resizes(self) -> bool:
+        """Whether not all pictures have the size of the prepared images."""
+        return self.form.native != self.size
+
+    @cached_property
+    def enough(self) -> int | None:
+        """The sides that a picture needs for a good image of the prepared size."""
+        return 2 * max(self.size) if self.resizes else None
+
+    def __call__(self, picture: Picture) -> Pixels:
+        """The prepared pixels. Raises Unexpected for a picture that does not fit the form."""
         form = widened(self.form, picture, self.options)
         if form != self.form:
             raise Unexpected(form)
-        return picture
-
-    def convert(self, picture: Picture) -> Pixels:
-        """The prepared pixels."""
         options, pixels = self.options, picture.pixels
-        if self.form.binary:
+        if form.binary:
             pixels = _as_bright_as_can_be(pixels)
-        pixels = with_channels(pixels, self.form.channels)
-        pixels = conform(pixels, self.size, options.crop, options.resample, self.background, self.pixel_art)
+        pixels = with_channels(pixels, form.channels)
+        background = options.background_colour
+        pixels = conform(pixels, self.size, options.crop, options.resample, background, self.resizes and self.pixel_art)
         return pixels.transpose(2, 0, 1)
 
 
@@ -69,19 +88,71 @@ def _as_bright_as_can_be(pixels: Pixels) -> Pixels:
 
 
 @dataclass
-class Converted:
-    """What one pass over a source gave.
+class Part:
+    """What reading some pictures gave, by their numbers.
 
-    A picture that cannot be read has an empty digest, and a reason in `facts`. `darkest` and `brightest` are of all
-    pixels, without an alpha channel.
+    `bad` has the reasons for those that cannot be read, `digests` of the prepared pixels all others. `darkest` and
+    `brightest` are of all pixels, without an alpha channel.
     """
 
+    digests: dict[int, bytes] = field(default_factory=dict)
+    facts: Counter[Facts] = field(default_factory=Counter)
+    bad: dict[int, str] = field(default_factory=dict)
+    darkest: int = 255
+    brightest: int = 0
+
+    def add(self, other: "Part") -> None:
+        """Take in what reading others gave."""
+        self.digests |= other.digests
+        self.facts.update(other.facts)
+        self.bad |= other.bad
+        self.darkest, self.brightest = min(self.darkest, other.darkest), max(self.brightest, other.brightest)
+
+
+def convert(converter: Converter, pictures: Iterable[tuple[int, Get]], rows: Iterable[Pixels]) -> Part:
+    """Read and convert pictures, given by number, each into its row. Raises Unexpected."""
+    done = Part()
+    for (number, get), row in zip(pictures, rows, strict=False):
+        try:
+            content = get()
+            if not isinstance(content, Picture):
+                content = read(content, converter.options, enough=converter.enough, largest=converter.form.largest)
+            row[:] = converter(content)
+        except OSError as error:
+            done.bad[number] = f"cannot be read: {error.strerror or error}"
+            continue
+        except Unreadable as error:
+            done.bad[number] = str(error)
+            continue
+        done.digests[number] = hashlib.blake2b(row.data, digest_size=16).digest()
+        done.facts[facts_of(content)] += 1
+        colours = row[:3]
+        if done.darkest:
+            done.darkest = min(done.darkest, int(colours.min()))
+        if done.brightest < 255:
+            done.brightest = max(done.brightest, int(colours.max()))
+    return done
+
+
+def convert_files(converter: Converter, numbers: Sequence[int], paths: Sequence[str]) -> tuple[Part, Pixels] | Form:
+    """Picture files: their part and pixels (N, C, H, W), or the form that one of them needs; for a process."""
+    images = np.empty((len(paths), *converter.shape), np.uint8)
+    pictures = [(number, partial(content_of, path)) for number, path in zip(numbers, paths, strict=True)]
+    try:
+        with pillow_warnings():
+            return convert(converter, pictures, images), images
+    except Unexpected as other:
+        return other.form
+
+
+@dataclass(frozen=True)
+class Converted:
+    """All pictures of a source: `images` uint8 (source count, C, H, W) where they are kept, and what was found."""
+
     images: Pixels | None
-    digests: list[bytes]
-    facts: Survey
-    darkest: int
-    brightest: int
+    part: Part
     converter: Converter
+    survey: Survey
 
 
 def convert_all(
@@ -92,66 +163,64 @@ def convert_all(
     on_progress: Progress,
 ) -> Converted:
     """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
-    sample = Sample.of(raw, options, [i for i in range(raw.count) if i not in left_out])
+    used = [i for i in range(raw.count) if i not in left_out]
+    sample = Sample.of(raw, options, used)
     form = sample.form or Form(None, options.channels or 1)
-    while True:
-        try:
-            result = _convert(
-                raw, Converter(raw, options, form, sample), left_out, scratch, on_progress, sample.pixels > LARGE
-            )
-        except Unexpected as other:
-            form = other.form
-            continue
-        if result.brightest != 1 or form.binary:
-            return result
-        form = replace(form, binary=True)
+    with ExitStack() as stack:
+        workers = None
+        if raw.files and len(used) >= MANY and sample.pixels <= LARGE and cores() > 1:
+            workers = stack.enter_context(Workers(cores()))
+        while True:
+            converter = Converter(options, form, options.resample == "auto" and sample.pixel_art)
+            images = scratch((raw.count, *converter.shape)) if scratch else None
+            try:
+                part = _convert(raw, converter, used, images, on_progress, sample, workers)
+            except Unexpected as other:
+                form = other.form
+                continue
+            if part.brightest != 1 or form.binary:
+                return Converted(images, part, converter, Survey.of(part.facts, {**left_out, **part.bad}))
+            form = replace(form, binary=True)
 
 
 def _convert(
     raw: Raw,
     converter: Converter,
-    left_out: Mapping[int, str],
-    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    used: Sequence[int],
+    images: Pixels | None,
     on_progress: Progress,
-    threaded: bool,
-) -> Converted:
-    images = scratch((raw.count, *converter.shape)) if scratch else None
-    digests = [b""] * raw.count
-    details: list[Any] = [None] * raw.count
-    bad = dict(left_out)
+    sample: Sample,
+    workers: Workers | None,
+) -> Part:
+    """The pictures `used` of a source, in processes, threads or one after the other; their rows go to `images`."""
 
-    def work(chunk: range) -> tuple[int, int]:
-        darkest, brightest = 255, 0
-        space = np.empty(converter.shape, np.uint8)
-        for i in chunk:
-            if i in left_out:
-                continue
-            try:
-                picture = converter.read(i)
-                pixels = converter.convert(picture)
-            except OSError as error:
-                bad[i] = f"cannot be read: {error.strerror or error}"
-                continue
-            except Unreadable as error:
-                bad[i] = str(error)
-                continue
-            row = space if images is None else images[i]
-            row[:] = pixels
-            digests[i] = hashlib.blake2b(row.data, digest_size=16).digest()
-            details[i] = (
-                picture.width, picture.height, picture.mode, picture.animated, picture.turned, picture.transparent
-            )  # fmt: skip
-            colours = row[:3]
-            if darkest:
-                darkest = min(darkest, int(colours.min()))
-            if brightest < 255:
-                brightest = max(brightest, int(colours.max()))
-        return darkest, brightest
+    def get(number: int) -> Get:
+        kept = sample.kept.get(number)
+        # A JPEG of twice the size that is enough is decoded at less than its full size.
+        if kept is None or (converter.enough and min(kept.width, kept.height) >= 2 * converter.enough):
+            return partial(raw.get, number)
+        return lambda: kept
 
-    ranges = in_chunks(raw.count, work, on_progress, threaded=threaded)
-    facts = Survey(bad=bad)
-    for one in details:
-        if one is not None:
-            facts.add(one)
-    darkest, brightest = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return Converted(images, digests, facts, darkest, brightest, converter)
+    def here(numbers: Sequence[int]) -> Part:
+        if images is None:
+            rows: Iterable[Pixels] = repeat(np.empty(converter.shape, np.uint8))
+        else:
+            rows = (images[number] for number in numbers)
+        return convert(converter, ((number, get(number)) for number in numbers), rows)
+
+    def there(numbers: Sequence[int]) -> Part:
+        assert workers is not None
+        result = workers(convert_files, converter, numbers, [raw.files[number] for number in numbers])
+        if isinstance(result, Form):
+            raise Unexpected(result)
+        part, pixels = result
+        if images is not None:
+            images[list(numbers)] = pixels
+        return part
+
+    whole = Part()
+    for part in in_chunks(
+        used, there if workers else here, on_progress, threaded=bool(workers) or sample.pixels > LARGE
+    ):
+        whole.add(part)
+    return whole

@@ -78,7 +78,8 @@ def _entered(here: Path, folders: list[str]) -> tuple[list[str], dict[str, str]]
     return [name for name in folders if name not in others], others
 
 
-def _content(path: str) -> bytes:
+def content_of(path: str) -> bytes:
+    """The bytes of a file. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
         return file.read()
 
@@ -90,7 +91,8 @@ def read_folder(folder: Path) -> Raw:
         kind="folder of images",
         where=str(folder),
         count=len(names),
-        get=lambda i: _content(f"{folder}/{names[i]}"),
+        get=lambda i: content_of(f"{folder}/{names[i]}"),
+        files=[f"{folder}/{name}" for name in names],
         name=lambda i: legible(names[i]),
         skipped=tuple(skipped),
         ignored=ignored,

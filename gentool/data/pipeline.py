@@ -75,9 +75,9 @@ def prepare_rows(
     meaning = meaning_of(raw, options)
     with pillow_warnings():
         done = convert_all(raw, options, meaning.left_out, scratch, on_progress)
-    good = [i for i in range(raw.count) if done.digests[i]]
+    good = list(done.part.digests)
     if not good:
-        raise DataError(done.facts.nothing_readable(raw))
+        raise DataError(done.survey.nothing_readable(raw))
     notes += _notes_on_pixels(done, options)
     notes += meaning.notes
     labels, classes = _occurring(meaning, good) if raw.folders else (_at(meaning.labels, good), meaning.classes)
@@ -85,7 +85,7 @@ def prepare_rows(
     own_test = own is not None and bool((own == TEST).any())
     if own_test and options.test is not None:
         raise OptionError("--test: this data set has test images of its own; leave the option out")
-    groups = group([done.digests[i] for i in good])
+    groups = group(list(done.part.digests.values()))
     test = DEFAULT_TEST if options.test is None else options.test
     splits = assign(groups, own, options.validation, test, options.split_seed, options.dedupe, labels)
     notes += _notes_on_classes(labels, classes, splits)
@@ -93,20 +93,20 @@ def prepare_rows(
         "found": {
             "kind": raw.kind,
             "readable": len(good),
-            "sizes": {f"{w}x{h}": n for (w, h), n in done.facts.sizes.most_common(_LISTED)},
-            "modes": dict(done.facts.modes.most_common()),
-            "several_frames": done.facts.animated,
-            "turned_by_exif": done.facts.turned,
+            "sizes": {f"{w}x{h}": n for (w, h), n in done.survey.sizes.most_common(_LISTED)},
+            "modes": dict(done.survey.modes.most_common()),
+            "several_frames": done.survey.animated,
+            "turned_by_exif": done.survey.turned,
             "ignored": raw.ignored,
         },
         "layout": [
             {"folder": one.folder, "role": one.role, "images": one.images, "classes": dict(one.classes)}
             for one in meaning.tree
         ],
-        "range": [done.darkest, done.brightest],
+        "range": [done.part.darkest, done.part.brightest],
         "own_test": own_test,
-        "pixel_art": done.converter.pixel_art,
-        "skipped": [{"name": one.name, "reason": one.reason} for one in done.facts.skipped(raw)],
+        "pixel_art": done.converter.resizes and done.converter.pixel_art,
+        "skipped": [{"name": one.name, "reason": one.reason} for one in done.survey.skipped(raw)],
         "duplicates": _duplicates(raw, groups, good, splits, labels),
         "notes": notes,
     }
@@ -127,7 +127,7 @@ def _occurring(meaning: Meaning, good: Sequence[int]) -> tuple[NDArray[np.int64]
 
 def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
     """What people should know about the sizes and values of the pictures."""
-    facts, form = done.facts, done.converter.form
+    part, facts, form = done.part, done.survey, done.converter.form
     size_note = facts.note_on_size(options)
     if size_note:
         yield size_note
@@ -143,10 +143,10 @@ def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
         yield f"values of more than 8 bits: {form.largest} is white"
     if form.binary:
         yield "values 0 and 1: 1 is white"
-    if done.darkest == done.brightest and form.channels != 4:
-        yield f"every pixel of every image is {done.brightest}"
-    elif done.brightest < DARK:
-        yield f"the images are dark: their brightest pixel is {done.brightest} of 255"
+    if part.darkest == part.brightest and form.channels != 4:
+        yield f"every pixel of every image is {part.brightest}"
+    elif part.brightest < DARK:
+        yield f"the images are dark: their brightest pixel is {part.brightest} of 255"
 
 
 def _notes_on_classes(

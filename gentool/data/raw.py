@@ -31,7 +31,8 @@ class Raw:
 
     `where` names it in messages. `get(i)` is the content of an image file, or pixels uint8 (H, W, C) when `uniform`
     gives their shape; it may raise OSError. `name(i)` is for people; with `folders` it is a path whose folders may name
-    classes. `own` says for each picture to which split the source itself assigns it.
+    classes. `own` says for each picture to which split the source itself assigns it. `files` are the paths of
+    pictures that are files on the disk.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Raw:
     own: NDArray[np.int8] | None = None
     factors: NDArray[np.float32] | None = None
     factor_names: tuple[str, ...] = ()
+    files: Sequence[str] = ()
     skipped: tuple[Skipped, ...] = ()
     ignored: int = 0
     notes: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
@@ -10,7 +10,7 @@ from typing import TypeVar
 from gentool.data.conform import is_pixel_art
 from gentool.data.decode import Picture, Unreadable, read_picture, value_range
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
-from gentool.data.raw import Raw, Skipped
+from gentool.data.raw import Pixels, Raw, Skipped
 from gentool.progress import counted
 
 Progress = Callable[[int, int], None]
@@ -29,29 +29,28 @@ def silent(done: int, total: int) -> None:
     """For callers that show no progress."""
 
 
+def cores() -> int:
+    """The threads or processes that read images."""
+    return min(32, os.cpu_count() or 1)
+
+
 def in_chunks(
-    count: int, work: Callable[[range], Result], on_progress: Progress, *, threaded: bool = True
-) -> list[Result]:
-    """The results of `work` on consecutive ranges of 0..count, in threads where that is worth it.
+    numbers: Sequence[int], work: Callable[[Sequence[int]], Result], on_progress: Progress, *, threaded: bool
+) -> Iterator[Result]:
+    """The results of `work` on parts of `numbers`, in order.
 
     Pillow decodes and resizes outside Python's lock, but for small pictures threads mostly wait for the lock.
     """
-    chunks = [range(start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
-    results = []
-    if not threaded:
-        for chunk in chunks:
-            results.append(work(chunk))
-            on_progress(chunk.stop, count)
-        return results
-    with ThreadPoolExecutor(max_workers=min(32, os.cpu_count() or 1)) as pool:
+    count = len(numbers)
+    chunks = [numbers[start : start + _CHUNK] for start in range(0, count, _CHUNK)]
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         try:
-            for chunk, result in zip(chunks, pool.map(work, chunks), strict=True):
-                results.append(result)
-                on_progress(chunk.stop, count)
+            for done, result in enumerate(pool.map(work, chunks) if threaded else map(work, chunks), start=1):
+                yield result
+                on_progress(min(count, done * _CHUNK), count)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return results
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ class Sample:
         areas, verdicts = [], []
         for number in numbers[:: max(1, len(numbers) // _SAMPLED)]:
             try:
-                picture = read(raw, options, number)
+                picture = read(raw.get(number), options)
             except (OSError, Unreadable):
                 continue
             if form is None:
@@ -141,10 +140,9 @@ class Sample:
 
 
 def read(
-    raw: Raw, options: PrepareOptions, number: int, *, enough: int | None = None, largest: int | None = None
+    content: bytes | Pixels, options: PrepareOptions, *, enough: int | None = None, largest: int | None = None
 ) -> Picture:
-    """A picture of a source. Raises OSError or Unreadable."""
-    content = raw.get(number)
+    """The picture that a source gave. Raises Unreadable."""
     if isinstance(content, bytes):
         return read_picture(
             content, options.background_colour, channels=options.channels, enough=enough, largest=largest
@@ -153,6 +151,15 @@ def read(
     mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
     transparent = channels == 4 and bool((content[..., 3] < 255).any())
     return Picture(content, width, height, mode, False, False, transparent=transparent)
+
+
+Facts = tuple[int, int, str, bool, bool, bool]
+"""Width, height and mode of a picture, whether it is animated, was turned, and has transparent parts."""
+
+
+def facts_of(picture: Picture) -> Facts:
+    """What is counted of a picture."""
+    return picture.width, picture.height, picture.mode, picture.animated, picture.turned, picture.transparent
 
 
 @dataclass
@@ -166,14 +173,17 @@ class Survey:
     transparent: int = 0
     bad: dict[int, str] = field(default_factory=dict)
 
-    def add(self, facts: tuple[int, int, str, bool, bool, bool]) -> None:
-        """Count a picture: width, height, mode, whether it is animated, was turned, and has transparent parts."""
-        width, height, mode, animated, turned, transparent = facts
-        self.sizes[width, height] += 1
-        self.modes[mode] += 1
-        self.animated += animated
-        self.turned += turned
-        self.transparent += transparent
+    @classmethod
+    def of(cls, facts: Counter[Facts], bad: dict[int, str]) -> "Survey":
+        """The counts, from those of whole facts."""
+        survey = cls(bad=bad)
+        for (width, height, mode, animated, turned, transparent), count in facts.items():
+            survey.sizes[width, height] += count
+            survey.modes[mode] += count
+            survey.animated += animated * count
+            survey.turned += turned * count
+            survey.transparent += transparent * count
+        return survey
 
     def skipped(self, raw: Raw) -> list[Skipped]:
         """Everything in the source that is not used, each with its reason."""
