@@ -23,12 +23,14 @@ from PIL import Image
 
 
 def plain_loop(folder: Path, size: int) -> int:
-    """The images of a folder as one array."""
+    """The images of a folder as one array, grey where the first is."""
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    images = np.empty((len(files), size, size, 3), np.uint8)
+    with Image.open(files[0]) as first:
+        mode = "L" if first.mode == "L" else "RGB"
+    images = np.empty((len(files), size, size, *((3,) if mode == "RGB" else ())), np.uint8)
     for row, file in enumerate(files):
         with Image.open(file) as image:
-            images[row] = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.LANCZOS))
+            images[row] = np.asarray(image.convert(mode).resize((size, size), Image.Resampling.LANCZOS))
     return len(images)
 
 
