@@ -5,6 +5,7 @@ import math
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.data.decode import FLATTENED, TOLERANCE, value_range
-from gentool.data.layout import ROLES
-from gentool.data.prepare import PrepareOptions
+from gentool.data.layout import ROLES, role_of
+from gentool.data.prepare import SMALLEST, PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
-from gentool.progress import counted
+from gentool.progress import counted, listed
 from gentool.transparency import premultiplied
 
 Array = NDArray[Any]
@@ -54,15 +55,23 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
             arrays = {name: archive[name] for name, meaning in meanings.items() if meaning}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
-    images, labels = _parts(arrays)
+    if "arr_2" in meanings:
+        raise DataError(f"{path}: {listed(list(meanings))}: give the arrays names: np.savez(file, x_train=…, …)")
+    images, labels = _parts(path, arrays)
     if not images:
         known = ", ".join(IMAGE_WORDS[:-1])
         raise DataError(f"{path}: no array of images; name it one of {known} (found {', '.join(meanings) or 'none'})")
-    unlabelled = [images[role] for role in images if labels and role not in labels]
+    unlabelled = []
+    notes = []
+    if labels and TRAIN in images and TRAIN not in labels:
+        notes.append(f"labels not used: {images[TRAIN]} has none")
+        labels = {}
     if TRAIN in labels:  # as for folders, images without a class stay apart from those that have one
+        unlabelled = [images[role] for role in images if role not in labels]
         images = {role: name for role, name in images.items() if role in labels}
     where = [f"{path}: {name}" for name in images.values()]
-    parts, notes = as_pixels([arrays[name] for name in images.values()], where, options)
+    parts, remarks = as_pixels([arrays[name] for name in images.values()], where, options)
+    notes += remarks
     if len({part.shape[1:] for part in parts}) > 1:
         shapes = " and ".join(f"{name} {arrays[name].shape}" for name in images.values())
         raise DataError(f"{path}: images of different shapes: {shapes}")
@@ -74,6 +83,9 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
             labels_of(arrays[labels[role]], len(part), f"{path}: {labels[role]}")
             for role, part in zip(images, parts, strict=True)
         ]
+        if len({one.dtype.kind in "biuf" for one in given}) > 1:
+            both = listed([labels[role] for role in images])
+            raise DataError(f"{path}: {both}: some are numbers, some are names")
         numbers, classes = classes_of(np.concatenate(given))
     if unlabelled:
         many = sum(len(arrays[name]) for name in unlabelled)
@@ -99,19 +111,35 @@ def part_of(name: str) -> tuple[int | None, str] | None:
     return None if kind is None else (roles[0] if roles else None, kind)
 
 
-def _parts(arrays: Mapping[str, Array]) -> tuple[dict[int | None, str], dict[int | None, str]]:
-    """The names of the arrays of images, and of labels, by split. Arrays of splits come before those without one."""
-    found: dict[str, dict[int | None, str]] = {"images": {}, "labels": {}}
+def _parts(path: Path, arrays: Mapping[str, Array]) -> tuple[dict[int | None, str], dict[int | None, str]]:
+    """The names of the arrays of images, and of labels, by split. Arrays of splits come before those without one.
+
+    Raises DataError where several arrays could be one.
+    """
+    found: dict[str, dict[int | None, list[str]]] = {"images": {}, "labels": {}}
     for name, array in arrays.items():
         meaning = part_of(name)
-        if meaning is None or (meaning[1] == "images" and array.ndim < 2) or array.ndim == 0:
+        if meaning is None or (meaning[1] == "images" and not _may_be_images(array)) or array.ndim == 0:
             continue
-        found[meaning[1]].setdefault(meaning[0], name)
-    images, labels = found["images"], found["labels"]
+        found[meaning[1]].setdefault(meaning[0], []).append(name)
+    chosen: dict[str, dict[int | None, str]] = {"images": {}, "labels": {}}
+    for kind, words in (("images", IMAGE_WORDS), ("labels", LABEL_WORDS)):
+        for role, names in found[kind].items():
+            ranked = sorted(names, key=lambda name: next(i for i, word in enumerate(words) if word in name.lower()))
+            plain = [re.sub(r"[\d_]+$", "", name) for name in ranked]
+            if len(plain) > 1 and plain[0] == plain[1]:
+                raise DataError(f"{path}: {' and '.join(ranked)}: several arrays of {kind}; leave one, or join them")
+            chosen[kind][role] = ranked[0]
+    images, labels = chosen["images"], chosen["labels"]
     splits = [role for role in (TRAIN, VALIDATION, TEST) if role in images]
     if TRAIN in splits:
         return {role: images[role] for role in splits}, {role: labels[role] for role in splits if role in labels}
     return {None: images[None]} if None in images else {}, {None: labels[None]} if None in labels else {}
+
+
+def _may_be_images(array: Array) -> bool:
+    """Whether an array can hold images: those of boxes or points have rows that are too short."""
+    return array.ndim > 2 or (array.ndim == 2 and array.shape[1] >= SMALLEST * SMALLEST)
 
 
 def labels_of(labels: Array, count: int, where: str) -> Array:
@@ -147,7 +175,7 @@ def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOpt
 
     Raises DataError for other shapes, types and ranges; `where` names the arrays.
     """
-    arranged = [_arranged(array, place) for array, place in zip(arrays, where, strict=True)]
+    arranged = [_arranged(array, place, options) for array, place in zip(arrays, where, strict=True)]
     limit, notes = _limit(arranged, where)
     pixels, transparent = [], False
     for array in arranged:
@@ -162,8 +190,10 @@ def as_pixels(arrays: Sequence[Array], where: Sequence[str], options: PrepareOpt
     return pixels, notes
 
 
-def _arranged(array: Array, where: str) -> Array:
+def _arranged(array: Array, where: str, options: PrepareOptions) -> Array:
     """The array as (N, H, W, C)."""
+    if array.ndim == 2 and options.channels == 4:
+        raise DataError(f"{where}: shape {array.shape}: --channels 4 needs (N, H, W, 4)")
     if array.ndim == 2:
         side = math.isqrt(array.shape[1])
         if side * side != array.shape[1]:
@@ -172,6 +202,11 @@ def _arranged(array: Array, where: str) -> Array:
         array = array.reshape(len(array), side, side)
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
         raise DataError(f"{where}: shape {array.shape} is one image; {_FORMS}")
+    if array.ndim == 3 and array.shape[0] == array.shape[1] and array.shape[2] > 2 * array.shape[0]:
+        raise DataError(
+            f"{where}: shape {array.shape} looks like images behind one another; give x.transpose(2, 0, 1), or "
+            "x[..., None] if the first number counts the images"
+        )
     if array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or 0 in array.shape:
@@ -197,6 +232,9 @@ def _limit(arrays: Sequence[Array], where: Sequence[str]) -> tuple[int, list[str
         hint = "; (x + 1) / 2 makes 0 to 1 of -1 to 1" if -1 - TOLERANCE <= low < 0 and high <= 1 + TOLERANCE else ""
         description = f"{arrays[0].dtype} values from {low:g} to {high:g}"
         raise DataError(f"{where[0]}: {description}; expected 0 to 255, 0 to 1, or up to 16 bits{hint}")
+    for array, place in zip(arrays, where, strict=True):
+        if limit > 1 and array.size and value_range(float(array.max())) == 1 and float(array.max()) > 0:
+            raise DataError(f"{place}: values up to {float(array.max()):g}, where {where[0]} has values up to {high:g}")
     usual = kinds <= set("b") or ("f" in kinds and limit == 1) or limit in (255, 65535)
     return limit, [] if usual else [f"values from {low:g} to {high:g}: {limit} is white"]
 
@@ -215,36 +253,84 @@ def _flattened(pixels: Pixels, background: tuple[int, int, int]) -> Pixels:
 
 
 def read_csv(path: Path, options: PrepareOptions) -> Raw:
-    """A table with an image per row: a column for each pixel and perhaps one of labels, as Kaggle's train.csv.
+    """A table with an image per row: a column for each pixel, as Kaggle's train.csv, or one of them all, as FER2013.
 
     Raises DataError.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            header = [name.strip() for name in next(csv.reader(file), [])]
+            first = file.readline()
+            separator = max(",;\t", key=first.count)
+            header = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
         names = [name.lower() for name in header]
-        label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
-        pixels = [i for i, name in enumerate(names) if i != label and name not in ID_COLUMNS]
+        if "pixels" in names:
+            return _read_column_of_pixels(path, options, names, separator)
+        headless = all(re.fullmatch(r"[-+\d.eE]+", name) for name in names)
+        notes = []
+        if headless:
+            label = None if math.isqrt(len(names)) ** 2 == len(names) else 0
+            pixels = [i for i in range(len(names)) if i != label]
+            if label == 0:
+                notes.append("the table has no header: its first column is taken as the label")
+        else:
+            label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
+            pixels = [i for i, name in enumerate(names) if i != label and name not in ID_COLUMNS]
         if not pixels or math.isqrt(len(pixels)) ** 2 != len(pixels) or len(pixels) < 16:
             raise DataError(
-                f"{path}: {len(pixels)} columns beside label and id; expected one for each pixel of a square image"
+                f"{path}: {len(pixels)} columns beside label and id ({', '.join(header[:3])}, …); expected one for "
+                f"each pixel of a square image, and labels in one of {', '.join(LABEL_COLUMNS)}"
             )
-        values = np.loadtxt(path, np.float32, delimiter=",", skiprows=1, usecols=pixels, ndmin=2, encoding="utf-8-sig")
+        more: dict[str, Any] = {"delimiter": separator, "encoding": "utf-8-sig", "comments": None}
+        more["skiprows"] = 0 if headless else 1
+        values = np.loadtxt(path, np.float32, usecols=in_number_order(names, pixels), ndmin=2, **more)
         labels = None
         if label is not None:
-            labels = np.loadtxt(
-                path, str, delimiter=",", skiprows=1, usecols=[label], ndmin=1, encoding="utf-8-sig", quotechar='"'
-            )
-    except (OSError, ValueError) as error:
+            labels = np.loadtxt(path, str, usecols=[label], ndmin=1, quotechar='"', **more)
+    except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a table of pixels ({error})") from None
     if not len(values):
         raise DataError(f"{path}: has no rows")
-    (images,), notes = as_pixels([values], [str(path)], options)
-    numbers, classes = (None, []) if labels is None else classes_of(_as_numbers(labels))
-    return from_arrays("CSV table of pixels", images, numbers, classes=classes, notes=notes)
+    (images,), remarks = as_pixels([values], [str(path)], replace(options, channels=None))
+    numbers, classes = (None, []) if labels is None else classes_of(_as_numbers(path, labels))
+    return from_arrays("CSV table of pixels", images, numbers, classes=classes, notes=[*notes, *remarks])
 
 
-def _as_numbers(labels: Array) -> Array:
-    """Texts as whole numbers, where all of them are."""
-    whole = all(re.fullmatch(r"\d+", text) for text in np.unique(labels))
+def in_number_order(names: Sequence[str], columns: Sequence[int]) -> list[int]:
+    """Columns such as pixel0, pixel1, pixel10, pixel2 in the order of their numbers; others as they are."""
+    numbers = [re.fullmatch(r"(\D*)(\d+)", names[column]) for column in columns]
+    if not all(numbers) or len({match[1] for match in numbers if match}) > 1:
+        return list(columns)
+    order = [int(match[2]) for match in numbers if match]
+    whole = sorted(order) == list(range(min(order), min(order) + len(order)))
+    return [column for _, column in sorted(zip(order, columns, strict=True))] if whole else list(columns)
+
+
+def _read_column_of_pixels(path: Path, options: PrepareOptions, names: Sequence[str], separator: str) -> Raw:
+    """A table with the pixels of an image in one column, with spaces between them, perhaps with labels and splits."""
+    label = next((names.index(name) for name in LABEL_COLUMNS if name in names), None)
+    usage = next((names.index(name) for name in ("usage", "split", "set") if name in names), None)
+    images, labels, splits = [], [], []
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=separator)
+        next(rows)
+        for row in rows:
+            images.append(np.array(row[names.index("pixels")].split(), np.float32))
+            labels.append("" if label is None else row[label].strip())
+            splits.append(TRAIN if usage is None else role_of(row[usage]))
+    if not images or len({len(image) for image in images}) > 1:
+        raise DataError(f"{path}: column pixels: {'no rows' if not images else 'rows of different lengths'}")
+    if None in splits:
+        raise DataError(f"{path}: column {names[usage or 0]}: expected train, validation or test, such as Training")
+    (pixels,), notes = as_pixels([np.stack(images)], [str(path)], replace(options, channels=None))
+    numbers, classes = (None, []) if label is None else classes_of(_as_numbers(path, np.array(labels)))
+    own = None if usage is None else np.array(splits, np.int8)
+    return from_arrays("CSV table of pixels", pixels, numbers, classes=classes, own=own, notes=notes)
+
+
+def _as_numbers(path: Path, labels: Array) -> Array:
+    """Texts as whole numbers, where all of them are. Raises DataError for empty ones."""
+    texts = np.unique(labels)
+    if any(text.strip().lower() in ("", "nan") for text in texts):
+        raise DataError(f"{path}: some rows have no label; give the others alone")
+    whole = all(re.fullmatch(r"\d+", text) for text in texts)
     return labels.astype(np.int64) if whole else labels

@@ -31,7 +31,7 @@ RANGES = (1, 255, 1023, 4095, 16383, 65535)
 TOLERANCE = 1e-3
 """Floating-point values may be this far outside 0 to 1."""
 
-FLATTENED = "which become white: --background chooses another colour, --channels 4 keeps them"
+FLATTENED = "which become white; `gentool prepare` takes another --background, or --channels 4 to keep them"
 
 
 class Unreadable(Exception):

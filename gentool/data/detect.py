@@ -12,6 +12,7 @@ from gentool.data.parquet import parquet_files, read_parquet
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
+from gentool.data.survey import hint_for
 from gentool.errors import DataError, OptionError
 
 KNOWN = "a folder, .zip, .tar(.gz), .npy, .npz, .parquet or .csv"
@@ -69,4 +70,9 @@ def _what_else(path: Path) -> str:
         return f"an archive of another kind; unpack it and give the folder, or give {KNOWN}"
     if start.startswith(b"version https://git-lfs"):
         return "a pointer of Git LFS, not the data; run `git lfs pull`"
+    hint = hint_for(path.name)
+    if hint:
+        return f"not {KNOWN}{hint}"
+    if path.suffix.lower() == ".gz":
+        return f"not {KNOWN}; unpack it: gunzip {path.name}"
     return f"not {KNOWN}; if it is one image made of tiles, give --tile, for example --tile 24"

@@ -15,6 +15,7 @@ import numpy as np
 from gentool.data.arrays import classes_of
 from gentool.data.raw import TEST, TRAIN, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
+from gentool.progress import listed
 
 _IMAGES = re.compile(r"(?P<set>.*?)[-_.]?images[-_.]idx3[-_.]ubyte(\.gz)?", re.IGNORECASE)
 _LARGEST = 8 * 2**30
@@ -48,25 +49,42 @@ def read_idx(content: bytes, where: str) -> Pixels:
 def idx_files(folder: Path) -> Files:
     """The IDX files of a folder, or of the one folder below it that has some; none where there are no images."""
     try:
-        inner = sorted(entry.path for entry in os.scandir(folder) if entry.is_dir())
+        inner = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
     except OSError:
         return {}  # a folder that may not be listed
-    for place in (str(folder), *inner, *(f"{path}/raw" for path in inner)):
+    every: dict[str, Callable[[], bytes]] = {}
+    whole: dict[str, dict[str, Callable[[], bytes]]] = {}
+    for place in ("", *inner, *(f"{name}/raw" for name in inner)):
         try:
-            names = [name for name in os.listdir(place) if "idx" in name.lower()]
+            names = [name for name in os.listdir(folder / place) if "idx" in name.lower()]
         except OSError:
             continue  # no folder, or one that may not be listed
-        paths = [Path(place, name) for name in sorted(names)]
-        files = {path.name: path.read_bytes for path in paths if path.is_file()}
-        if image_names(files):
-            return files
-    return {}
+        paths = [folder / place / name for name in sorted(names)]
+        files: dict[str, Callable[[], bytes]] = {path.name: path.read_bytes for path in paths if path.is_file()}
+        if any(not _is_test(key) for key in image_names(files)):
+            whole[place] = files
+        every |= {f"{place}/{name}" if place else name: read for name, read in files.items()}
+    if "" in whole:
+        return whole[""]
+    if len(whole) > 1:
+        raise DataError(f"{folder}: IDX files in {listed(sorted(whole))}; give one of these folders")
+    if len(whole) == 1:
+        (files,) = whole.values()
+        return files if any(_is_test(key) for key in image_names(files)) else every
+    return every if image_names(every) else {}
+
+
+def _is_test(key: str) -> bool:
+    return "test" in key or "t10k" in key
 
 
 def image_names(files: Files) -> dict[str, str]:
-    """The names of the files of images, by the word before `images`: train, t10k. Unpacked before gzipped."""
+    """The names of the files of images, by the word before `images`: train, t10k.
+
+    Of several, the one in the fewest folders counts, unpacked before gzipped.
+    """
     names: dict[str, str] = {}
-    for name in sorted(files, reverse=True):
+    for name in sorted(files, key=lambda name: (name.count("/"), name), reverse=True):
         match = _IMAGES.fullmatch(PurePosixPath(name).name)
         if match:
             names[match["set"].lower()] = name
@@ -77,14 +95,16 @@ def _labels_beside(images: str, files: Files) -> str | None:
     place = PurePosixPath(images)
     name = re.sub("images", "labels", place.name, flags=re.IGNORECASE).replace("idx3", "idx1")
     plain = name.removesuffix(".gz")
-    beside = (str(place.with_name(spelling)) for spelling in (name, plain, plain + ".gz"))
-    return next((name for name in beside if name in files), None)
+    spellings = (name, plain, plain + ".gz")
+    beside = next((one for spelling in spellings if (one := str(place.with_name(spelling))) in files), None)
+    # Some archives have each file in a folder of its own.
+    return beside or next((one for one in files if PurePosixPath(one).name in spellings), None)
 
 
 def read_idx_files(files: Files, where: str, classes: Sequence[str] = ()) -> Raw:
     """All images of IDX files; those named test or t10k are the source's own test set. Raises DataError."""
     names = image_names(files)
-    tests = [key for key in names if "test" in key or "t10k" in key]
+    tests = [key for key in names if _is_test(key)]
     trains = [key for key in names if key not in tests]
     if len(trains) != 1 or len(tests) > 1:
         listed = ", ".join(sorted(names.values())) or "none"
@@ -117,7 +137,16 @@ def read_idx_files(files: Files, where: str, classes: Sequence[str] = ()) -> Raw
         raise DataError(f"{where}: training images are {parts[0].shape[1:]}, test images {parts[-1].shape[1:]}")
     labelled = len(labels) == len(parts)
     joined = np.concatenate(labels) if labelled else None
-    notes = () if labelled or not labels else ("labels not used: one of the IDX files of labels is missing",)
+    notes = []
+    if not labelled:
+        notes.append(
+            "labels not used: one of the IDX files of labels is missing"
+            if labels
+            else "no class labels: there is no IDX file of labels"
+        )
+    if any("emnist" in names[key].lower() for key in names):
+        parts = [part.transpose(0, 2, 1) for part in parts]
+        notes.append("the images of EMNIST lie on their side in its files: they are turned upright")
     if joined is not None and not classes:
         joined, classes = classes_of(joined)
     return from_arrays(

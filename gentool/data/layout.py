@@ -31,18 +31,44 @@ LAYOUTS = get_args(Layout)
 
 ROLES = {
     "train": TRAIN, "training": TRAIN, "trn": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION,
-    "dev": VALIDATION, "test": TEST, "testing": TEST, "tst": TEST, "eval": TEST, "evaluation": TEST,
+    "dev": VALIDATION, "test": TEST, "testing": TEST, "tst": TEST, "eval": TEST, "evaluation": TEST, "holdout": TEST,
+    "heldout": TEST, "trainval": TRAIN,
+    # Spanish, Portuguese, French, Italian, German, Chinese, Japanese
+    "entrenamiento": TRAIN, "prueba": TEST, "pruebas": TEST, "validacion": VALIDATION, "treino": TRAIN,
+    "treinamento": TRAIN, "teste": TEST, "testes": TEST, "validacao": VALIDATION, "apprentissage": TRAIN,
+    "entrainement": TRAIN, "addestramento": TRAIN, "validazione": VALIDATION, "validierung": VALIDATION,
+    "训练集": TRAIN, "训练": TRAIN, "测试集": TEST, "测试": TEST, "验证集": VALIDATION, "验证": VALIDATION,
+    "訓練": TRAIN, "学習": TRAIN, "テスト": TEST, "検証": VALIDATION,
 }  # fmt: skip
-"""The words that name splits."""
+"""The words that name splits, without accents."""
 ROLE_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
-AFFIXES = {"set", "data", "dataset", "images", "image", "imgs", "img", "split", "seg", "folder", "files", "x"}
-"""Words that may stand beside the name of a split."""
-PICTURES = {"images", "image", "imgs", "img", "jpegimages", "pictures", "photos"}
-ANNOTATIONS = {
-    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "gt",
-    "groundtruth", "edges", "depth",
+AFFIXES = {
+    "set", "data", "dataset", "images", "image", "imgs", "img", "split", "seg", "folder", "files", "x", "public",
+    "private",
 }  # fmt: skip
-"""Folders that hold pictures about the images, beside one of `PICTURES`."""
+"""Words that may stand beside the name of a split."""
+PICTURES = {
+    "images", "image", "imgs", "img", "jpegimages", "pictures", "picture", "photos", "photo", "jpg", "jpeg", "png",
+    "original", "originals", "input", "inputs", "rgb", "left", "bit",
+}  # fmt: skip
+"""The words in the name of a folder with the images themselves, such as `leftImg8bit`."""
+ANNOTATIONS = {
+    "mask", "masks", "label", "labels", "annotation", "annotations", "annots", "segmentation", "segmentations",
+    "segmim", "semantic", "instances", "trimap", "trimaps", "gt", "gtfine", "gtcoarse", "groundtruth", "truth",
+    "manual", "edges",
+    "depth", "overlay", "overlays", "contours", "thumbnails", "thumbs", "resized", "previews",
+}  # fmt: skip
+"""A word of these names a folder of pictures about the images, or of their copies, beside one of `PICTURES`."""
+BESIDE = re.compile(r"(?P<stem>.+?)[ _-](masks?|seg|segmentation|gt|label|groundtruth)([ _-]?\d+)?", re.IGNORECASE)
+"""`1_mask` is about `1`."""
+ASIDE = {
+    "assets", "demo", "demos", "doc", "docs", "example", "examples", "fig", "figs", "figures", "media", "output",
+    "outputs", "results", "screenshots", "static",
+}  # fmt: skip
+"""Folders of a repository beside the one with the data."""
+DATA = {"data", "dataset", "datasets", "images"}
+SHARDS = {"part", "images", "image", "imgs", "img", "batch", "chunk", "shard", "archive", "folder"}
+"""`images_001` and `images_002` are parts of one set."""
 STRAYS = 0.02
 """Up to this share of the images may lie outside the class folders: they are left out. With more, there are no classes.
 One may always."""
@@ -76,6 +102,7 @@ class Meaning:
     own: NDArray[np.int8] | None
     notes: tuple[str, ...] = ()
     left_out: Mapping[int, str] = field(default_factory=dict)
+    places: "tuple[Place, ...]" = ()
     tree: tuple[Branch, ...] = ()
 
 
@@ -95,19 +122,43 @@ def role_of(folder: str) -> int | None:
     >>> role_of("Training"), role_of("seg_test"), role_of("val2017"), role_of("trains")
     (0, 2, 1, None)
     """
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", folder).lower()
-    words = [word for word in re.split(r"[^a-z]+", text) if word]
-    roles = set()
-    for word in words:
-        for ending in ("", "set", "data", "images", "imgs"):
-            stem = word.removesuffix(ending)
-            if stem in ROLES:
-                roles.add(ROLES[stem])
-                break
-        else:
-            if word not in AFFIXES:
-                return None
-    return roles.pop() if len(roles) == 1 else None
+    role, others = role_and_others(folder)
+    return None if others else role
+
+
+def role_and_others(folder: str) -> tuple[int | None, tuple[str, ...]]:
+    """The split that a word of a folder's name says, where it is one, and the words that say nothing of splits.
+
+    >>> role_and_others("cars_train"), role_and_others("DIV2K_valid_HR"), role_and_others("testA")
+    ((0, ('cars',)), (1, ('div', 'k', 'hr')), (2, ('a',)))
+    """
+    roles, others = set(), []
+    for word in words_of(folder):
+        role = _role_of_word(word)
+        if role is not None:
+            roles.add(role)
+        elif word not in AFFIXES:
+            others.append(word)
+    return (roles.pop() if len(roles) == 1 else None), tuple(others)
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in lower case, without accents and numbers.
+
+    >>> words_of("leftImg8bit"), words_of("Validación_2")
+    (['left', 'img', 'bit'], ['validacion'])
+    """
+    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    plain = unicodedata.normalize("NFC", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)).lower()
+    return re.findall(r"[^\W\d_]+", plain)
+
+
+def _role_of_word(word: str) -> int | None:
+    for ending in ("", "set", "data", "images", "imgs"):
+        stem = word.removesuffix(ending)
+        if stem in ROLES:
+            return ROLES[stem]
+    return None
 
 
 def folders_of(name: str) -> Parts:
@@ -115,40 +166,202 @@ def folders_of(name: str) -> Parts:
     return tuple(part for part in name.split("/")[:-1] if part not in ("", "."))
 
 
-def understand(names: Sequence[str], deciding: Sequence[bool] | None = None, layout: Layout = "auto") -> Meaning:
+def understand(
+    names: Sequence[str],
+    deciding: Sequence[bool] | None = None,
+    layout: Layout = "auto",
+    *,
+    labelled: bool = True,
+) -> Meaning:
     """What the folders in names with `/` mean. Only the images in `deciding` decide; all of them by default.
 
-    Raises DataError where a `layout` that was asked for does not fit.
+    Without `labelled`, no folder is a class. Raises DataError where a `layout` that was asked for does not fit, and
+    where the names fit several.
     """
     folders = [folders_of(unicodedata.normalize("NFC", name)) for name in names]
-    known = [parts for parts, decides in zip(folders, deciding or [True] * len(names), strict=True) if decides]
-    if layout == "flat" or not known:
-        return _meaning(folders, lambda parts: Place(top=parts[0] if parts else ""), ())
-    place, notes = _rule(known, layout)
-    return _meaning(folders, place, notes)
+    deciding = deciding or [True] * len(names)
+    if layout == "flat" or not any(deciding):
+        return meaning_of_places([Place(top=parts[0] if parts else "") for parts in folders], deciding)
+    known = [parts for parts, decides in zip(folders, deciding, strict=True) if decides]
+    aside, notes = _aside(known, keep=_common(known) if layout == "classes" else None)
+    about = _about_others(names)
+    shards = _shards(known)
+    kept = [_without(parts, shards) for parts in folders]
+    reasons = [_first(aside, parts) or about.get(number, "") for number, parts in enumerate(folders)]
+    place, more = _rule(
+        [parts for parts, decides, reason in zip(kept, deciding, reasons, strict=True) if decides and not reason],
+        layout,
+        labelled=labelled,
+    )
+    places = [
+        Place(left_out=reason, top=parts[0] if parts else "") if reason else place(parts)
+        for parts, reason in zip(kept, reasons, strict=True)
+    ]
+    return meaning_of_places(places, deciding, [*notes, *more], of_folders=True)
 
 
-def _rule(folders: list[Parts], layout: Layout) -> tuple[Callable[[Parts], Place], list[str]]:
+def _inside(folders: Iterable[Parts]) -> dict[Parts, set[str]]:
+    """The names of the folders in each folder."""
+    inside: dict[Parts, set[str]] = {}
+    for parts in set(folders):
+        for depth, name in enumerate(parts):
+            inside.setdefault(parts[:depth], set()).add(name)
+    return inside
+
+
+def _aside(folders: Iterable[Parts], *, keep: Parts | None) -> tuple[dict[Parts, str], list[str]]:
+    """The folders that hold no images of the set, with the reason, and remarks; those in `keep` are classes.
+
+    They are masks and the like beside the images, the documents of a repository beside its data, and copies of the
+    folders beside them.
+    """
+    inside = _inside(folders)
+    aside: dict[Parts, str] = {}
+    notes: list[str] = []
+    for place, names in inside.items():
+        if len(names) < 2 or place == keep:
+            continue
+        about = {name for name in names if ANNOTATIONS & set(words_of(name))}
+        pictures = {name for name in names - about if (words := set(words_of(name))) and words <= PICTURES}
+        data = {name for name in names if name.lower() in DATA}
+        if about and len(pictures) == 1 and about | pictures == names:
+            (images,) = pictures
+            note = f"only the folder {images} is used: those beside it look like annotations"
+            notes += [] if note in notes else [note]
+            aside |= {(*place, name): f"beside {images}" for name in about}
+        elif len(data) == 1 and all(name.lower() in ASIDE for name in names - data):
+            (images,) = data
+            aside |= {(*place, name): f"outside {images}" for name in names - data}
+        for name in names:
+            within = inside.get((*place, name), set())
+            if len(within) > 1 and within <= names - {name}:
+                aside[(*place, name)] = "a copy of the folders beside it"
+    return aside, notes
+
+
+def _about_others(names: Sequence[str]) -> dict[int, str]:
+    """The files such as `1_mask.png` beside `1.png`, by number, with the reason why they are left out."""
+    stems = {name.rpartition(".")[0] for name in names}
+    about = {}
+    for number, name in enumerate(names):
+        place, slash, file = name.rpartition("/")
+        match = BESIDE.fullmatch(file.rpartition(".")[0])
+        if match and place + slash + match["stem"] in stems:
+            about[number] = "named as being about another image"
+    return about
+
+
+def _shards(folders: Iterable[Parts]) -> set[Parts]:
+    """The folders that are only parts of a large set, such as `images_001`, `00000` and `01000`, or `100APPLE`."""
+    shards: set[Parts] = set()
+    for place, names in _inside(folders).items():
+        if len(names) < 2:
+            continue
+        plain = {re.sub(r"\d+", "#", name) for name in names}
+        (last,) = {(words_of(name) or [""])[-1] for name in names} if len(plain) == 1 else {""}
+        numbers = [int(name) for name in names if re.fullmatch(r"\d{5,}", name)]
+        thousands = len(numbers) == len(names) and all(number % 1000 == 0 for number in numbers)
+        cameras = all(re.fullmatch(r"\d{3}[A-Z0-9_]{5}", name) for name in names)
+        if (last in SHARDS and "#" in "".join(plain)) or thousands or cameras:
+            shards |= {(*place, name) for name in names}
+    return shards
+
+
+def _without(parts: Parts, dropped: set[Parts]) -> Parts:
+    if not dropped:
+        return parts
+    return tuple(name for depth, name in enumerate(parts, 1) if parts[:depth] not in dropped)
+
+
+def _first(reasons: Mapping[Parts, str], parts: Parts) -> str:
+    """The reason of the outermost folder that has one."""
+    if not reasons:
+        return ""
+    return next((reasons[parts[:depth]] for depth in range(1, len(parts) + 1) if parts[:depth] in reasons), "")
+
+
+def _rule(folders: list[Parts], layout: Layout, *, labelled: bool) -> tuple[Callable[[Parts], Place], list[str]]:
     """The function from an image's folders to its place, and remarks."""
     root = _common(folders, tolerant=True)
     inside = [parts[len(root) :] for parts in folders if parts[: len(root)] == root]
     tops = Counter(parts[0] if parts else "" for parts in inside)
-    named = [top for top in tops if top]
+    named = sorted(top for top in tops if top)
     splits = {top: role for top in named if (role := role_of(top)) is not None}
+    if layout in ("auto", "splits", "splits-classes") and not _are_splits(inside, splits):
+        splits = _splits_among(named) or splits
     if layout in ("splits", "splits-classes") and not splits:
-        raise DataError(f"--layout {layout}: no folder is named train, validation or test")
+        raise DataError(f"--layout {layout}: no folder is named train, validation or test; rename those that are")
     notes: list[str] = []
 
     def outside(parts: Parts) -> Place:
-        return Place(left_out=f"outside {'/'.join(root)}")
+        return Place(left_out=f"outside {'/'.join(root)}", top=parts[0] if parts else "")
 
     if layout in ("splits", "splits-classes") or (layout == "auto" and _are_splits(inside, splits)):
-        rule = _splits_rule(inside, _distinct(splits), with_classes=layout != "splits")
+        rule = _splits_rule(inside, _distinct(splits), with_classes=labelled and layout != "splits")
     elif layout == "classes-splits" or (layout == "auto" and _are_splits_of_classes(inside, named)):
-        rule = _splits_below_classes
+        rule = _splits_below_classes if labelled else lambda parts: replace(_splits_below_classes(parts), label=None)
+    elif not labelled:
+        return lambda parts: Place(top=parts[0] if parts else ""), notes
     else:
         rule = _classes_rule(inside, tops, forced=layout == "classes", notes=notes)
+        if layout == "auto" and any(rule((name,)).label for name in named):
+            _raise_if_ambiguous(inside, named, notes)
     return (lambda parts: rule(parts[len(root) :]) if parts[: len(root)] == root else outside(parts)), notes
+
+
+def _splits_among(names: Sequence[str]) -> dict[str, int]:
+    """The splits among folders such as `cars_train` and `cars_test`, or `train_small` and `test`; none where unclear.
+
+    Raises DataError for several sets with splits, such as trainA, testA, trainB and testB.
+    """
+    sets: dict[tuple[str, ...], dict[str, int]] = {}
+    for name in names:
+        role, others = role_and_others(name)
+        if role is not None:
+            sets.setdefault(others, {})[name] = role
+    whole = [of_set for of_set in sets.values() if TRAIN in of_set.values() and len(set(of_set.values())) > 1]
+    if len(whole) == 1:
+        return whole[0]
+    every = {name: role for of_set in sets.values() for name, role in of_set.items()}
+    if len(whole) > 1:
+        raise DataError(
+            f"{listed(sorted(every))} are the splits of several sets; move each set to a folder of its own, or "
+            "--layout classes takes the folders as classes"
+        )
+    return every if len(every) == len(names) and TRAIN in every.values() and len(set(every.values())) > 1 else {}
+
+
+def _raise_if_ambiguous(folders: Iterable[Parts], classes: Sequence[str], notes: list[str]) -> None:
+    """Raises DataError where the folders that would be classes have the same folders in them, or look like splits."""
+    inside = _inside(folders)
+    within = [inside.get((name,), set()) for name in classes]
+    divided = [
+        (name, sorted(names))
+        for name, names in zip(classes, within, strict=True)
+        if TRAIN in (roles := {role_of(inner) for inner in names}) and roles & {VALIDATION, TEST}
+    ]
+    if divided:
+        name, names = divided[0]
+        raise DataError(
+            f"the folder {name} has splits in it ({', '.join(names[:4])}), the others beside it do not, or hold more; "
+            "give one of them, or say what they are with --layout classes-splits or --layout classes"
+        )
+    if len(within[0]) > 1 and all(names == within[0] for names in within):
+        raise DataError(
+            f"the folders {_some(classes)} have the same {len(within[0])} folders in them "
+            f"({_some(sorted(within[0]))}); give one of them, or --layout classes takes the outer ones as classes"
+        )
+    splits = {name: role for name in classes if (role := role_of(name)) is not None}
+    if len(set(splits.values())) > 1:
+        raise DataError(
+            f"the folders {_some(sorted(splits))} are named as splits, but none as training images; name one train, or "
+            "--layout classes takes them as classes"
+        )
+    notes += [f"the folder {name} is named as a split, and taken as a class" for name in splits]
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "")
 
 
 def _common(folders: Iterable[Parts], *, tolerant: bool = False) -> Parts:
@@ -215,7 +428,7 @@ def _splits_rule(folders: list[Parts], splits: Mapping[str, int], *, with_classe
     roots: dict[str, Parts] = {}
     for role in (TRAIN, VALIDATION, TEST):
         for top in (top for top in splits if splits[top] == role):
-            roots[top] = _without_annotations(inner[top]) or _split_root(inner[top], classes)
+            roots[top] = _split_root(inner[top], classes)
             below = Counter(
                 parts[len(roots[top])] if len(parts) > len(roots[top]) else ""
                 for parts in inner[top]
@@ -223,6 +436,7 @@ def _splits_rule(folders: list[Parts], splits: Mapping[str, int], *, with_classe
             )
             loose = below.pop("", 0)
             enough = len(below) > 1 and (not loose or _are_strays(loose, len(inner[top])))
+            enough = enough and sum(below.values()) >= 2 * len(below)
             if classes & set(below) if role != TRAIN else enough:
                 classes |= set(below)
     labelled = with_classes and len(classes) > 1
@@ -251,33 +465,10 @@ def _split_root(folders: list[Parts], classes: set[str]) -> Parts:
     return root[: known[0]] if known else root
 
 
-def _without_annotations(folders: list[Parts]) -> Parts:
-    """The folder of the images where the others hold masks and the like; empty for other layouts."""
-    tops = {parts[0] for parts in folders if parts}
-    pictures = [top for top in tops if top.lower() in PICTURES]
-    others = [top for top in tops if re.sub("[^a-z]", "", top.lower()) in ANNOTATIONS]
-    if len(pictures) == 1 and others and len(others) + 1 == len(tops):
-        return (pictures[0], *_common([parts[1:] for parts in folders if parts[:1] == (pictures[0],)], tolerant=True))
-    return ()
-
-
 def _classes_rule(
     folders: list[Parts], tops: Counter[str], *, forced: bool, notes: list[str]
 ) -> Callable[[Parts], Place]:
     """The top folders are classes, if there are two or more with two images each."""
-    pictures = () if forced else _without_annotations(folders)
-    if pictures:
-        notes.append(f"only the folder {pictures[0]} is used: those beside it look like annotations")
-        below = [parts[len(pictures) :] for parts in folders if parts[: len(pictures)] == pictures]
-        inner = _classes_rule(below, Counter(p[0] if p else "" for p in below), forced=False, notes=notes)
-        inside = "/".join(pictures)
-
-        def picture(parts: Parts) -> Place:
-            if parts[: len(pictures)] != pictures:
-                return Place(left_out=f"outside {inside}", top=parts[0] if parts else "")
-            return replace(inner(parts[len(pictures) :]), top=inside)
-
-        return picture
     loose = tops.get("", 0)
     classes = sorted(top for top in tops if top)
     total = sum(tops.values())
@@ -304,11 +495,12 @@ def _classes_rule(
     return place
 
 
-def _meaning(folders: Sequence[Parts], place: Callable[[Parts], Place], notes: Iterable[str]) -> Meaning:
-    """The places of all images as arrays, with a tree and remarks for people."""
-    places = [place(parts) for parts in folders]
+def meaning_of_places(
+    places: Sequence[Place], deciding: Sequence[bool], notes: Iterable[str] = (), *, of_folders: bool = False
+) -> Meaning:
+    """The places of all images as arrays, with a tree; `of_folders` remarks on what their names said."""
     used = [one for one in places if not one.left_out]
-    classes = tuple(sorted({one.label for one in used if one.label is not None}))
+    classes = in_order({one.label for one in used if one.label is not None})
     numbers = {name: number for number, name in enumerate(classes)}
     labels = own = None
     if classes:
@@ -318,17 +510,25 @@ def _meaning(folders: Sequence[Parts], place: Callable[[Parts], Place], notes: I
     left_out = {number: f"{LEFT_OUT}{one.left_out}" for number, one in enumerate(places) if one.left_out}
     notes = list(notes)
     roles = sorted({one.split for one in used if one.split is not None})
-    if roles:
+    if roles and of_folders:
         notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} images taken from the folders of these names")
-    if classes:
+    if classes and of_folders:
         notes.append(f"class labels taken from the {len(classes)} sub-folders")
-    return Meaning(labels, classes, own, tuple(notes), left_out, tuple(_tree(places)))
+    return Meaning(labels, classes, own, tuple(notes), left_out, tuple(places), tuple(_tree(places, deciding)))
 
 
-def _tree(places: Sequence[Place]) -> Iterable[Branch]:
+def in_order(classes: Iterable[str]) -> tuple[str, ...]:
+    """The names of classes sorted; by number where all of them are numbers."""
+    names = sorted(classes)
+    return tuple(sorted(names, key=int) if all(name.isascii() and name.isdecimal() for name in names) else names)
+
+
+def _tree(places: Sequence[Place], deciding: Sequence[bool]) -> Iterable[Branch]:
     """A branch for each split, for all classes or images where there are no splits, and for what is left out."""
     branches: dict[tuple[str, str], Branch] = {}
-    for one in places:
+    for one, decides in zip(places, deciding, strict=True):
+        if not decides:
+            continue
         if one.left_out:
             role = f"{LEFT_OUT}{one.left_out}"
         elif one.split is not None:

@@ -22,6 +22,7 @@ from gentool.data.arrays import as_pixels, classes_of, labels_of
 from gentool.data.catalog import CATALOG, Entry
 from gentool.data.detect import read_path
 from gentool.data.images import ImageData
+from gentool.data.layout import LEFT_OUT
 from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, from_arrays
@@ -272,11 +273,18 @@ def provenance(request: Request) -> dict[str, Any]:
 def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[str]:
     """What a preparation has to say beyond its counts, in lines for people; the skipped files are `listed` there."""
     lines = list(info["notes"])
-    reasons = Counter(skipped["reason"] for skipped in info["skipped"])
-    if reasons:
-        listing = "; ".join(f"{number} {reason}" for reason, number in reasons.most_common(5))
-        more = "" if len(reasons) <= 5 else "; …"
-        lines.append(f"skipped {counted(len(info['skipped']), 'file')} ({listing}{more}); each is listed {listed}")
+    left_out = [one["reason"] for one in info["skipped"] if one["reason"].startswith(LEFT_OUT)]
+    skipped = [one["reason"] for one in info["skipped"] if not one["reason"].startswith(LEFT_OUT)]
+    noun = "tile" if info["found"]["kind"].startswith("sheet") else "file"
+    for what, reasons, where in (
+        (f"skipped {counted(len(skipped), noun)}", skipped, listed),
+        (f"left out {counted(len(left_out), 'file')}", left_out, "in dataset.json"),
+    ):
+        if reasons:
+            several = Counter(reason.removeprefix(LEFT_OUT) for reason in reasons)
+            listing = "; ".join(f"{number:,} {reason}" for reason, number in several.most_common(5))
+            more = "" if len(several) <= 5 else "; …"
+            lines.append(f"{what} ({listing}{more}); each is listed {where}")
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

@@ -1,15 +1,14 @@
 """Labels and splits of a source: what it states itself, a file of labels beside its images, or its folders."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-import numpy as np
 from PIL import Image
 
-from gentool.data.annotations import FILES, Annotation, matched, read_annotations
-from gentool.data.layout import LEFT_OUT, Meaning, understand
+from gentool.data.annotations import FILES, Annotation, Matches, matched, read_annotations
+from gentool.data.layout import Meaning, meaning_of_places, role_and_others, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError, OptionError
@@ -34,42 +33,69 @@ def meaning_of(raw: Raw, options: PrepareOptions) -> Meaning:
         for name in ("layout", "labels"):
             if name in options.changed():
                 raise OptionError(f"--{name}: only for a folder or archive of image files, and this is {raw.kind}")
-        return Meaning(raw.labels, raw.classes, raw.own)
+        return Meaning(raw.labels, raw.classes, raw.own, left_out=raw.left_out)
     names = [raw.name(i) for i in range(raw.count)]
     images = [is_image_suffix(name[name.rfind(".") :].lower()) for name in names]
     deciding = images if any(images) else [True] * len(names)
-    meaning = understand(names, deciding, options.layout)
-    where, annotations, notes = _annotations(raw, names, options)
-    meaning = replace(meaning, notes=(*meaning.notes, *notes))
-    found = matched(names, annotations)
-    labelled = sum(one is not None and decides for one, decides in zip(found, deciding, strict=True))
-    if options.labels is not None and not labelled:
-        raise DataError(f"--labels {options.labels}: names none of the images, such as {names[deciding.index(True)]}")
-    if not annotations:
-        return meaning
-    if options.labels is None and labelled < LABELLED_SHARE * sum(deciding):
-        unused = f"{where} is not used: it names {labelled} of {sum(deciding)} images; give it with --labels"
-        return replace(meaning, notes=(*meaning.notes, unused))
-    splits = understand(names, deciding, "splits" if meaning.own is not None else "flat")
-    return _annotated(found, deciding, splits, where)
+    file = _file_of_labels(raw, names, options)
+    if file is None or (not file.annotations and not file.unlabelled):
+        meaning = understand(names, deciding, options.layout)
+        return meaning if file is None else replace(meaning, notes=(*meaning.notes, *file.notes))
+    base = understand(names, deciding, options.layout, labelled=False)
+    if file.unlabelled:
+        return replace(base, notes=(*base.notes, f"no class labels, as {file.name} says"))
+    among = [is_one and number not in base.left_out for number, is_one in enumerate(deciding)]
+    among = _of_role(file.name, base, among)
+    matches = matched(names, file.annotations, among)
+    labelled = sum(one is not None for one in matches.found)
+    few = labelled < (1 if options.labels is not None else LABELLED_SHARE * max(1, sum(among)))
+    if few:
+        why = _why_few(file, names, among, matches, labelled)
+        if options.labels is not None:
+            raise DataError(f"--labels {options.labels}: {why}")
+        meaning = understand(names, deciding, options.layout)
+        return replace(meaning, notes=(*meaning.notes, *file.notes, f"not used: {why}"))
+    texts = {one.label for one in matches.found if one is not None and one.label is not None}
+    if not texts and not any(one is not None and one.split is not None for one in matches.found):
+        if options.labels is not None:
+            raise DataError(f"--labels {options.labels}: all of its labels are empty")
+        meaning = understand(names, deciding, options.layout)
+        return replace(meaning, notes=(*meaning.notes, f"{file.name} is not used: all of its labels are empty"))
+    if not texts:  # only splits: the folders may be classes
+        base = understand(names, deciding, options.layout)
+    meaning = _annotated(names, matches.found, deciding, base, file.name)
+    return replace(meaning, notes=(*file.notes, *meaning.notes))
 
 
-def _annotations(
-    raw: Raw, names: Sequence[str], options: PrepareOptions
-) -> tuple[str, dict[str, Annotation], list[str]]:
-    """Where annotations are from (the file that is given, or those beside the images), the annotations, and remarks."""
+@dataclass(frozen=True)
+class _File:
+    """The files of labels of a source, or the one that is given; `unlabelled` if it says that there are none."""
+
+    name: str
+    annotations: Mapping[str, Annotation]
+    unlabelled: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def _file_of_labels(raw: Raw, names: Sequence[str], options: PrepareOptions) -> _File | None:
+    """The file of `--labels`, or those beside the images; None where there is none."""
     if options.labels is not None:
         try:
             content = options.labels.read_bytes()
         except OSError as error:
             raise DataError(f"--labels {options.labels}: {error.strerror}") from None
-        return options.labels.name, read_annotations(content, str(options.labels), options.label_columns or ()), []
+        given = read_annotations(content, str(options.labels), options.label_columns or ())
+        return _File(options.labels.name, given or {}, unlabelled=given is None)
+    numbers = [number for number, name in enumerate(names) if name.rpartition("/")[2].lower() in FILES]
+    if not numbers:
+        return None
+    if options.layout in ("classes", "splits-classes", "classes-splits"):
+        return _File("", {}, notes=(f"{names[numbers[0]]} is not used: --layout {options.layout} takes the folders",))
     every: dict[str, Annotation] = {}
-    notes = []
-    for number, name in enumerate(names):
-        if name.rpartition("/")[2].lower() not in FILES:
-            continue
-        path = PurePosixPath(name)
+    notes, used = [], []
+    unlabelled = False
+    for number in numbers:
+        name = names[number]
         try:
             text = raw.get(number)
             assert isinstance(text, bytes)
@@ -77,26 +103,53 @@ def _annotations(
         except (OSError, DataError) as error:  # perhaps a file of this name with another content
             notes.append(f"no labels taken: {error}")
             continue
-        every |= {str(path.parent / one): annotation for one, annotation in here.items()}
-    return "the file of labels beside the images", every, notes
+        used.append(name)
+        unlabelled |= here is None
+        every |= {str(PurePosixPath(name).parent / one): annotation for one, annotation in (here or {}).items()}
+    label = used[0] if len(used) == 1 else f"{len(used)} files of labels"
+    return _File(label, every, unlabelled and not every, tuple(notes))
 
 
-def _annotated(found: Sequence[Annotation | None], images: Sequence[bool], splits: Meaning, where: str) -> Meaning:
+def _of_role(file: str, base: Meaning, among: list[bool]) -> list[bool]:
+    """The images that a file may name: those of its split, if its own name says one, as trainLabels.csv does."""
+    role = role_and_others(PurePosixPath(file).stem)[0]
+    if role is None or base.own is None:
+        return among
+    return [is_one and base.own[number] == role for number, is_one in enumerate(among)]
+
+
+def _why_few(file: _File, names: Sequence[str], among: Sequence[bool], matches: Matches, labelled: int) -> str:
+    """Why a file of labels is not used: how few images it names, and an example of both sides."""
+    if matches.ambiguous:
+        name, image = next(iter(matches.ambiguous.items()))
+        return f"{file.name} names {name!r}, which fits several images, such as {image}; name them by their path"
+    image = next((name for name, is_one in zip(names, among, strict=True) if is_one), "none")
+    example = next(iter(file.annotations), "none")
+    if labelled:
+        return f"{file.name} names {labelled} of {sum(among)} images; gentool prepare --labels FILE uses it"
+    return f"{file.name} names none of the images; they are called {image}, in the file {example}"
+
+
+def _annotated(
+    names: Sequence[str], found: Sequence[Annotation | None], deciding: Sequence[bool], base: Meaning, where: str
+) -> Meaning:
     """The labels and splits of a file; its splits go before those of folders."""
-    texts = [None if one is None else one.label for one in found]
-    names = {text for text, is_image in zip(texts, images, strict=True) if text is not None and is_image}
-    classes = tuple(sorted(names, key=(lambda name: (int(name), name)) if all(map(str.isdecimal, names)) else None))
-    left_out = dict(splits.left_out)
-    own = splits.own
-    if any(one is not None and one.split is not None for one in found):
-        own = np.array([TRAIN if one is None or one.split is None else one.split for one in found], np.int8)
-        left_out = {}
-    labels = None
-    notes = [*splits.notes]
+    by_file = any(one is not None and one.split is not None for one in found)
+    classes = any(one is not None and one.label is not None for one in found)
+    places = []
+    for number, (one, place) in enumerate(zip(found, base.places, strict=True)):
+        if by_file and not place.left_out:
+            place = replace(place, split=TRAIN if one is None or one.split is None else one.split)
+        if classes and not place.left_out:
+            label = None if one is None else one.label
+            reason = "" if label is not None else f"without a label in {where}"
+            if not deciding[number] and PurePosixPath(names[number]).name == PurePosixPath(where).name:
+                reason = "the file of labels"
+            place = replace(place, label=label, left_out=reason)
+        places.append(place)
+    notes = [note for note in base.notes if not (by_file and "images taken from the folders" in note)]
     if classes:
-        numbers = {name: number for number, name in enumerate(classes)}
-        labels = np.array([numbers.get(text or "", 0) for text in texts], np.int64)
-        unlabelled = [i for i, text in enumerate(texts) if text not in numbers and images[i]]
-        left_out |= dict.fromkeys(unlabelled, f"{LEFT_OUT}without a label in {where}")
         notes.append(f"class labels taken from {where}")
-    return Meaning(labels, classes, own, tuple(notes), left_out, splits.tree)
+    if by_file:
+        notes.append(f"splits taken from {where}")
+    return replace(meaning_of_places(places, deciding), notes=tuple(notes))

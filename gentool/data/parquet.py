@@ -2,23 +2,29 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gentool.data.annotations import LABELS
-from gentool.data.arrays import classes_of
-from gentool.data.layout import role_of
-from gentool.data.raw import TRAIN, Raw, own_splits
+from gentool.data.arrays import classes_of, labels_of
+from gentool.data.layout import LEFT_OUT, role_and_others, role_of
+from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError
+from gentool.progress import listed
 
 IMAGES = ("image", "img", "images", "pixels")
 
 
 def parquet_files(folder: Path) -> list[Path]:
-    """The Parquet files of a folder, or of its folder `data`."""
-    return sorted(folder.glob("*.parquet")) or sorted(folder.glob("data/*.parquet"))
+    """The Parquet files of a folder without image files, or of those below it, such as `data` or `mnist`."""
+    for pattern in ("*.parquet", "*/*.parquet", "*/*/*.parquet"):
+        found = sorted(folder.glob(pattern))
+        if found:
+            return [] if len(found) == 1 and found[0].stem == "metadata" else found
+    return []
 
 
 def read_parquet(paths: Sequence[Path]) -> Raw:
@@ -28,57 +34,111 @@ def read_parquet(paths: Sequence[Path]) -> Raw:
         import pyarrow.parquet as parquet
     except ImportError:
         raise DataError(f"{paths[0]}: Parquet needs another package: pip install 'gentool[parquet]'") from None
-    roles = {path: role_of(path.stem.split("-")[0]) for path in paths}
-    with_splits = TRAIN in roles.values()
-    ordered = sorted(paths, key=lambda path: (roles[path] or TRAIN, path.name)) if with_splits else list(paths)
+    roles = {path: _role_of_file(path) for path in paths}
+    with_splits = len(set(roles.values())) > 1 or TRAIN in roles.values()
+    unnamed = next((path for path in paths if with_splits and roles[path] is None), None)
+    if unnamed is not None:
+        raise DataError(f"{unnamed}: is no split, beside files that are; give a folder without it")
+    if with_splits and TRAIN not in roles.values():
+        raise DataError(f"{paths[0].parent}: splits without training images: {listed([path.name for path in paths])}")
     contents: list[bytes] = []
     labels: list[Any] = []
-    counts = []
+    splits: list[int] = []
     names: Sequence[str] | None = None
-    for path in ordered:
-        if with_splits and roles[path] is None:
-            raise DataError(f"{path}: is no split, beside files that are; give a folder without it")
+    labelled = 0
+    for path in sorted(paths, key=lambda path: (roles[path] or TRAIN, path.name)):
         try:
             file = parquet.ParquetFile(path)
-            image, label = _columns(path, file.schema_arrow.names)
-            table = file.read([image] if label is None else [image, label])
+            columns = _columns(path, file.schema_arrow.names)
+            table = file.read([name for name in (columns.image, columns.label, columns.split) if name is not None])
         except (OSError, arrow.ArrowException) as error:
             raise DataError(f"{path}: not a readable Parquet file ({error})") from None
-        for value in table.column(image).to_pylist():
-            contents.append((value.get("bytes") if isinstance(value, Mapping) else value) or b"")
-        if label is not None:
-            labels += table.column(label).to_pylist()
-            names = names or _class_names(file.schema_arrow.metadata, label)
-        counts.append((roles[path] or TRAIN, len(table)))
-    if not all(isinstance(content, bytes) for content in contents):
-        raise DataError(f"{paths[0]}: its images are no encoded image files")
+        images = table.column(columns.image).to_pylist()
+        contents += [(value.get("bytes") if isinstance(value, Mapping) else value) or b"" for value in images]
+        if not all(isinstance(content, bytes) for content in contents):
+            raise DataError(
+                f"{path}: column {columns.image} has no encoded image files; give the image files themselves"
+            )
+        if not any(contents):
+            raise DataError(f"{path}: holds only the paths of its images; give the folder with the image files")
+        if columns.label is None:
+            labels += [None] * len(images)
+        else:
+            labels += _labels(table.column(columns.label).to_pylist(), f"{path}: {columns.label}")
+            names = names or _class_names(file.schema_arrow.metadata, columns.label)
+            labelled += 1
+        if columns.split is None:
+            splits += [roles[path] or TRAIN] * len(images)
+        else:
+            splits += [
+                _split_of(value, f"{path}: {columns.split}") for value in table.column(columns.split).to_pylist()
+            ]
+            with_splits = True
     numbers = None
     classes: tuple[str, ...] = ()
-    if len(labels) == len(contents):
-        found, texts = classes_of(np.array(labels))
-        numbers = found
+    left_out: dict[int, str] = {}
+    known = [i for i, label in enumerate(labels) if label is not None]
+    if labelled and known:
+        found, texts = classes_of(np.array([labels[i] for i in known]))
+        numbers = np.zeros(len(labels), np.int64)
+        numbers[known] = found
+        left_out = dict.fromkeys(sorted(set(range(len(labels))) - set(known)), f"{LEFT_OUT}without a label")
         classes = tuple(
             names[int(text)] if names and text.isdecimal() and int(text) < len(names) else text for text in texts
         )
     return Raw(
         kind="Parquet files",
+        where=str(paths[0] if len(paths) == 1 else paths[0].parent),
         count=len(contents),
         get=lambda i: contents[i],
         name=lambda i: f"image {i}",
         labels=numbers,
         classes=classes,
-        own=own_splits(counts) if with_splits else None,
+        own=np.array(splits, np.int8) if with_splits else None,
+        left_out=left_out,
     )
 
 
-def _columns(path: Path, names: Sequence[str]) -> tuple[str, str | None]:
-    """The columns of images and of labels."""
+def _role_of_file(path: Path) -> int | None:
+    """The split that a file's name says, such as train-00000-of-00002.parquet or cats_test.parquet, or its folder's."""
+    own = role_and_others(path.stem)[0]
+    return role_and_others(path.parent.name)[0] if own is None and path.stem.strip("0123456789-of") == "" else own
+
+
+def _labels(values: list[Any], where: str) -> list[Any]:
+    """Labels, None for those that are missing: None, -1 and NaN. Raises DataError for several of an image."""
+    if any(isinstance(value, list) for value in values):
+        if len({len(value) if isinstance(value, list) else 0 for value in values}) > 1:
+            raise DataError(f"{where}: several labels of an image; expected one, or one-hot rows")
+        return labels_of(np.array(values), len(values), where).tolist()
+    return [None if value is None or value in (-1, "") or value != value else value for value in values]
+
+
+def _split_of(value: Any, where: str) -> int:
+    role = role_of(str(value))
+    if role is None:
+        raise DataError(f"{where}: {value!r} is no split; expected train, validation or test")
+    return role
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The names of the columns of images, labels and splits."""
+
+    image: str
+    label: str | None
+    split: str | None
+
+
+def _columns(path: Path, names: Sequence[str]) -> _Columns:
+    """The columns of a file. Raises DataError where there is none of images."""
     known = {name.lower(): name for name in names}
     image = next((known[name] for name in IMAGES if name in known), None)
     if image is None:
         raise DataError(f"{path}: no column of images; name it image (found {', '.join(names)})")
     usual = (*LABELS, "fine_label", "digit")
-    return image, next((known[name] for name in usual if name in known), None)
+    label = next((known[name] for name in usual if name in known), None)
+    return _Columns(image, label, next((known[name] for name in ("split", "subset") if name in known), None))
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None, label: str) -> Sequence[str] | None:

@@ -12,7 +12,7 @@ from gentool.data.decode import FLATTENED, pillow_warnings
 from gentool.data.layout import Meaning
 from gentool.data.meaning import meaning_of
 from gentool.data.prepare import PrepareOptions
-from gentool.data.raw import SPLITS, TEST, TRAIN, Pixels, Raw
+from gentool.data.raw import SPLITS, TEST, TRAIN, VALIDATION, Pixels, Raw
 from gentool.data.splits import DROPPED, Groups, assign, group
 from gentool.data.survey import Progress, Survey, silent
 from gentool.errors import DataError, OptionError
@@ -21,6 +21,10 @@ from gentool.progress import counted
 DEFAULT_TEST = 0.1
 DARK = 64
 """Images whose brightest pixel is below this are called dark."""
+CUT = 0.25
+"""A larger share that is cut off is said."""
+MANY_CLASSES = 10
+"""Fewer classes are never called too many for their images."""
 FEW_IMAGES = 5
 """Classes with fewer training images are named."""
 _LISTED = 100
@@ -85,6 +89,8 @@ def prepare_rows(
     own_test = own is not None and bool((own == TEST).any())
     if own_test and options.test is not None:
         raise OptionError("--test: this data set has test images of its own; leave the option out")
+    if own is not None and (own == VALIDATION).any() and options.validation and "validation" in options.changed():
+        raise OptionError("--validation: this data set has validation images of its own; leave the option out")
     groups = group(list(done.part.digests.values()))
     test = DEFAULT_TEST if options.test is None else options.test
     splits = assign(groups, own, options.validation, test, options.split_seed, options.dedupe, labels)
@@ -133,6 +139,9 @@ def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
         yield size_note
     if done.converter.resizes and options.resample == "auto":
         yield f"resized as {'pixel art' if done.converter.pixel_art else 'photographs (antialiased)'}"
+    cut = sum(n for size, n in facts.sizes.items() if _share_cut(size, done.converter.size) > CUT)
+    if options.crop == "center" and cut > len(part.digests) / 2:
+        yield "more than a quarter of most images is cut off: --crop pad keeps the whole, --size chooses another shape"
     if facts.animated:
         yield f"{facts.animated} files hold several frames: the first is used"
     if options.channels == 4 and not facts.transparent:
@@ -140,13 +149,20 @@ def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
     elif facts.transparent and options.channels != 4 and options.background is None:
         yield f"{counted(facts.transparent, 'image')} with transparent parts, {FLATTENED}"
     if form.largest not in (None, 255, 65535):
-        yield f"values of more than 8 bits: {form.largest} is white"
+        kind = "floating-point values" if form.largest == 1 else "values of more than 8 bits"
+        yield f"{kind}: {form.largest} is white"
     if form.binary:
         yield "values 0 and 1: 1 is white"
     if part.darkest == part.brightest and form.channels != 4:
         yield f"every pixel of every image is {part.brightest}"
-    elif part.brightest < DARK:
+    elif part.brightest < DARK and form.channels != 4:
         yield f"the images are dark: their brightest pixel is {part.brightest} of 255"
+
+
+def _share_cut(size: tuple[int, int], target: tuple[int, int]) -> float:
+    """The share of an image (width, height) that is cut off to give it the proportions of the target."""
+    part = min(size[0] / target[0], size[1] / target[1])
+    return 1 - part * target[0] * part * target[1] / (size[0] * size[1])
 
 
 def _notes_on_classes(
@@ -155,6 +171,8 @@ def _notes_on_classes(
     """The classes that have no training image, and the smallest one where it is very small."""
     if labels is None:
         return
+    if len(classes) > len(labels) / 2 and len(classes) > MANY_CLASSES:
+        yield f"{len(classes):,} classes for {len(labels):,} images: perhaps their labels are no classes"
     counts = np.bincount(labels[splits == TRAIN], minlength=len(classes))
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:

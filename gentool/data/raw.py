@@ -1,7 +1,7 @@
 """What a source holds before anything is prepared: pictures by number, with their names, labels and splits."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ class Raw:
     `where` names it in messages. `get(i)` is the content of an image file, or pixels uint8 (H, W, C) when `uniform`
     gives their shape; it may raise OSError. `name(i)` is for people; with `folders` it is a path whose folders may name
     classes. `own` says for each picture to which split the source itself assigns it. `files` are the paths of
-    pictures that are files on the disk.
+    pictures that are files on the disk. `left_out` has reasons for pictures that are not used, by number.
     """
 
     kind: str
@@ -45,6 +45,7 @@ class Raw:
     labels: NDArray[np.int64] | None = None
     classes: tuple[str, ...] = ()
     own: NDArray[np.int8] | None = None
+    left_out: Mapping[int, str] = field(default_factory=dict)
     factors: NDArray[np.float32] | None = None
     factor_names: tuple[str, ...] = ()
     files: Sequence[str] = ()

@@ -36,7 +36,11 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     columns, left = _division(width, across, gap)
     rows, top = _division(height, down, gap)
     if not columns or not rows:
-        between = f" with {gap} between them" if gap else "; where lines stand between them, give --gap"
+        between = (
+            f" with {gap} between them"
+            if gap
+            else "; where lines stand between them, give --gap; cut off a margin first"
+        )
         raise DataError(
             f"{path}: {width}x{height} pixels do not divide into tiles of {across}x{down}{between}; give another --tile"
         )

@@ -83,8 +83,10 @@ def assign(
     drawn = _drawn(splits, free_groups, sizes)
     if labels is not None and not _covers(drawn, splits, labels, sizes):
         drawn = splits.copy()
-        for of_class in _by_class(free_groups, labels).values():
-            drawn = _drawn(drawn, of_class, _share(sizes, sum(map(len, of_class)), free))
+        by_class = list(_by_class(free_groups, labels).values())
+        shares = _shares(sizes, [sum(map(len, of_class)) for of_class in by_class])
+        for of_class, share in zip(by_class, shares, strict=True):
+            drawn = _drawn(drawn, of_class, share)
     drawn[drawn == UNDECIDED] = TRAIN
     if not (drawn == TRAIN).any():
         raise DataError("no image is left for training; add images outside the folders named test and validation")
@@ -123,11 +125,23 @@ def _by_class(free_groups: list[list[int]], labels: NDArray[np.int64]) -> dict[i
     return dict(sorted(classes.items()))
 
 
-def _share(sizes: dict[int, int], count: int, total: int) -> dict[int, int]:
-    """The test and validation images of a class with `count` of `total` images; one image at least is left."""
-    shares: dict[int, int] = {}
-    left = count - 1
+def _shares(sizes: dict[int, int], counts: list[int]) -> list[dict[int, int]]:
+    """The test and validation images of each class, in proportion to its images; one at least is left for training.
+
+    The largest remainders are rounded up, so that the sums are those of `sizes` where the classes have enough images.
+    """
+    total = max(1, sum(counts))
+    left = [count - 1 for count in counts]
+    shares: list[dict[int, int]] = [{} for _ in counts]
     for split in (TEST, VALIDATION):
-        shares[split] = min(left, round(sizes[split] * count / max(1, total)))
-        left -= shares[split]
+        due = [sizes[split] * count / total for count in counts]
+        given = [min(free, int(part)) for free, part in zip(left, due, strict=True)]
+        missing = sizes[split] - sum(given)
+        for number in sorted(range(len(counts)), key=lambda number: given[number] - due[number]):
+            if missing > 0 and given[number] < left[number]:
+                given[number] += 1
+                missing -= 1
+        for number, part in enumerate(given):
+            shares[number][split] = part
+            left[number] -= part
     return shares

@@ -1,6 +1,7 @@
 """What a source's pictures have in common: their size, channels and range, expected from a sample of them."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,12 @@ _CHUNK = 64
 _SAMPLED = 64
 _KEPT = 2**20
 """Bytes of a picture of the sample that is kept."""
+_CONTAINERS = {"npy", "npz", "csv", "zip", "tar", "tgz", "parquet"}
+_FOREIGN = {
+    "mat": "files of MATLAB", "h5": "HDF5", "hdf5": "HDF5", "pkl": "pickles", "pickle": "pickles",
+    "arrow": "Arrow files", "tfrecord": "TFRecords", "pt": "files of PyTorch", "xlsx": "workbooks",
+    "bin": "files of bare bytes",
+}  # fmt: skip
 LARGE = 80 * 80
 """Pictures of more pixels are worth a thread per core."""
 
@@ -153,6 +160,21 @@ def read(
     return Picture(content, width, height, mode, False, False, transparent=transparent)
 
 
+def hint_for(name: str) -> str:
+    """What to do with a file that is no image but holds some, by its name; empty for others.
+
+    >>> hint_for("a/train.csv")
+    '; give train.csv itself'
+    """
+    file = name.rpartition("/")[2]
+    suffix = file.lower().rpartition(".")[2]
+    if suffix in _CONTAINERS or file.lower().endswith((".tar.gz", ".tar.xz")):
+        return f"; give {file} itself"
+    if suffix in _FOREIGN:
+        return f"; gentool does not read {_FOREIGN[suffix]}: save the images as .npz with images and labels"
+    return "; `gentool prepare cifar10 --source` reads these" if re.fullmatch(r"(data|test)_batch(_\d)?", file) else ""
+
+
 Facts = tuple[int, int, str, bool, bool, bool]
 """Width, height and mode of a picture, whether it is animated, was turned, and has transparent parts."""
 
@@ -196,7 +218,8 @@ class Survey:
             return f"{where}: an empty {raw.kind}; expected images in it"
         examples = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:3])
         more = "; ..." if len(skipped) > 3 else ""
-        return f"{where}: no readable image among {counted(len(skipped), 'file')} ({examples}{more})"
+        hint = next((hint for one in skipped if (hint := hint_for(one.name))), "")
+        return f"{where}: no readable image among {counted(len(skipped), 'file')} ({examples}{more}){hint}"
 
     def note_on_size(self, options: PrepareOptions) -> str | None:
         """Why the size of the prepared images had to be chosen, where it had to."""

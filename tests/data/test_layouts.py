@@ -140,6 +140,77 @@ LAYOUTS: dict[str, tuple[Tree, dict[str, dict[str, int]], int]] = {
     ),
     "thumbnails of a network drive": ({**AB, "@eaDir/x": 3, "a/@eaDir": 2, ".thumbnails": 4}, {"train": AB}, 0),
     "names of many scripts": ({"Übung": 3, "日本": 3}, {"train": {"Übung": 3, "日本": 3}}, 0),
+    "stage1_train and stage1_test (DSB2018)": (
+        {f"stage1_train/{i}/{kind}": 1 + 2 * (kind == "masks") for i in range(4) for kind in ("images", "masks")}
+        | {f"stage1_test/{i}/images": 1 for i in range(4, 6)},
+        {"train": {"-": 4}, "test": {"-": 2}}, 12,
+    ),
+    "asl_alphabet_train and _test": (
+        {**below("asl_alphabet_train/asl_alphabet_train", AB), "asl_alphabet_test/asl_alphabet_test": 3},
+        {"train": AB}, 3,
+    ),
+    "Final_Training and Final_Test (GTSRB)": (
+        {**below("Final_Training/Images", AB), "Final_Test/Images": 4}, {"train": AB}, 4,
+    ),
+    "cars_train and cars_test": ({"cars_train": 9, "cars_test": 4}, {"train": {"-": 9}, "test": {"-": 4}}, 0),
+    "DIV2K": (
+        {"DIV2K_train_HR": 9, "DIV2K_valid_HR": 3}, {"train": {"-": 9}, "validation": {"-": 3}}, 0,
+    ),
+    "bounding boxes (Market-1501)": (
+        {"bounding_box_train": 9, "bounding_box_test": 5, "query": 3}, {"train": {"-": 9}, "test": {"-": 5}}, 3,
+    ),
+    "Training, PublicTest, PrivateTest (FER2013)": (
+        {**below("Training", AB), **below("PublicTest", {"a": 2, "b": 2}), **below("PrivateTest", {"a": 1, "b": 3})},
+        {"train": AB, "test": {"a": 3, "b": 5}}, 0,
+    ),
+    "train_small and test": ({"train_small": 9, "test": 4}, {"train": {"-": 9}, "test": {"-": 4}}, 0),
+    "trainval and test": ({"trainval": 9, "test": 4}, {"train": {"-": 9}, "test": {"-": 4}}, 0),
+    "train and holdout": ({"train": 9, "holdout": 4}, {"train": {"-": 9}, "test": {"-": 4}}, 0),
+    "Spanish": (
+        {**below("Entrenamiento", AB), **below("Prueba", AB), **below("Validación", AB)},
+        {"train": AB, "validation": AB, "test": AB}, 0,
+    ),
+    "Portuguese": ({**below("treino", AB), **below("teste", AB)}, {"train": AB, "test": AB}, 0),
+    "French": ({**below("apprentissage", AB), **below("test", AB)}, {"train": AB, "test": AB}, 0),
+    "Chinese": ({**below("训练集", AB), **below("测试集", AB)}, {"train": AB, "test": AB}, 0),
+    "a repository with assets": (
+        {**below("data/train", AB), **below("data/test", AB), "assets": 2, "docs/figures": 3},
+        {"train": AB, "test": AB}, 5,
+    ),
+    "images/train/CLASS beside labels": (
+        {**below("images/train", AB), **below("images/val", {"a": 2, "b": 2}), "labels/train": 12, "labels/val": 4},
+        {"train": AB, "validation": {"a": 2, "b": 2}}, 16,
+    ),
+    "masks below classes (COVID-19 Radiography)": (
+        {"a/images": 6, "a/masks": 6, "b/images": 6, "b/masks": 6}, {"train": AB}, 12,
+    ),
+    "Pascal VOC": (
+        {"VOC/JPEGImages": 9, "VOC/SegmentationClass": 4, "VOC/SegmentationObject": 4}, {"train": {"-": 9}}, 8,
+    ),
+    "ADE20K": (
+        {f"{kind}/{split}": 6 for kind in ("images", "annotations") for split in ("training", "validation")},
+        {"train": {"-": 6}, "validation": {"-": 6}}, 12,
+    ),
+    "Cityscapes": (
+        {f"{kind}/{split}/town": 4 for kind in ("leftImg8bit", "gtFine") for split in ("train", "val", "test")},
+        {"train": {"-": 4}, "validation": {"-": 4}, "test": {"-": 4}}, 12,
+    ),
+    "DRIVE": (
+        {f"training/{kind}": 4 for kind in ("images", "1st_manual", "mask")} | {"test/images": 3, "test/mask": 3},
+        {"train": {"-": 4}, "test": {"-": 3}}, 11,
+    ),
+    "Flowers102": ({"jpg": 9, "segmim": 9}, {"train": {"-": 9}}, 9),
+    "Images, Masks and Overlays": ({"Images": 9, "Masks": 9, "Overlays": 9}, {"train": {"-": 9}}, 18),
+    "parts of a large set (HAM10000)": (
+        {"HAM10000_images_part_1": 6, "HAM10000_images_part_2": 6}, {"train": {"-": 12}}, 0,
+    ),
+    "numbered folders of images (NIH)": ({f"images_{i:03}/images": 3 for i in range(1, 4)}, {"train": {"-": 9}}, 0),
+    "thousands (FFHQ)": ({"00000": 4, "01000": 4, "02000": 4}, {"train": {"-": 12}}, 0),
+    "a camera": ({"DCIM/100APPLE": 4, "DCIM/101APPLE": 4}, {"train": {"-": 8}}, 0),
+    "classes with numbers": ({"c0": 4, "c1": 4, "c2": 4}, {"train": {"c0": 4, "c1": 4, "c2": 4}}, 0),
+    "a doubled collection (malaria)": (
+        {**below("cells", AB), **below("cells/cells", AB)}, {"train": AB}, 12,
+    ),
     "a comma in a class": ({"salt, pepper": 3, "b": 3}, {"train": {"salt, pepper": 3, "b": 3}}, 0),
 }  # fmt: skip
 
@@ -159,6 +230,71 @@ def test_folders(tmp_path: Path, name: str) -> None:
             if split.labels is not None:
                 assert data.classes[int(split.labels[row])] in Path(file).parts
     assert all(branch["images"] > 0 for branch in data.info["layout"])
+
+
+UNCLEAR: dict[str, tuple[Tree, str]] = {
+    "two domains (CycleGAN)": (
+        {"trainA": 6, "trainB": 6, "testA": 3, "testB": 3},
+        "testA, testB, trainA and trainB are the splits of several sets; move each set to a folder of its own",
+    ),
+    "only val and test": (
+        {**below("val", AB), "test/c": 6}, "the folders test, val are named as splits, but none as training images",
+    ),
+    "MVTec with several classes": (
+        {f"{name}/{split}/good": 4 for name in ("bottle", "cable") for split in ("train", "test", "ground_truth")},
+        "the folder bottle has splits in it .ground_truth, test, train.*--layout classes-splits or --layout classes",
+    ),
+    "data beside a large folder": (
+        {**below("data/train", AB), **below("data/test", AB), "old": 9}, "the folder data has splits in it",
+    ),
+    "versions of the same classes (PlantVillage)": (
+        {**below("color", AB), **below("grayscale", AB), **below("segmented", AB)},
+        "the folders color, grayscale, segmented have the same 2 folders in them .a, b.; give one of them",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_folders_that_could_mean_several_things_are_refused(tmp_path: Path, name: str) -> None:
+    tree, message = UNCLEAR[name]
+    write(tmp_path / "set", tree)
+    with pytest.raises(DataError, match=message):
+        load_data(tmp_path / "set")
+    data = load_data(tmp_path / "set", layout="classes", validation=0, test=0)  # what the message says works
+    assert len(data.classes) == len({folder.split("/")[0] for folder in tree})
+
+
+def test_the_options_of_a_refusal_work(tmp_path: Path) -> None:
+    tree, _ = UNCLEAR["MVTec with several classes"]
+    write(tmp_path / "set", tree)
+    data = load_data(tmp_path / "set", layout="classes-splits", validation=0)
+    assert understood(data) == {"train": {"bottle": 4, "cable": 4}, "test": {"bottle": 4, "cable": 4}}
+    assert len(data.info["skipped"]) == 8
+
+
+def test_masks_beside_the_images_by_name(tmp_path: Path) -> None:
+    """BUSI and LGG: `x (1).png` and `x (1)_mask.png`."""
+    folder = tmp_path / "set"
+    for kind in "ab":
+        (folder / kind).mkdir(parents=True)
+        for number in range(4):
+            for end in ("", "_mask", "_mask_1"):
+                (folder / kind / f"{kind} ({number}){end}.png").write_bytes(picture(number))
+    (folder / "a" / "death_mask.png").write_bytes(picture(9))  # about no other image
+    data = load_data(folder, validation=0, test=0)
+    assert understood(data) == {"train": {"a": 5, "b": 4}}
+    assert len(data.info["skipped"]) == 16
+    assert len(load_data(folder, layout="flat")) == 25
+
+
+def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
+    write(tmp_path / "set", {str(number): 2 for number in range(12)})
+    assert load_data(tmp_path / "set").classes == tuple(map(str, range(12)))
+
+
+def test_a_class_named_as_a_split_is_remarked_on(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"train": 6, "bus": 6})
+    assert "the folder train is named as a split, and taken as a class" in load_data(tmp_path / "set").info["notes"]
 
 
 @pytest.mark.parametrize("name", [name for name in LAYOUTS if "network drive" not in name])
@@ -243,7 +379,9 @@ def test_a_layout_is_for_image_files(tmp_path: Path) -> None:
 
 def test_a_layout_that_does_not_fit(tmp_path: Path) -> None:
     write(tmp_path / "set", AB)
-    with pytest.raises(DataError, match=r"^--layout splits: no folder is named train, validation or test$"):
+    with pytest.raises(
+        DataError, match=r"^--layout splits: no folder is named train, validation or test; rename those that are$"
+    ):
         load_data(tmp_path / "set", layout="splits")
 
 
@@ -287,7 +425,10 @@ def test_labels_in_a_file_beside_the_images(tmp_path: Path, name: str) -> None:
     ("text", "note"),
     [
         (table([("a", "b"), ("1", "2")]), "no labels taken: labels.csv: no column file_name"),
-        (table([("file", "label"), ("000.png", "x")]), "is not used: it names 1 of 4 images; give it with --labels"),
+        (
+            table([("file", "label"), ("000.png", "x")]),
+            "not used: labels.csv names 1 of 4 images; gentool prepare --labels FILE uses it",
+        ),
     ],
 )
 def test_a_file_of_labels_that_is_not_used_is_named(tmp_path: Path, text: str, note: str) -> None:
@@ -308,7 +449,9 @@ def test_labels_in_a_file_that_is_given(tmp_path: Path) -> None:
     assert understood(data) == {"train": {"cat": 2, "dog": 2}}
     assert [one["name"] for one in data.info["skipped"]] == ["004.png"]
     file.write_text(table([("file", "label"), ("other.png", "x")]))
-    with pytest.raises(DataError, match=r"mine.csv: names none of the images, such as 000.png$"):
+    with pytest.raises(
+        DataError, match=r"mine.csv names none of the images; they are called 000.png, in the file other.png$"
+    ):
         load_data(tmp_path / "set", labels=file)
 
 

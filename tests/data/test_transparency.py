@@ -118,8 +118,8 @@ def test_without_it_the_loss_is_said(cli: Callable[..., Outcome], tmp_path: Path
     sprites(tmp_path / "s")
     done = cli("prepare", "s", "--check")
     assert (
-        "80 images with transparent parts, which become white: --background chooses another colour, --channels 4 keeps"
-        in done.err + done.out
+        "80 images with transparent parts, which become white; `gentool prepare` takes another --background, or "
+        "--channels 4 to keep them" in done.err + done.out
     )
     assert "transparent parts" not in cli("prepare", "s", "--check", "--background", "red").out
     assert "transparent parts" not in cli("prepare", "s", "--check", "--channels", "4").out

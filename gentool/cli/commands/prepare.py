@@ -225,7 +225,7 @@ def _report(info: Mapping[str, Any]) -> list[str]:
     source = info["found"]
     total = sum(info["counts"].values())
     lines = [
-        f"{info['name']}: {total:,} images of {width}x{height}, {channels_text(channels)}",
+        f"{info['name']}: {counted(total, 'image')} of {width}x{height}, {channels_text(channels)}",
         f"  source    {source['kind']}: {info['source']['path']}",
         f"  sizes     {_counted(source['sizes'])}",
         f"  modes     {_counted(source['modes'])}",
@@ -236,8 +236,9 @@ def _report(info: Mapping[str, Any]) -> list[str]:
     lines += _tree(info)
     if source["ignored"]:
         lines.append(f"  ignored   {source['ignored']:,} files of the system")
-    if info["skipped"]:
-        lines.append(f"  skipped   {len(info['skipped']):,}")
+    skipped = sum(not one["reason"].startswith(LEFT_OUT) for one in info["skipped"])
+    if skipped:
+        lines.append(f"  skipped   {skipped:,}")
     return lines
 
 
@@ -248,9 +249,9 @@ def _tree(info: Mapping[str, Any]) -> Iterator[str]:
         names = [f"{branch['folder']}/" if branch["folder"] else "." for branch in branches]
         width = max(map(len, names))
         for number, (name, branch) in enumerate(zip(names, branches, strict=True)):
-            classes = (
-                f" in {len(branch['classes'])} classes: {_counted(branch['classes'])}" if branch["classes"] else ""
-            )
+            of_branch = branch["classes"]
+            several = "class" if len(of_branch) == 1 else "classes"
+            classes = f" in {len(of_branch)} {several}: {_counted(of_branch)}" if of_branch else ""
             what = f"{branch['role']}, {counted(branch['images'], 'image')}{classes}"
             yield f"  {'' if number else 'layout':9} {name:{width}}  {what}"
     if info["labelled"]:
