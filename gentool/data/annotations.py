@@ -22,7 +22,8 @@ from gentool.errors import DataError
 FILES = ("labels.csv", "metadata.csv", "metadata.jsonl", "labels.jsonl", "dataset.json")
 """What is looked for beside the images, in this order."""
 NAMES = (
-    "file_name", "filename", "file", "image", "image_name", "image_path", "path", "filepath", "name", "image_id", "id",
+    "file_name", "filename", "file", "filenames", "image", "image_name", "image_path", "path", "filepath", "filepaths",
+    "name", "image_id", "id",
 )  # fmt: skip
 LABELS = ("label", "labels", "class", "class_name", "category", "target", "breed", "species", "tag", "y")
 SPLITS = ("split", "set", "subset", "usage", "partition", "dataset", "data set", "data_set", "phase")

@@ -143,6 +143,10 @@ def read_tar(path: Path) -> Raw:
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path}: not a complete tar archive ({error}); fetch it again") from None
     names = sorted(contents)
+    if image_names(dict.fromkeys(names, bytes)):
+        return read_idx_files(
+            {name: functools.partial(bytes, content) for name, content in contents.items()}, str(path)
+        )
     return Raw(
         kind="tar archive",
         where=str(path),

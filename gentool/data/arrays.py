@@ -150,7 +150,10 @@ def labels_of(labels: Array, count: int, where: str) -> Array:
         return labels.ravel()
     one_hot = labels.ndim == 2 and labels.dtype.kind in "biuf" and bool(np.isin(labels, (0, 1)).all())
     if not one_hot or not (labels.sum(1) == 1).all():
-        raise DataError(f"{where}: shape {labels.shape}; expected one label for each image, or one-hot rows")
+        raise DataError(
+            f"{where}: shape {labels.shape}; expected one label for each image, or one-hot rows; without "
+            "the labels, the images are read without classes"
+        )
     return labels.argmax(1)
 
 

@@ -186,6 +186,8 @@ def understand(
     aside, notes = _aside(known, keep=_common(known) if layout == "classes" else None)
     about = _about_others(names)
     shards = _shards(known)
+    if shards:
+        notes.append(f"{len(shards)} folders, such as {'/'.join(min(shards))}, are parts of one set")
     kept = [_without(parts, shards) for parts in folders]
     reasons = [_first(aside, parts) or about.get(number, "") for number, parts in enumerate(folders)]
     place, more = _rule(

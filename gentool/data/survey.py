@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from gentool.data.conform import is_pixel_art
 from gentool.data.decode import Picture, Unreadable, read_picture, value_range
+from gentool.data.layout import role_and_others
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
-from gentool.data.raw import Pixels, Raw, Skipped
+from gentool.data.raw import TRAIN, Pixels, Raw, Skipped
 from gentool.progress import counted
 
 Progress = Callable[[int, int], None]
@@ -164,12 +165,12 @@ def hint_for(name: str) -> str:
     """What to do with a file that is no image but holds some, by its name; empty for others.
 
     >>> hint_for("a/train.csv")
-    '; give train.csv itself'
+    '; give train.csv alone'
     """
     file = name.rpartition("/")[2]
     suffix = file.lower().rpartition(".")[2]
     if suffix in _CONTAINERS or file.lower().endswith((".tar.gz", ".tar.xz")):
-        return f"; give {file} itself"
+        return f"; give {file} alone"
     if suffix in _FOREIGN:
         return f"; gentool does not read {_FOREIGN[suffix]}: save the images as .npz with images and labels"
     return "; `gentool prepare cifar10 --source` reads these" if re.fullmatch(r"(data|test)_batch(_\d)?", file) else ""
@@ -218,7 +219,10 @@ class Survey:
             return f"{where}: an empty {raw.kind}; expected images in it"
         examples = "; ".join(f"{one.name}: {one.reason}" for one in skipped[:3])
         more = "; ..." if len(skipped) > 3 else ""
-        hint = next((hint for one in skipped if (hint := hint_for(one.name))), "")
+        likely = sorted(skipped, key=lambda one: role_and_others(one.name.rpartition("/")[2])[0] != TRAIN)
+        hint = next((hint for one in likely if (hint := hint_for(one.name))), "")
+        if raw.kind.endswith("archive"):
+            hint = hint.replace("; give", "; unpack it and give")
         return f"{where}: no readable image among {counted(len(skipped), 'file')} ({examples}{more}){hint}"
 
     def note_on_size(self, options: PrepareOptions) -> str | None:

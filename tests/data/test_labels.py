@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import tarfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -338,7 +339,7 @@ def mnist(name: str) -> dict[str, bytes]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", ["folder", "zip"])
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
 @pytest.mark.parametrize("twice", [False, True])
 def test_idx_files_in_folders_of_their_own(tmp_path: Path, form: str, twice: bool) -> None:
     """The archive of hojjatk on Kaggle: each file also in a folder of its name."""
@@ -350,6 +351,13 @@ def test_idx_files_in_folders_of_their_own(tmp_path: Path, form: str, twice: boo
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in files.items():
                 archive.writestr(name, content)
+    elif form == "tar":
+        path = tmp_path / "mnist.tar.gz"
+        with tarfile.open(path, "w:gz") as packed:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                packed.addfile(member, io.BytesIO(content))
     else:
         path = tmp_path / "mnist"
         for name, content in files.items():
@@ -444,7 +452,7 @@ def test_a_table_of_metadata_does_not_hide_the_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("train.csv", "give train.csv itself"),
+        ("train.csv", "give train.csv alone"),
         ("x.mat", "gentool does not read files of MATLAB"),
         ("data_batch_1", "prepare cifar10 --source"),
     ],

@@ -292,6 +292,12 @@ def test_classes_that_are_numbers_are_in_their_order(tmp_path: Path) -> None:
     assert load_data(tmp_path / "set").classes == tuple(map(str, range(12)))
 
 
+def test_parts_of_one_set_are_remarked_on(tmp_path: Path) -> None:
+    write(tmp_path / "set", {"images_001": 4, "images_002": 4})
+    notes = load_data(tmp_path / "set").info["notes"]
+    assert "2 folders, such as images_001, are parts of one set" in notes
+
+
 def test_a_class_named_as_a_split_is_remarked_on(tmp_path: Path) -> None:
     write(tmp_path / "set", {"train": 6, "bus": 6})
     assert "the folder train is named as a split, and taken as a class" in load_data(tmp_path / "set").info["notes"]
