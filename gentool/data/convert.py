@@ -69,7 +69,7 @@ class Converter:
     def __call__(self, picture: Picture) -> Pixels:
         """The prepared pixels. Raises Unexpected for a picture that does not fit the form."""
         form = widened(self.form, picture, self.options)
-        if form != self.form:
+        if form is not self.form:
             raise Unexpected(form)
         options, pixels = self.options, picture.pixels
         if form.binary:

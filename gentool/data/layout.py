@@ -189,15 +189,16 @@ def understand(
     if shards:
         notes.append(f"{len(shards)} folders, such as {'/'.join(min(shards))}, are parts of one set")
     kept = [_without(parts, shards) for parts in folders]
-    reasons = [_first(aside, parts) or about.get(number, "") for number, parts in enumerate(folders)]
+    tops = [_first(aside, parts) for parts in folders]
+    reasons = [aside.get(top, "") or about.get(number, "") for number, top in enumerate(tops)]
     place, more = _rule(
         [parts for parts, decides, reason in zip(kept, deciding, reasons, strict=True) if decides and not reason],
         layout,
         labelled=labelled,
     )
     places = [
-        Place(left_out=reason, top=parts[0] if parts else "") if reason else place(parts)
-        for parts, reason in zip(kept, reasons, strict=True)
+        Place(left_out=reason, top=_shortened(top or parts)) if reason else place(parts)
+        for parts, top, reason in zip(kept, tops, reasons, strict=True)
     ]
     return meaning_of_places(places, deciding, [*notes, *more], of_folders=True)
 
@@ -275,11 +276,16 @@ def _without(parts: Parts, dropped: set[Parts]) -> Parts:
     return tuple(name for depth, name in enumerate(parts, 1) if parts[:depth] not in dropped)
 
 
-def _first(reasons: Mapping[Parts, str], parts: Parts) -> str:
-    """The reason of the outermost folder that has one."""
+def _first(reasons: Mapping[Parts, str], parts: Parts) -> Parts:
+    """The outermost folder that has a reason, empty for none."""
     if not reasons:
-        return ""
-    return next((reasons[parts[:depth]] for depth in range(1, len(parts) + 1) if parts[:depth] in reasons), "")
+        return ()
+    return next((parts[:depth] for depth in range(1, len(parts) + 1) if parts[:depth] in reasons), ())
+
+
+def _shortened(parts: Parts) -> str:
+    """`masks`, or `…/masks` for a folder further down."""
+    return "" if not parts else parts[0] if len(parts) == 1 else f"…/{parts[-1]}"
 
 
 def _rule(folders: list[Parts], layout: Layout, *, labelled: bool) -> tuple[Callable[[Parts], Place], list[str]]:
@@ -542,4 +548,5 @@ def _tree(places: Sequence[Place], deciding: Sequence[bool]) -> Iterable[Branch]
         branch.images += 1
         if one.label is not None and not one.left_out:
             branch.classes[one.label] += 1
-    return sorted(branches.values(), key=lambda branch: branch.role.startswith(LEFT_OUT))
+    order = [*ROLE_NAMES.values(), "classes", "images"]
+    return sorted(branches.values(), key=lambda one: order.index(one.role) if one.role in order else len(order))

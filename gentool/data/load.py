@@ -278,13 +278,13 @@ def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[st
     noun = "tile" if info["found"]["kind"].startswith("sheet") else "file"
     for what, reasons, where in (
         (f"skipped {counted(len(skipped), noun)}", skipped, listed),
-        (f"left out {counted(len(left_out), 'file')}", left_out, "in dataset.json"),
+        (f"left out {counted(len(left_out), 'file')}", left_out, listed.replace("above", "")),
     ):
         if reasons:
             several = Counter(reason.removeprefix(LEFT_OUT) for reason in reasons)
             listing = "; ".join(f"{number:,} {reason}" for reason, number in several.most_common(5))
             more = "" if len(several) <= 5 else "; …"
-            lines.append(f"{what} ({listing}{more}); each is listed {where}")
+            lines.append(f"{what} ({listing}{more})" + (f"; each is listed {where}" if where else ""))
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

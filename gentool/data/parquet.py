@@ -1,6 +1,8 @@
 """Images in Parquet files, as Hugging Face publishes data sets; needs pyarrow."""
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +17,29 @@ from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError
 from gentool.progress import listed
 
+_DEPTH = 3
+"""In so many levels of folders, Parquet files are looked for."""
 IMAGES = ("image", "img", "images", "pixels")
 
 
 def parquet_files(folder: Path) -> list[Path]:
     """The Parquet files of a folder without image files, or of those below it, such as `data` or `mnist`."""
-    for pattern in ("*.parquet", "*/*.parquet", "*/*/*.parquet"):
-        found = sorted(folder.glob(pattern))
+    places = [str(folder)]
+    for _ in range(_DEPTH):
+        found: list[str] = []
+        inner: list[str] = []
+        for place in places:
+            with contextlib.suppress(OSError), os.scandir(place) as entries:  # a folder that may not be listed
+                for entry in entries:
+                    if entry.name.endswith(".parquet"):
+                        found.append(entry.path)
+                    elif entry.is_dir():
+                        inner.append(entry.path)
         if found:
-            return [] if len(found) == 1 and found[0].stem == "metadata" else found
+            return (
+                [] if [os.path.basename(path) for path in found] == ["metadata.parquet"] else sorted(map(Path, found))
+            )
+        places = inner
     return []
 
 
