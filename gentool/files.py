@@ -49,13 +49,18 @@ def write_text(path: Path, text: str) -> None:
 
 def write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> None:
     """Write rows as CSV, completely or not at all; by default the columns of all rows in order of appearance."""
+    write_text(path, csv_text(rows, columns))
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = None) -> str:
+    """Rows as CSV, by default with the columns of all rows in order of appearance."""
     rows = list(rows)
     names = list(dict.fromkeys(name for row in rows for name in row) if columns is None else columns)
     text = io.StringIO()
     writer = csv.DictWriter(text, names, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -1,5 +1,6 @@
 """What a long computation reports: how far it is, and notices in words. Nothing is shown unless a reporter shows it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 
@@ -31,6 +32,11 @@ class Reporter:
 
 SILENT = Reporter()
 """The default reporter."""
+
+
+def printable(text: str) -> str:
+    """A text whose control characters, such as those of a file's name, are shown and not obeyed; new lines stay."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
 
 
 def counted(count: int, noun: str) -> str:

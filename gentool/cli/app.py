@@ -4,17 +4,20 @@ import contextlib
 import importlib
 import io
 import os
+import re
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import gentool
 from gentool.cli.lazy import lazy_group
 from gentool.errors import GentoolError
+from gentool.progress import printable
 
 COMMANDS = {
     "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared data set.",
@@ -58,24 +61,34 @@ app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
 class Terminated(BaseException):
-    """SIGTERM has come. An exception, so that temporary files are removed on the way out."""
+    """A signal to end has come. An exception, so that temporary files are removed on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM raises Terminated in the block. A training has a handler of its own, and saves its state."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    """SIGTERM, SIGHUP and SIGUSR1 raise Terminated in the block. A training handles them itself, and saves its state.
+
+    A SIGHUP that is ignored, as below nohup, stays ignored.
+    """
+    before: dict[int, Any] = {}
 
     def end(number: int, frame: object) -> None:
-        raise Terminated
+        raise Terminated(number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
+            number = getattr(signal, name, None)  # Windows has only the first
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -97,15 +110,41 @@ def run(arguments: list[str]) -> int:
         return _usage(error, arguments)
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except Terminated:
-        return 128 + signal.SIGTERM
+    except Terminated as terminated:
+        return 128 + terminated.number
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
             where = f"{error.filename}: " if error.filename else ""
             return _fail(f"{where}{error.strerror or error}", 1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the pipe has left
         return 1
+    except Exception as error:  # a bug, or no memory is left
+        return _fail(_unexpected(error), 1)
     return code if isinstance(code, int) else 0
+
+
+def _unexpected(error: Exception) -> str:
+    """What to say of an error that nobody expected. Its traceback is kept in a file."""
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        asked = re.search(r"allocate (\d+) bytes|Tried to allocate ([\d.]+ .iB)", text)
+        much = ""
+        if asked:
+            much = f": {int(asked[1]) / 2**30:,.1f} GiB were asked for" if asked[1] else f": {asked[2]} were asked for"
+        return f"out of memory{much}; take a smaller --batch-size, smaller layers or smaller images"
+    import traceback
+
+    from gentool.data.cache import cache_folder
+
+    what = f"unexpected {type(error).__name__}: {' '.join(text.split())[:200]}"
+    path = cache_folder() / "errors" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{' '.join(sys.argv)}\n{traceback.format_exc()}", encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        traceback.print_exc()
+        return f"{what}. This is a bug of gentool's: please report it with the lines above"
+    return f"{what}. This is a bug of gentool's: please report it with {path}"
 
 
 def _usage(error: typer.TyperException, arguments: list[str]) -> int:
@@ -123,5 +162,5 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> int:
     if sys.stderr is not None:  # it may have been closed
         with contextlib.suppress(OSError):
-            print(f"gentool: {message}", file=sys.stderr)
+            print(f"gentool: {printable(message)}", file=sys.stderr)
     return code

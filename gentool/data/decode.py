@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gentool.data.raw import Pixels
+from gentool.pictures import FORMATS
 from gentool.transparency import premultiplied
 
 # Formats that run another program, or that Pillow recognises but cannot read.
 _NOT_OPENED = {"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF"}
-_COMMON = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP")
-"""They are tried in this order."""
 _SIDEWAYS = {5, 6, 7, 8}
 _ORIENTATION = 0x0112
 _TURNING = {"exif", "xmp"}
@@ -70,7 +69,7 @@ def _other_formats() -> list[str]:
         import pillow_heif
 
         pillow_heif.register_heif_opener()
-    return [name for name in Image.OPEN if name not in {*_COMMON, *_NOT_OPENED}]
+    return [name for name in Image.OPEN if name not in {*FORMATS, *_NOT_OPENED}]
 
 
 @contextmanager
@@ -103,7 +102,7 @@ def _open(content: bytes) -> Image.Image:
     if not content:
         raise Unreadable("empty file")
     try:
-        return Image.open(io.BytesIO(content), formats=_COMMON)
+        return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         return Image.open(io.BytesIO(content), formats=_other_formats())
 

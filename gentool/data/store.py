@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -124,6 +125,8 @@ def open_prepared(folder: Path) -> ImageData:
         name, fingerprint, labelled = str(info["name"]), str(info["fingerprint"]), bool(info["labelled"])
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, f"{DESCRIPTION} has a missing or wrong entry ({error})") from None
+    if not name or re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith("."):
+        raise _damaged(folder, f"{DESCRIPTION} has a name that is none of a data set: {name!r}")
     images = _array(folder, "images.npy", np.uint8, (sum(counts), *shape))
     labels = None
     if labelled:

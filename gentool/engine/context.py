@@ -22,7 +22,10 @@ ONE_AT_A_TIME = threading.RLock()
 
 
 class StopSignal:
-    """`wanted` turns true on the first Ctrl-C, SIGTERM or SIGUSR1; a second Ctrl-C raises KeyboardInterrupt at once."""
+    """`requested` turns true on the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1.
+
+    A second Ctrl-C raises KeyboardInterrupt at once.
+    """
 
     def __init__(self) -> None:
         self.requested = False
@@ -36,13 +39,17 @@ class StopSignal:
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[StopSignal]:
-    """Turn Ctrl-C, SIGTERM and SIGUSR1 into a request to stop. Outside the main thread Python delivers no signals."""
+    """Turn Ctrl-C, SIGTERM, SIGHUP and SIGUSR1 into a request to stop.
+
+    Outside the main thread Python delivers no signals.
+    """
     stop = StopSignal()
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-            number = getattr(signal, name, None)  # Windows has no SIGUSR1
-            if number is not None:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+            number = getattr(signal, name, None)  # Windows has neither of the last two
+            # Below nohup, SIGHUP is ignored and stays so.
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, stop.receive)
     try:
         yield stop

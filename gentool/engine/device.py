@@ -1,7 +1,8 @@
 """Where a computation runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,14 @@ def _choose_kernels() -> None:
             getattr(torch, name)(torch.ones(1, dtype=dtype))
 
 
-def finite(network: nn.Module | dict[str, Tensor]) -> bool:
-    """Whether every floating-point weight is finite."""
-    state = network.state_dict() if isinstance(network, nn.Module) else network
-    return all(bool(torch.isfinite(value).all()) for value in state.values() if value.is_floating_point())
+def finite(state: Any) -> bool:
+    """Whether every floating-point tensor is finite: of a network, or in nested dictionaries and lists."""
+    if isinstance(state, nn.Module):
+        state = state.state_dict()
+    if isinstance(state, Mapping):
+        state = state.values()
+    elif isinstance(state, Tensor):
+        return not state.is_floating_point() or bool(torch.isfinite(state).all())
+    elif not isinstance(state, list | tuple):
+        return True
+    return all(finite(value) for value in state)

@@ -1,17 +1,24 @@
 """A run's folder: its file names, what makes two commands the same run, and where the newest valid state is."""
 
+import contextlib
 import json
+import os
+import platform
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import filelock
+
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
+from gentool.engine.device import finite
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
-from gentool.files import write_json
+from gentool.files import write_json, write_text
 from gentool.options import flag
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
@@ -19,11 +26,17 @@ METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.j
 ENVIRONMENT, REPORT = "environment.json", "report.html"
 PICTURES = ("samples", "reconstructions")
 FILMS = tuple(f"{name}.gif" for name in PICTURES)
-OWN_FILES = (
-    OPTIONS, MODEL, STATES, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *PICTURES, *FILMS, "tensorboard",
-    "wandb",
-)  # fmt: skip
-"""What a run writes, and all that --overwrite removes."""
+OWN_FILES = (MODEL, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *FILMS)
+OWN_FOLDERS = {
+    **dict.fromkeys(PICTURES, r"epoch-\d{4,}\.png"),
+    "tensorboard": r"events\.out\.tfevents\..*",
+    "wandb": r"(offline-)?run-.*|latest-run|debug.*\.log|settings",
+}
+"""What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
+removes."""
+LOCK, OWNER = ".lock", ".owner"
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+"""A file that `gentool.files` was writing."""
 
 
 def model_path(path: Path) -> Path:
@@ -44,10 +57,10 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder}: is a file")
     if not options_file.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and not all(_is_left_over(path) for path in folder.iterdir()):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
         return False
-    if overwrite and (_is_run(options_file) or any(folder.glob(STATES)) or (folder / MODEL).is_file()):
+    if overwrite and (_is_run(options_file) or states_in(folder) or (folder / MODEL).is_file()):
         return False
     if overwrite:
         raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
@@ -98,39 +111,124 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
 def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> None:
     """Make the folder and options.json. Unless resuming, remove what an earlier run wrote there, and nothing else.
 
-    A run that goes on is not `finished`, so it loses the result that it had before it grew.
+    options.json is replaced last, so that the folder stays a run's whenever this is cut short. A run that goes on is
+    not `finished`, so it loses the result that it had before it grew.
     """
+    for path in (*folder.glob(".*.tmp"), *(path for name in PICTURES for path in (folder / name).glob(".*.tmp"))):
+        if _TEMPORARY.fullmatch(path.name):  # of a process that was killed: the folder has one owner
+            path.unlink(missing_ok=True)
     if not resuming:
-        for path in [path for pattern in OWN_FILES for path in folder.glob(pattern)]:
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+        _remove_run(folder)
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
     write_json(folder / OPTIONS, header.to_dict())
 
 
-def save_state(folder: Path, step: int, header: Header, content: dict[str, Any]) -> None:
-    """Write `state-STEP.pt`, then delete all but the last two states."""
-    checkpoint.save(folder / f"state-{step:09d}.pt", "state", header, content)
-    for path in sorted(folder.glob(STATES))[:-2]:
+def _is_left_over(path: Path) -> bool:
+    """Whether a file is of a run that was killed before its options.json was written."""
+    return path.name in (LOCK, OWNER) or _TEMPORARY.fullmatch(path.name) is not None
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove the files that a run wrote, but options.json; those of others stay, also in its sub-folders."""
+    for path in [path for pattern in OWN_FILES for path in folder.glob(pattern)]:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+    for path in states_in(folder):
         path.unlink()
+    for name, pattern in OWN_FOLDERS.items():
+        inside = folder / name
+        if inside.is_symlink():
+            inside.unlink()
+            continue
+        for path in list(inside.glob("*")):
+            if not re.fullmatch(pattern, path.name):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        if inside.is_dir() and not any(inside.iterdir()):
+            inside.rmdir()
 
 
-def newest_state(folder: Path, notice: Callable[[str], None]) -> dict[str, Any] | None:
-    """The content of the newest state that can be read, or None when there is none. A damaged one is skipped with a
-    notice.
+def states_in(folder: Path) -> list[Path]:
+    """The files of the saved states, oldest first."""
+    return sorted(path for path in folder.glob(STATES) if re.fullmatch(r"state-\d{9,}\.pt", path.name))
 
-    Raises CheckpointError when every state is damaged.
+
+@contextlib.contextmanager
+def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
+    """Hold the folder for this process. The system gives it back when the process ends, however it ends.
+
+    Raises OptionError while another process holds it.
     """
-    paths = sorted(folder.glob(STATES), reverse=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        try:
+            owner = (folder / OWNER).read_text(encoding="utf-8")
+        except OSError:
+            owner = "another process"
+        raise OptionError(f"{folder}: {owner} trains here; wait until it ends, or give another --out") from None
+    except NotImplementedError:
+        notice(f"{folder}: this file system has no locks; do not train twice in this folder")
+    try:
+        write_text(folder / OWNER, f"process {os.getpid()} on {platform.node()}")
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            (folder / OWNER).unlink(missing_ok=True)
+            (folder / LOCK).unlink(missing_ok=True)
+        lock.release()
+
+
+def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:
+    """Write `state-STEP.pt`, then delete all states but the last two of those that are known to be `good`."""
+    path = folder / f"state-{step:09d}.pt"
+    checkpoint.save(path, "state", header, content)
+    good[:] = [*(other for other in good if other != path), path][-2:]
+    for other in states_in(folder):
+        if other not in good:
+            other.unlink()
+
+
+def newest_state(
+    folder: Path, header: Header, options: TrainOptions, notice: Callable[[str], None]
+) -> tuple[Path, dict[str, Any]] | None:
+    """The newest state of this run that is whole and finite, with its file; None when there is none at all.
+
+    Others are skipped with a notice. Raises CheckpointError when none of several can be used.
+    """
+    paths = states_in(folder)[::-1]
     for path in paths:
         try:
-            return checkpoint.load(path, "state")[1]
+            of, content = checkpoint.load(path, "state")
+            if differences := _differences(of.to_dict(), header, options):
+                raise CheckpointError(f"{path}: of another run ({'; '.join(differences)})")
+            if not finite(content):
+                raise CheckpointError(f"{path}: holds values that are NaN or infinite")
+            return path, content
         except CheckpointError as error:
             notice(f"{error}; trying the one before it")
     if paths:
-        raise CheckpointError(f"{folder}: no state can be read; give --overwrite to start again")
+        raise CheckpointError(f"{folder}: no state can be used; give --overwrite to start again")
     return None
+
+
+def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
+    """Write model.pt again where it is not the model of the state, which is saved first."""
+    model = state.get("model")
+    if model is None:
+        return
+    path = folder / MODEL
+    try:
+        if checkpoint.load(path, "model")[1].get("step") == model["step"]:
+            return
+    except CheckpointError:
+        pass  # missing or damaged
+    checkpoint.save(path, "model", header, model)
+    notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")

@@ -45,12 +45,21 @@ class Journal:
         self.drawn_at = float("-inf")
         check_logger(options.log)
 
-    def begin(self, rows: int) -> None:
-        """Continue after this many rows of metrics.csv; 0 for a new run."""
+    def begin(self, rows: int, text: str | None) -> None:
+        """Continue after this many rows of metrics.csv, 0 for a new run; `text` is its content up to there.
+
+        Where the file holds something else, it is written again.
+        """
         if self.folder is None:
             return
-        self.metrics = MetricsFile(self.folder / METRICS)
-        self.metrics.truncate(rows)
+        path = self.folder / METRICS
+        if text is None:
+            self.metrics = MetricsFile(path)
+            self.metrics.truncate(rows)
+        else:
+            self.metrics = MetricsFile.of(path, text)
+            if self.metrics.restore():
+                self.notice(f"{path}: was damaged, and is written again from the state")
         self.rows = self.metrics.numbers()
         self.logger = open_logger(self.options.log, self.folder, self.options.to_json(), self.rows, PICTURES)
 

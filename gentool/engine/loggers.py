@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
 from gentool.errors import OptionError
+from gentool.pictures import open_picture
 
 
 class Logger(Protocol):
@@ -66,7 +66,7 @@ class TensorBoard:
                 self.writer.add_scalar(name, value, int(row["epoch"]))
 
     def picture(self, name: str, epoch: int, path: Path) -> None:
-        with Image.open(path) as image:
+        with open_picture(path, ("PNG",)) as image:
             self.writer.add_image(name, np.asarray(image.convert("RGB")), epoch, dataformats="HWC")
 
     def close(self) -> None:

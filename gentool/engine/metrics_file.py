@@ -1,10 +1,12 @@
 """metrics.csv: a CSV file that grows by one row per epoch."""
 
 import csv
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from gentool.files import write_csv
+from gentool.errors import CheckpointError
+from gentool.files import csv_text, write_csv
 
 
 class MetricsFile:
@@ -14,30 +16,51 @@ class MetricsFile:
     """
 
     def __init__(self, path: Path | None) -> None:
+        """Raises CheckpointError for a file that is no table of numbers."""
         self.path = path
         self.rows: list[dict[str, str]] = []
         if path is not None and path.is_file():
-            with path.open(newline="", encoding="utf-8") as file:
-                self.rows = list(csv.DictReader(file))
+            self.rows = _parsed(path, _read(path))
+        self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
 
-    @property
-    def columns(self) -> list[str]:
-        """The names of the columns, in order of appearance."""
-        return list(dict.fromkeys(name for row in self.rows for name in row))
+    @classmethod
+    def of(cls, path: Path, text: str) -> "MetricsFile":
+        """The rows that a state vouches for, whatever the file holds."""
+        metrics = cls(None)
+        metrics.path, metrics.rows = path, _parsed(path, text)
+        metrics.columns = list(dict.fromkeys(name for row in metrics.rows for name in row))
+        return metrics
+
+    def text(self) -> str:
+        """The content of the file."""
+        return csv_text(self.rows, self.columns)
+
+    def restore(self) -> bool:
+        """Write the file again unless it holds these rows. Whether it was damaged: rows after these are not."""
+        assert self.path is not None
+        try:
+            found = MetricsFile(self.path).rows[: len(self.rows)]
+        except CheckpointError:
+            found = []
+        if not self.path.is_file() or self.path.read_bytes() != self.text().encode():
+            self._rewrite()
+        return [_filled(row) for row in found] != [_filled(row) for row in self.rows]
 
     def truncate(self, count: int) -> None:
         """Drop all rows after the first `count`, which a resumed run will write again."""
         if count < len(self.rows):
             self.rows = self.rows[:count]
+            self.columns = list(dict.fromkeys(name for row in self.rows for name in row))
             self._rewrite()
 
     def append(self, row: Mapping[str, int | float]) -> None:
         """Add a row. Floats are written so that they read back exactly."""
-        before = self.columns
         self.rows.append({name: repr(value) for name, value in row.items()})
+        new = [name for name in row if name not in self.columns]
+        self.columns += new
         if self.path is None:
             return
-        if before != self.columns or not self.path.is_file():
+        if new or not self.path.is_file():
             self._rewrite()
             return
         with self.path.open("a", newline="", encoding="utf-8") as file:
@@ -53,7 +76,40 @@ class MetricsFile:
 
     def _rewrite(self) -> None:
         if self.path is not None:
-            write_csv(self.path, self.rows)
+            write_csv(self.path, self.rows, self.columns)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from None
+
+
+def _filled(row: Mapping[str, str]) -> dict[str, str]:
+    """A row without its empty cells, which come with columns that appear later."""
+    return {name: value for name, value in row.items() if value}
+
+
+def _parsed(path: Path, text: str) -> list[dict[str, str]]:
+    """The rows of a table of numbers. Raises CheckpointError for anything else."""
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise CheckpointError(f"{path}: damaged: {error}") from None
+    for number, row in enumerate(rows, 1):
+        for name, value in row.items():
+            if not name or not isinstance(value, str) or (value and not _is_number(value)):
+                raise CheckpointError(f"{path}: damaged: row {number} has {value!r} in column {name}")
+    return rows
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(text: str) -> int | float:

@@ -10,8 +10,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from gentool.engine import checkpoint
 from gentool.engine.alarms import PREFIX
 from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, RESULT
@@ -20,6 +18,7 @@ from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
 from gentool.figures.curves import HELD_OUT_PREFIXES, curve_panels
 from gentool.files import write_text
+from gentool.pictures import open_picture
 from gentool.progress import counted
 
 MAX_BYTES, MIN_FRAMES = 900_000, 60
@@ -146,6 +145,6 @@ def frames(folder: Path) -> list[dict[str, Any]]:
 
 def _webp(path: Path, settings: dict[str, Any]) -> bytes:
     file = io.BytesIO()
-    with Image.open(path) as picture:
+    with open_picture(path, ("PNG",)) as picture:
         picture.convert("RGB").save(file, "WEBP", **settings)
     return file.getvalue()

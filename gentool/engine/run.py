@@ -5,6 +5,7 @@ random is a function of (seed, purpose, step), so a resumed run equals an uninte
 the same number of threads.
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
@@ -23,7 +24,18 @@ from gentool.engine.context import StopSignal, training_context
 from gentool.engine.data import ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
-from gentool.engine.folder import ENVIRONMENT, FILMS, MODEL, STATES, begin, is_resumable, newest_state, save_state
+from gentool.engine.folder import (
+    ENVIRONMENT,
+    FILMS,
+    MODEL,
+    begin,
+    is_resumable,
+    newest_state,
+    owned,
+    roll_forward,
+    save_state,
+    states_in,
+)
 from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
@@ -84,14 +96,21 @@ class Run:
         self.validation: dict[str, float] = {}
         self.network: nn.Module | None = None
         self.result: dict[str, Any] | None = None
-        self.resuming, self.state = False, None
+        self.resuming = False
+        self.state: dict[str, Any] | None = None
+        self.model: dict[str, Any] | None = None  # the content of model.pt
+        self.good: list[Path] = []  # states that are known to be whole
         if folder is None:
             check_in_memory(options)
             return
         self.resuming = is_resumable(folder, self.header, options, overwrite)
-        self.state = newest_state(folder, reporter.notice) if self.resuming else None
-        if self.state is not None:
+        self.seen = states_in(folder)
+        newest = newest_state(folder, self.header, options, reporter.notice) if self.resuming else None
+        if newest is not None:
+            self.good, self.state = [newest[0]], newest[1]
             self.step, self.seconds = self.state["step"], self.state["seconds"]
+        elif self.resuming and earlier_result(folder) is not None:
+            raise OptionError(f"{folder}: finished, but its states are gone; give --overwrite to train again")
         films_made = not options.gif or any((folder / film).is_file() for film in FILMS)
         if self.state is not None and self.state["total_steps"] > self.plan.total_steps:
             raise OptionError(
@@ -195,10 +214,11 @@ class Run:
         what = f"{self.header.model} on {self.header.data}, {self.data.description}"
         place = "" if self.folder is None else f"{self.folder}: "
         if self.folder is not None:
+            self._own(self.folder)
             begin(self.folder, self.header, self.resuming, finished=self.step >= self.plan.total_steps)
             write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
         if self.state is None:
-            self.journal.begin(rows=0)
+            self.journal.begin(rows=0, text=None)
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
@@ -210,7 +230,10 @@ class Run:
                 part.load_state_dict(state["parts"][name])
         self.precision.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
-        self.journal.begin(state["rows"])
+        self.model = state.get("model")
+        self.journal.begin(state["rows"], state.get("metrics"))
+        if self.folder is not None:
+            roll_forward(self.folder, self.header, state, self.journal.notice)
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.step >= self.plan.total_steps:
             where = "its end"
@@ -221,6 +244,19 @@ class Run:
                 f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
                 f"the learning rate continues at {share:.0%} of its peak"
             )
+
+    def _own(self, folder: Path) -> None:
+        """Hold the folder until the end of the context. Raises OptionError if another process has trained there."""
+        self.stack.enter_context(owned(folder, self.reporter.notice))
+        resuming = is_resumable(folder, self.header, self.options, self.overwrite)
+        if resuming != self.resuming or states_in(folder) != self.seen:
+            raise OptionError(f"{folder}: another process has trained here meanwhile; give the same command again")
+
+    def make_good(self) -> None:
+        """Write what is missing of a finished run, where its last process was killed."""
+        if self.folder is not None and self.state is not None:
+            with owned(self.folder, self.reporter.notice):
+                roll_forward(self.folder, self.header, self.state, self.reporter.notice)
 
     @property
     def epoch(self) -> int:
@@ -258,8 +294,7 @@ class Run:
             self.trained_seconds = time.monotonic() - began
             self._report(epoch)
         self._check(self.losses.settle())
-        if not all(finite(part) for part in self.parts.values() if isinstance(part, nn.Module)):
-            self._check(["weights"])
+        self._check_weights()
         long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
         self.save_due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
 
@@ -270,6 +305,7 @@ class Run:
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
         self.validation = {f"validation_{name}": value for name, value in terms.items()}
+        self._check([name for name, value in self.validation.items() if not math.isfinite(value)])
 
     def in_order(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor | None]]:
         """A split once, in order, in batches."""
@@ -313,9 +349,11 @@ class Run:
         self.losses.clear()
         if self.save_due and self.folder is not None:
             self.saved_at = time.monotonic()
-            # The model first: a run that is killed in between makes this epoch again, and its model with it.
-            checkpoint.save(self.folder / MODEL, "model", self.header, {"weights": network.state_dict()})
+            weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+            self.model = {"weights": weights, "step": self.step}
+            # The state is what counts: model.pt follows from it, and is made good when a run is opened again.
             self._save_state(self.folder)
+            checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
         self.journal.draw_curves(now=last)
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
@@ -346,7 +384,7 @@ class Run:
         if names:
             again = "" if self.folder is None else ", with --overwrite"
             saved = ""
-            if self.folder is not None and any(self.folder.glob(STATES)):
+            if self.folder is not None and states_in(self.folder):
                 saved = f"; the last good state is kept in {self.folder}"
             raise Diverged(
                 f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{saved}. "
@@ -360,18 +398,26 @@ class Run:
             "total_steps": self.plan.total_steps,
             "precision": self.precision.name,
             "rows": len(self.journal.rows),
+            "metrics": self.journal.metrics.text(),
+            "model": self.model,
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
-        save_state(path, self.step, self.header, content)
+        save_state(path, self.step, self.header, content, self.good)
 
     @property
     def _again(self) -> str:
         return "the same command without --overwrite" if self.overwrite else "the same command"
 
+    def _check_weights(self) -> None:
+        """Raises Diverged when a weight, or an average of weights, is not finite."""
+        if not all(finite(part.state_dict()) for part in self.parts.values()):
+            self._check(["weights"])
+
     def _stop(self) -> None:
         self._check(self.losses.settle())
+        self._check_weights()
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.folder is None:
             raise Stopped(f"stopped in {where}; the run has no folder to save it in")

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
 from gentool.options import Validated, option
-from gentool.progress import Reporter
+from gentool.progress import Reporter, printable
 
 PLAIN_SECONDS = 5.0
 """Seconds between two plain lines of progress where stderr is no terminal."""
@@ -75,7 +75,7 @@ class Terminal(Reporter):
         """A line for the user, on stderr."""
         if not self.quiet:
             with contextlib.suppress(OSError):  # the reader of stderr has left; the work goes on
-                self.console.print(text, markup=False, emoji=False)
+                self.console.print(printable(text), markup=False, emoji=False)
 
     def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
         """The live display, or now and then a plain line; one task at a time."""
@@ -112,7 +112,7 @@ class Terminal(Reporter):
     def data(self, text: str) -> None:
         """A line of data, on stdout."""
         if sys.stdout is not None:  # it may have been closed
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     def emit(self, record: Mapping[str, Any]) -> None:
         """With --json, one JSON object on stdout; otherwise nothing."""

@@ -32,6 +32,7 @@ def train(
     """
     run = Run(model, options, data, folder=folder, overwrite=overwrite, reporter=reporter)
     if run.result is not None:
+        run.make_good()
         reporter.notice(
             f"{folder}: finished already, {run.plan.length()}; raise --epochs or --steps to continue, or give "
             "--overwrite to start again"

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from gentool.errors import GentoolError
 from gentool.figures.grids import Picture
 from gentool.files import replacing
+from gentool.pictures import open_picture
 
 LAST_FRAME_MS = 2000
 SAMPLED_PIXELS = 300_000
@@ -90,7 +91,7 @@ def _pictures(frames: Sequence[Frame]) -> Iterator[Image.Image]:
             picture = Image.fromarray(frame).convert("RGB")
         else:
             try:
-                with Image.open(frame) as opened:
+                with open_picture(frame, ("PNG",)) as opened:
                     picture = opened.convert("RGB")
             except (OSError, UnidentifiedImageError) as error:
                 raise GentoolError(f"cannot read {frame} for the film: {error}") from error

@@ -20,6 +20,7 @@ from gentool.data.target import is_prepared
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.networks.layers import Shape
+from gentool.pictures import check_regular
 from gentool.progress import SILENT, Reporter
 
 WHITE = (255, 255, 255)
@@ -93,6 +94,8 @@ def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, rep
 
 def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
     try:
+        if not path.is_dir():
+            check_regular(path)
         content = path.read_bytes()
         picture = read_picture(content, WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:]))
     except FileNotFoundError:

@@ -114,7 +114,7 @@ class AdversarialOptions(AugmentationOptions):
         if self.augment != AUTO:
             return self.augment
         colour = ("flip", "color", "translation")
-        return (colour if data.shape[0] == 3 else ("translation",)) if data.few else ()
+        return (colour if data.shape[0] > 1 else ("translation",)) if data.few else ()
 
 
 class GAN(Generator):

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from gentool.engine.randomness import rng
 from gentool.errors import DataError, OptionError
+from gentool.pictures import open_picture
 from gentool.seq2seq.handwriting import SIDE, Handwriting
 from gentool.seq2seq.network import Seq2Seq
 from gentool.seq2seq.task import BLANK, Task, as_texts, symbols
@@ -100,7 +101,7 @@ def _frames(path: Path, length: int) -> Tensor:
 
 def _grey(path: Path) -> Image.Image:
     try:
-        with Image.open(path) as picture:
+        with open_picture(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise DataError(f"{path}: {picture.width}x{picture.height} is too large for a query")
             return picture.convert("L")

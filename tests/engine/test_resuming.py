@@ -161,7 +161,7 @@ class Killed(BaseException):
 def test_a_run_that_was_killed_between_two_files_ends_as_one_that_was_not(
     fit: Callable, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
 ) -> None:
-    """Of three epochs, each writes model.pt and a state. The process is killed after this many files."""
+    """Of three epochs, each writes a state and model.pt. The process is killed after this many files."""
     monkeypatch.setattr("gentool.engine.run.SAVE_SECONDS", 0.0)
     fit(out=tmp_path / "whole", epochs=3)
     save, saved = checkpoint.save, []
@@ -180,7 +180,7 @@ def test_a_run_that_was_killed_between_two_files_ends_as_one_that_was_not(
         else:
             fit(epochs=3)
     states = [f"state-{UPDATES * epoch:09d}.pt" for epoch in (1, 2, 3)]
-    assert saved == ["model.pt", states[0], "model.pt", states[1], "model.pt", states[2]][:written]
+    assert saved == [states[0], "model.pt", states[1], "model.pt", states[2], "model.pt"][:written]
     fit(epochs=3)
     assert trained(folder) == trained(tmp_path / "whole")
     assert files(folder).keys() == files(tmp_path / "whole").keys()

@@ -135,7 +135,7 @@ def test_a_damaged_newest_state_is_announced_and_the_one_before_taken(cli: Calla
         path.write_bytes(b"")
     broken = cli(*command)
     assert broken.code == 4
-    assert "no state can be read; give --overwrite" in broken.err
+    assert "no state can be used; give --overwrite" in broken.err
 
 
 def test_finished_grown_different_overwritten(cli: Callable) -> None:

@@ -1,0 +1,132 @@
+"""Whatever happens is one line and a documented exit code; nothing leads out, and no other program is started."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from gentool.cli import app
+from gentool.data.load import prepare_to
+from gentool.data.prepare import PrepareOptions
+from gentool.pictures import open_picture
+from gentool.progress import printable
+from tests.conftest import Outcome
+
+Cli = Callable[..., Outcome]
+
+
+def failing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("gentool.data.load.load_data", fail)
+
+
+def test_a_bug_is_one_line_with_a_file(cli: Cli, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(KeyError("x\ny"), monkeypatch)
+    done = cli("prepare", "digits")
+    assert done.code == 1
+    assert done.err.startswith(
+        "gentool: unexpected KeyError: 'x\\ny'. This is a bug of gentool's: please report it with "
+    )
+    assert done.err.count("\n") == 1
+    text = Path(done.err.split(" with ")[1].strip()).read_text()
+    assert "Traceback" in text
+    assert "in fail" in text
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "out of memory; take a smaller"),
+        (RuntimeError("can't allocate memory: you tried to allocate 4294967296 bytes."), "4.0 GiB were"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB."), "2.50 GiB were asked for"),
+    ],
+)  # fmt: skip
+def test_no_memory_left(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str) -> None:
+    failing(error, monkeypatch)
+    done = cli("prepare", "digits")
+    assert done.code == 1
+    assert done.err.startswith("gentool: out of memory")
+    assert message in done.err
+
+
+def test_layers_that_no_memory_holds(cli: Cli) -> None:
+    done = cli("train", "vae", "--data", "digits", "--arch", "mlp", "--hidden", "4000000,4000000", "--out", "run")
+    assert done.code == 1
+    assert "GiB were asked for" in done.err
+    assert done.err.count("\n") == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_signals_outside_a_training(cli: Cli, monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
+    def end(*_: object, **__: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("gentool.data.load.load_data", end)
+    assert cli("prepare", "digits").code == 128 + number
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
+def test_nohup_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with app._terminable():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("name", ["x/../../../escaped", "..\\x", ".hidden", "a\x1b[2Jb", ""])
+def test_the_name_of_a_set_is_no_path(cli: Cli, tmp_path: Path, name: str) -> None:
+    prepare_to("digits", PrepareOptions(), tmp_path / "p")
+    file = tmp_path / "p/dataset.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"name": name}))
+    done = cli("train", "vae", "--data", "p", "--epochs", 1)
+    assert done.code == 3
+    assert "has a name that is none of a data set" in done.err
+    assert "\x1b" not in done.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p"]
+
+
+def test_control_characters_are_shown() -> None:
+    assert printable("a\x1b[31mb\r\x07\x9bc\td\ne") == "a\\x1b[31mb\\r\\x07\\x9bc\td\ne"
+
+
+def test_names_of_files_do_not_reach_the_terminal(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set/a\x1b]0;title\x07.png").write_text("no picture")
+    done = cli("prepare", "set")
+    assert done.code == 3
+    assert "\x1b" not in done.err
+    assert "a\\x1b]0;title\\x07.png" in done.err
+
+
+def test_an_eps_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", pytest.fail)
+    monkeypatch.setattr(os, "system", pytest.fail)
+    Image.new("RGB", (4, 4)).save(tmp_path / "x.eps")
+    shutil.move(tmp_path / "x.eps", tmp_path / "x.png")
+    with pytest.raises(OSError, match="cannot identify image file"):
+        open_picture(tmp_path / "x.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.png")
+    with pytest.raises(OSError, match="not a regular file"):
+        open_picture(tmp_path / "x.png")
+    program = f"from pathlib import Path\nfrom gentool.latent.images import read_pictures\n\
+read_pictures([Path({str(tmp_path / 'x.png')!r})], (1, 8, 8))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert "DataError" in done.stderr
+    assert "not a regular file" in done.stderr
