@@ -28,6 +28,7 @@ from gentool.engine.folder import (
     ENVIRONMENT,
     FILMS,
     MODEL,
+    REPORT,
     begin,
     is_resumable,
     newest_state,
@@ -257,6 +258,8 @@ class Run:
         if self.folder is not None and self.state is not None:
             with owned(self.folder, self.reporter.notice):
                 roll_forward(self.folder, self.header, self.state, self.reporter.notice)
+                if not (self.folder / REPORT).is_file():
+                    write_report(self.folder)
 
     @property
     def epoch(self) -> int:
