@@ -4,7 +4,6 @@ Named sets and raw sources are prepared into the cache, and found there again wh
 """
 
 import contextlib
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def load_data(
         reporter.notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")
     if request.options.source != options.source:
         reporter.notice(f"{data}: from {request.options.source}, as given before")
-    prepared = prepare_into(target, request, reporter=reporter)
+    prepared = prepare_into(target, request, overwrite=target.exists(), reporter=reporter)  # exists: it is damaged
     _remember(request, target)
     return prepared
 
@@ -184,14 +183,13 @@ def _remember(request: Request, folder: Path | None) -> None:
 
 
 def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
-    """A prepared folder in the cache; None when it is not there, or was damaged and is now removed."""
+    """A prepared folder in the cache; None when it is not there or damaged. It stays until another takes its place."""
     if not folder.is_dir():
         return None
     try:
         return open_prepared(folder)
     except DataError as error:
         reporter.notice(f"{error}: doing so now")
-        shutil.rmtree(folder, ignore_errors=True)
         return None
 
 

@@ -14,9 +14,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 from gentool.data import store
 from gentool.data.images import ImageData
+from gentool.data.load import load_data
 from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import from_arrays
@@ -162,14 +164,38 @@ def test_damage_is_named(tmp_path: Path, damage: str) -> None:
     assert is_prepared(folder)
 
 
-def test_changed_pixels_change_the_fingerprint(tmp_path: Path) -> None:
-    prepare(tmp_path / "set", some())
-    path = tmp_path / "set" / "images.npy"
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+@pytest.mark.parametrize("place", [-1, -9, 200])
+def test_changed_bytes_are_found_when_a_set_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: int
+) -> None:
+    prepare(tmp_path / "set", some(), np.arange(20) % 3)
+    path = tmp_path / "set" / name
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    content[place] ^= 1
     path.write_bytes(content)
-    data = open_prepared(tmp_path / "set")
-    assert content_fingerprint(data) != data.fingerprint
+    with pytest.raises(DataError, match="the prepared folder is damaged"):
+        open_prepared(tmp_path / "set")
+    if name == "images.npy":
+        monkeypatch.setattr(store, "VERIFIED", 0)  # a large set is compared by `prepare --check`
+        data = open_prepared(tmp_path / "set")
+        assert content_fingerprint(data) != data.fingerprint
+
+
+def test_a_damaged_set_stays_until_it_can_be_prepared_again(own_cache: Path, tmp_path: Path) -> None:
+    source = tmp_path / "cats"
+    source.mkdir()
+    for number in range(20):
+        Image.new("RGB", (64, 64), (number, 90, 9)).save(source / f"{number}.png")
+    folder = load_data("cats", source=source).folder
+    assert folder is not None
+    source.rename(tmp_path / "elsewhere")
+    (folder / "images.npy").write_bytes(b"x")
+    with pytest.raises(DataError):
+        load_data("cats")
+    assert (folder / "images.npy").read_bytes() == b"x"
+    (tmp_path / "elsewhere").rename(source)
+    assert len(load_data("cats")) == 20
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
