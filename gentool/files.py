@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,8 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it takes the place of `path` when the block ends well.
 
     Parent folders are made. Raises GentoolError naming `path` and the size reached when the system refuses (full
-    disk, no permission); after any failure the temporary file is gone and an older file at `path` is as it was.
+    disk, no permission); after any failure the temporary file is gone and an older file at `path` is as it was. A file
+    keeps the permissions that it had.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
@@ -29,7 +31,10 @@ def replacing(path: Path | str) -> Iterator[Path]:
             yield temporary
             with temporary.open("r+b") as file:
                 os.fsync(file.fileno())
+            if path.is_file():
+                temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
+            _sync_folder(path.parent)
         finally:
             if temporary.exists():
                 size = temporary.stat().st_size
@@ -39,6 +44,20 @@ def replacing(path: Path | str) -> Iterator[Path]:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         advice = f" (after {size} bytes). Free some space or choose another place" if full else "; choose another place"
         raise GentoolError(f"cannot write {path}: {reason}{advice}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder outlast a power failure, where the system can."""
+    if os.name == "nt":  # Windows opens no folders
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems sync no folders
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -72,6 +72,8 @@ def read_zip(path: Path) -> Raw:
             reason = "a link"
         elif member.flag_bits & 1:
             reason = "encrypted"
+        elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            reason = "compressed by another method than deflate; unpack the archive and give the folder"
         elif total + member.file_size > LARGEST_TOTAL or len(members) >= MOST_MEMBERS:
             reason = "the archive unpacks to too much; unpack it and give the folder"
         if not reason and of_the_system(name):

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -101,10 +102,26 @@ def _unreadable(error: Exception, content: bytes) -> Unreadable:
 def _open(content: bytes) -> Image.Image:
     if not content:
         raise Unreadable("empty file")
+    width, height = _webp_size(content)
+    if width * height > (Image.MAX_IMAGE_PIXELS or math.inf):
+        raise Image.DecompressionBombError
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         return Image.open(io.BytesIO(content), formats=_other_formats())
+
+
+def _webp_size(content: bytes) -> tuple[int, int]:
+    """Width and height of a WebP, whose reader takes memory for all pixels before Pillow can look; else (0, 0)."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
+        return 0, 0
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
+    if kind == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
 
 
 def _orientation(image: Image.Image) -> int:

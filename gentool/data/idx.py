@@ -19,6 +19,8 @@ from gentool.progress import listed
 
 _IMAGES = re.compile(r"(?P<set>.*?)[-_.]?images[-_.]idx3[-_.]ubyte(\.gz)?", re.IGNORECASE)
 _LARGEST = 8 * 2**30
+_SMALL, _LARGEST_RATIO = 2**26, 30
+"""A gzipped file may unpack to so many bytes, or to so many times its own size."""
 
 Files = Mapping[str, Callable[[], bytes]]
 """Name to a function that reads the file; it may raise OSError."""
@@ -28,8 +30,11 @@ def read_idx(content: bytes, where: str) -> Pixels:
     """The array of bytes in an IDX file, gzipped or not. Raises DataError when it is not one, or incomplete."""
     try:
         if content[:2] == b"\x1f\x8b":
+            most = max(_SMALL, _LARGEST_RATIO * len(content))
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-                content = file.read(_LARGEST)
+                content = file.read(most + 1)
+            if len(content) > most:
+                raise DataError(f"{where}: unpacks to more than {_LARGEST_RATIO} times its size; unpack it with gunzip")
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{where}: cannot be read ({error}); fetch it again") from None
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != 8 or not 1 <= content[3] <= 3:

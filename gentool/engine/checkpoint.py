@@ -7,6 +7,7 @@ it. It is read with `weights_only=True` only.
 
 import dataclasses
 import hashlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -100,7 +101,9 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
+        _check_archive(path)
         document = torch.load(path, map_location="cpu", weights_only=True)
+        _check_tensors(document)
     except Exception as error:  # the errors of the unpickler and of the archive reader have no common base
         raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
@@ -122,6 +125,26 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: lacks what a checkpoint of format {FORMAT} has ({error})") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raises ValueError for an archive that would unpack to more than its own size: `torch.save` compresses nothing."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+        raise ValueError("compressed")
+    if sum(member.file_size for member in members) > path.stat().st_size:
+        raise ValueError("members that overlap")
+
+
+def _check_tensors(value: Any) -> None:
+    """Raises ValueError for a tensor that has more elements than the file holds, by strides of 0."""
+    if isinstance(value, torch.Tensor):
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError("a tensor without its elements")
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            _check_tensors(item)
 
 
 def restore(network: nn.Module, content: dict[str, Any], path: Path) -> None:

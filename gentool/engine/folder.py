@@ -114,11 +114,11 @@ def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> No
     options.json is replaced last, so that the folder stays a run's whenever this is cut short. A run that goes on is
     not `finished`, so it loses the result that it had before it grew.
     """
-    for path in (*folder.glob(".*.tmp"), *(path for name in PICTURES for path in (folder / name).glob(".*.tmp"))):
-        if _TEMPORARY.fullmatch(path.name):  # of a process that was killed: the folder has one owner
-            path.unlink(missing_ok=True)
     if not resuming:
         _remove_run(folder)
+    for name in (OPTIONS, *OWN_FILES, *OWN_FOLDERS):
+        if (folder / name).is_symlink():
+            raise OptionError(f"{folder / name}: a link, and the run would write through it; remove it")
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
@@ -177,6 +177,10 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     except NotImplementedError:
         notice(f"{folder}: this file system has no locks; do not train twice in this folder")
     try:
+        for place in (folder, *(folder / name for name in PICTURES)):
+            for path in place.glob(".*.tmp"):
+                if _TEMPORARY.fullmatch(path.name):  # of a process that was killed
+                    path.unlink(missing_ok=True)
         write_text(folder / OWNER, f"process {os.getpid()} on {platform.node()}")
         yield
     finally:

@@ -180,6 +180,28 @@ def test_overwriting_keeps_what_the_run_did_not_write(fit: Callable[..., Model],
     assert not old.exists()
 
 
+@pytest.mark.parametrize("name", ["log.txt", "samples", "metrics.csv"])
+def test_nothing_is_written_through_links(fit: Callable[..., Model], folder: Path, name: str) -> None:
+    fit(epochs=1)
+    elsewhere = folder.with_name("elsewhere")
+    (folder / name).rename(elsewhere)
+    (folder / name).symlink_to(elsewhere)
+    before = elsewhere.read_bytes() if elsewhere.is_file() else sorted(elsewhere.iterdir())
+    with pytest.raises(OptionError, match=rf"{name}: a link, and the run would write through it"):
+        fit(epochs=2)
+    assert (elsewhere.read_bytes() if elsewhere.is_file() else sorted(elsewhere.iterdir())) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+def test_files_keep_their_permissions(fit: Callable[..., Model], folder: Path) -> None:
+    fit(epochs=1)
+    for name in ("model.pt", "report.html", "metrics.csv"):
+        (folder / name).chmod(0o600)
+    fit(epochs=2)
+    assert (folder / "model.pt").stat().st_mode & 0o777 == 0o600
+    assert (folder / "metrics.csv").stat().st_mode & 0o777 == 0o600
+
+
 # One newest state
 
 
