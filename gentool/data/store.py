@@ -144,7 +144,7 @@ def open_prepared(folder: Path) -> ImageData:
     )
     data = ImageData(name, classes, fingerprint, folder, train, validation, test, info)
     if images.nbytes <= VERIFIED and content_fingerprint(data) != fingerprint:
-        raise _damaged(folder, "its images, labels or factors are not those that were prepared")
+        raise _damaged(folder, "its content is not what was prepared (the fingerprint differs)")
     return data
 
 
