@@ -32,7 +32,7 @@ from gentool.data.survey import (
 from gentool.data.workers import Workers
 
 MANY = 20_000
-"""So many small picture files are worth starting processes, which takes as long as reading some thousands."""
+"""From this number of small picture files on, processes read them. Starting them takes as long as reading thousands."""
 
 Get = Callable[[], bytes | Pixels | Picture]
 

@@ -20,7 +20,7 @@ from gentool.progress import listed
 _IMAGES = re.compile(r"(?P<set>.*?)[-_.]?images[-_.]idx3[-_.]ubyte(\.gz)?", re.IGNORECASE)
 _LARGEST = 8 * 2**30
 _SMALL, _LARGEST_RATIO = 2**26, 30
-"""A gzipped file may unpack to so many bytes, or to so many times its own size."""
+"""The limit of an unpacked file: this number of bytes, or this multiple of the gzipped size if that is more."""
 
 Files = Mapping[str, Callable[[], bytes]]
 """Name to a function that reads the file; it may raise OSError."""

@@ -55,8 +55,7 @@ PICTURES = {
 ANNOTATIONS = {
     "mask", "masks", "label", "labels", "annotation", "annotations", "annots", "segmentation", "segmentations",
     "segmim", "semantic", "instances", "trimap", "trimaps", "gt", "gtfine", "gtcoarse", "groundtruth", "truth",
-    "manual", "edges",
-    "depth", "overlay", "overlays", "contours", "thumbnails", "thumbs", "resized", "previews",
+    "manual", "edges", "depth", "overlay", "overlays", "contours", "thumbnails", "thumbs", "resized", "previews",
 }  # fmt: skip
 """A word of these names a folder of pictures about the images, or of their copies, beside one of `PICTURES`."""
 BESIDE = re.compile(r"(?P<stem>.+?)[ _-](masks?|seg|segmentation|gt|label|groundtruth)([ _-]?\d+)?", re.IGNORECASE)

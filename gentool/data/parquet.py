@@ -18,7 +18,7 @@ from gentool.errors import DataError
 from gentool.progress import listed
 
 _DEPTH = 3
-"""In so many levels of folders, Parquet files are looked for."""
+"""How many levels of folders are searched for Parquet files."""
 IMAGES = ("image", "img", "images", "pixels")
 
 

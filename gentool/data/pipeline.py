@@ -22,7 +22,7 @@ DEFAULT_TEST = 0.1
 DARK = 64
 """Images whose brightest pixel is below this are called dark."""
 CUT = 0.25
-"""A larger share that is cut off is said."""
+"""A note says so when cropping removes a larger share of an image."""
 MANY_CLASSES = 10
 """Fewer classes are never called too many for their images."""
 FEW_IMAGES = 5

@@ -34,7 +34,7 @@ from gentool.figures.grids import save_png
 
 VERSION = 1
 VERIFIED = 2**28
-"""Sets of at most so many bytes are compared with their fingerprint when they are opened: a quarter of a second."""
+"""Data sets up to this number of bytes are checked against their fingerprint when opened, in a quarter of a second."""
 _BLOCK = 4096
 
 

@@ -132,11 +132,9 @@ def _is_left_over(path: Path) -> bool:
 
 def _remove_run(folder: Path) -> None:
     """Remove the files that a run wrote, but options.json; those of others stay, also in its sub-folders."""
-    for path in [path for pattern in OWN_FILES for path in folder.glob(pattern)]:
+    for path in (*(folder / name for name in OWN_FILES), *states_in(folder)):
         if path.is_symlink() or path.is_file():
             path.unlink()
-    for path in states_in(folder):
-        path.unlink()
     for name, pattern in OWN_FOLDERS.items():
         inside = folder / name
         if inside.is_symlink():
@@ -158,6 +156,17 @@ def states_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(STATES) if re.fullmatch(r"state-\d{9,}\.pt", path.name))
 
 
+def _temporaries(folder: Path) -> list[Path]:
+    """What a process left that was killed while it wrote a file."""
+    places = (folder, *(folder / name for name in PICTURES))
+    return [path for place in places for path in place.glob(".*.tmp") if _TEMPORARY.fullmatch(path.name)]
+
+
+def is_whole(folder: Path, state: dict[str, Any]) -> bool:
+    """Whether a finished run has all its files, with the model of its newest state."""
+    return (folder / REPORT).is_file() and not _temporaries(folder) and _has_model_of(folder, state)
+
+
 @contextlib.contextmanager
 def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     """Hold the folder for this process. The system gives it back when the process ends, however it ends.
@@ -177,10 +186,8 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     except NotImplementedError:
         notice(f"{folder}: this file system has no locks; do not train twice in this folder")
     try:
-        for place in (folder, *(folder / name for name in PICTURES)):
-            for path in place.glob(".*.tmp"):
-                if _TEMPORARY.fullmatch(path.name):  # of a process that was killed
-                    path.unlink(missing_ok=True)
+        for path in _temporaries(folder):
+            path.unlink(missing_ok=True)
         write_text(folder / OWNER, f"process {os.getpid()} on {platform.node()}")
         yield
     finally:
@@ -225,14 +232,19 @@ def newest_state(
 
 def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
     """Write model.pt again where it is not the model of the state, which is saved first."""
-    model = state.get("model")
-    if model is None:
+    if _has_model_of(folder, state):
         return
-    path = folder / MODEL
-    try:
-        if checkpoint.load(path, "model")[1].get("step") == model["step"]:
-            return
-    except CheckpointError:
-        pass  # missing or damaged
+    path, model = folder / MODEL, state["model"]
     checkpoint.save(path, "model", header, model)
     notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
+
+
+def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:
+    """Whether model.pt is the model of the state, as far as one can tell: older states hold none."""
+    model = state.get("model")
+    if model is None:
+        return True
+    try:
+        return bool(checkpoint.load(folder / MODEL, "model")[1].get("step") == model["step"])
+    except CheckpointError:  # missing or damaged
+        return False

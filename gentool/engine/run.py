@@ -31,6 +31,7 @@ from gentool.engine.folder import (
     REPORT,
     begin,
     is_resumable,
+    is_whole,
     newest_state,
     owned,
     roll_forward,
@@ -254,8 +255,8 @@ class Run:
             raise OptionError(f"{folder}: another process has trained here meanwhile; give the same command again")
 
     def make_good(self) -> None:
-        """Write what is missing of a finished run, where its last process was killed."""
-        if self.folder is not None and self.state is not None:
+        """Write what is missing of a finished run, where its last process was killed. A whole one is only read."""
+        if self.folder is not None and self.state is not None and not is_whole(self.folder, self.state):
             with owned(self.folder, self.reporter.notice):
                 roll_forward(self.folder, self.header, self.state, self.reporter.notice)
                 if not (self.folder / REPORT).is_file():

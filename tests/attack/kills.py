@@ -55,7 +55,7 @@ class Counter:
 
 
 def killed(words: tuple[object, ...], folders: tuple[Path, ...], after: int) -> bool:
-    """Whether a command that is killed after so many file operations got that far."""
+    """Run a command and kill it before file operation number `after`; whether it made that many."""
 
     def work() -> int:
         sys.addaudithook(Counter(folders, after))

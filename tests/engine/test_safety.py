@@ -227,6 +227,18 @@ def test_the_model_follows_from_the_newest_state(fit: Callable[..., Model], fold
     assert len(again.lines) == 1
 
 
+def test_a_whole_run_is_only_read(fit: Callable[..., Model], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one on a disk that is read-only."""
+    fit()
+
+    def write(*_: object, **__: object) -> None:
+        raise PermissionError("read-only")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", write)
+    monkeypatch.setattr("gentool.files.os.replace", write)
+    fit()
+
+
 def test_a_finished_run_without_states_is_not_trained_again(fit: Callable[..., Model], folder: Path) -> None:
     fit()
     before = weights(folder)
