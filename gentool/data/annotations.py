@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from gentool.data.layout import role_of
+from gentool.data.folder_names import role_of
 from gentool.data.raw import TEST, TRAIN, VALIDATION
 from gentool.errors import DataError
 

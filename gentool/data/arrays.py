@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.data.decode import FLATTENED, TOLERANCE, value_range
-from gentool.data.layout import ROLES, role_of
+from gentool.data.folder_names import ROLES, role_of
 from gentool.data.prepare import SMALLEST, PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError

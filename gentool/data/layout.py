@@ -12,7 +12,6 @@ Images that do not fit, such as a `test` folder without classes beside `train/CL
 are never mixed into the training images.
 """
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from gentool.data.aside import about_others, aside_among, folders_in, outermost, shards_among, shortened, without
+from gentool.data.folder_names import ROLE_NAMES, Parts, folders_of, role_and_others, role_of
 from gentool.data.raw import TEST, TRAIN, VALIDATION
 from gentool.errors import DataError
 from gentool.progress import counted, listed
@@ -29,53 +30,12 @@ from gentool.progress import counted, listed
 Layout = Literal["auto", "flat", "classes", "splits", "splits-classes", "classes-splits"]
 LAYOUTS = get_args(Layout)
 
-ROLES = {
-    "train": TRAIN, "training": TRAIN, "trn": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION,
-    "dev": VALIDATION, "test": TEST, "testing": TEST, "tst": TEST, "eval": TEST, "evaluation": TEST, "holdout": TEST,
-    "heldout": TEST, "trainval": TRAIN,
-    # Spanish, Portuguese, French, Italian, German, Chinese, Japanese
-    "entrenamiento": TRAIN, "prueba": TEST, "pruebas": TEST, "validacion": VALIDATION, "treino": TRAIN,
-    "treinamento": TRAIN, "teste": TEST, "testes": TEST, "validacao": VALIDATION, "apprentissage": TRAIN,
-    "entrainement": TRAIN, "addestramento": TRAIN, "validazione": VALIDATION, "validierung": VALIDATION,
-    "训练集": TRAIN, "训练": TRAIN, "测试集": TEST, "测试": TEST, "验证集": VALIDATION, "验证": VALIDATION,
-    "訓練": TRAIN, "学習": TRAIN, "テスト": TEST, "検証": VALIDATION,
-}  # fmt: skip
-"""The words that name splits, without accents."""
-ROLE_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
-AFFIXES = {
-    "set", "data", "dataset", "images", "image", "imgs", "img", "split", "seg", "folder", "files", "x", "public",
-    "private",
-}  # fmt: skip
-"""Words that may stand beside the name of a split."""
-PICTURES = {
-    "images", "image", "imgs", "img", "jpegimages", "pictures", "picture", "photos", "photo", "jpg", "jpeg", "png",
-    "original", "originals", "input", "inputs", "rgb", "left", "bit",
-}  # fmt: skip
-"""The words in the name of a folder with the images themselves, such as `leftImg8bit`."""
-ANNOTATIONS = {
-    "mask", "masks", "label", "labels", "annotation", "annotations", "annots", "segmentation", "segmentations",
-    "segmim", "semantic", "instances", "trimap", "trimaps", "gt", "gtfine", "gtcoarse", "groundtruth", "truth",
-    "manual", "edges", "depth", "overlay", "overlays", "contours", "thumbnails", "thumbs", "resized", "previews",
-}  # fmt: skip
-"""A word of these names a folder of pictures about the images, or of their copies, beside one of `PICTURES`."""
-BESIDE = re.compile(r"(?P<stem>.+?)[ _-](masks?|seg|segmentation|gt|label|groundtruth)([ _-]?\d+)?", re.IGNORECASE)
-"""`1_mask` is about `1`."""
-ASIDE = {
-    "assets", "demo", "demos", "doc", "docs", "example", "examples", "fig", "figs", "figures", "media", "output",
-    "outputs", "results", "screenshots", "static",
-}  # fmt: skip
-"""Folders of a repository beside the one with the data."""
-DATA = {"data", "dataset", "datasets", "images"}
-SHARDS = {"part", "images", "image", "imgs", "img", "batch", "chunk", "shard", "archive", "folder"}
-"""`images_001` and `images_002` are parts of one set."""
 STRAYS = 0.02
 """Up to this share of the images may lie outside the class folders: they are left out. With more, there are no classes.
 One may always."""
 
 LEFT_OUT = "left out: "
 """How the reason begins why an image is not used that could be."""
-
-Parts = tuple[str, ...]
 
 
 @dataclass
@@ -86,6 +46,16 @@ class Branch:
     role: str
     images: int = 0
     classes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an image belongs: its split and its class, where they are known, or the reason why it is left out."""
+
+    split: int | None = None
+    label: str | None = None
+    left_out: str = ""
+    top: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,68 +71,8 @@ class Meaning:
     own: NDArray[np.int8] | None
     notes: tuple[str, ...] = ()
     left_out: Mapping[int, str] = field(default_factory=dict)
-    places: "tuple[Place, ...]" = ()
+    places: tuple[Place, ...] = ()
     tree: tuple[Branch, ...] = ()
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an image belongs: its split and its class, where they are known, or the reason why it is left out."""
-
-    split: int | None = None
-    label: str | None = None
-    left_out: str = ""
-    top: str = ""
-
-
-def role_of(folder: str) -> int | None:
-    """The split that a folder's name says, None for other names.
-
-    >>> role_of("Training"), role_of("seg_test"), role_of("val2017"), role_of("trains")
-    (0, 2, 1, None)
-    """
-    role, others = role_and_others(folder)
-    return None if others else role
-
-
-def role_and_others(folder: str) -> tuple[int | None, tuple[str, ...]]:
-    """The split that a word of a folder's name says, where it is one, and the words that say nothing of splits.
-
-    >>> role_and_others("cars_train"), role_and_others("DIV2K_valid_HR"), role_and_others("testA")
-    ((0, ('cars',)), (1, ('div', 'k', 'hr')), (2, ('a',)))
-    """
-    roles, others = set(), []
-    for word in words_of(folder):
-        role = _role_of_word(word)
-        if role is not None:
-            roles.add(role)
-        elif word not in AFFIXES:
-            others.append(word)
-    return (roles.pop() if len(roles) == 1 else None), tuple(others)
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name in lower case, without accents and numbers.
-
-    >>> words_of("leftImg8bit"), words_of("Validación_2")
-    (['left', 'img', 'bit'], ['validacion'])
-    """
-    plain = "".join(one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
-    plain = unicodedata.normalize("NFC", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)).lower()
-    return re.findall(r"[^\W\d_]+", plain)
-
-
-def _role_of_word(word: str) -> int | None:
-    for ending in ("", "set", "data", "images", "imgs"):
-        stem = word.removesuffix(ending)
-        if stem in ROLES:
-            return ROLES[stem]
-    return None
-
-
-def folders_of(name: str) -> Parts:
-    """The folders in a name with `/`: `./a//b/1.png` is in a and b."""
-    return tuple(part for part in name.split("/")[:-1] if part not in ("", "."))
 
 
 def understand(
@@ -182,13 +92,13 @@ def understand(
     if layout == "flat" or not any(deciding):
         return meaning_of_places([Place(top=parts[0] if parts else "") for parts in folders], deciding)
     known = [parts for parts, decides in zip(folders, deciding, strict=True) if decides]
-    aside, notes = _aside(known, keep=_common(known) if layout == "classes" else None)
-    about = _about_others(names)
-    shards = _shards(known)
+    aside, notes = aside_among(known, keep=_common(known) if layout == "classes" else None)
+    about = about_others(names)
+    shards = shards_among(known)
     if shards:
         notes.append(f"{len(shards)} folders, such as {'/'.join(min(shards))}, are parts of one set")
-    kept = [_without(parts, shards) for parts in folders]
-    tops = [_first(aside, parts) for parts in folders]
+    kept = [without(parts, shards) for parts in folders]
+    tops = [outermost(aside, parts) for parts in folders]
     reasons = [aside.get(top, "") or about.get(number, "") for number, top in enumerate(tops)]
     place, more = _rule(
         [parts for parts, decides, reason in zip(kept, deciding, reasons, strict=True) if decides and not reason],
@@ -196,95 +106,10 @@ def understand(
         labelled=labelled,
     )
     places = [
-        Place(left_out=reason, top=_shortened(top or parts)) if reason else place(parts)
+        Place(left_out=reason, top=shortened(top or parts)) if reason else place(parts)
         for parts, top, reason in zip(kept, tops, reasons, strict=True)
     ]
     return meaning_of_places(places, deciding, [*notes, *more], of_folders=True)
-
-
-def _inside(folders: Iterable[Parts]) -> dict[Parts, set[str]]:
-    """The names of the folders in each folder."""
-    inside: dict[Parts, set[str]] = {}
-    for parts in set(folders):
-        for depth, name in enumerate(parts):
-            inside.setdefault(parts[:depth], set()).add(name)
-    return inside
-
-
-def _aside(folders: Iterable[Parts], *, keep: Parts | None) -> tuple[dict[Parts, str], list[str]]:
-    """The folders that hold no images of the set, with the reason, and remarks; those in `keep` are classes.
-
-    They are masks and the like beside the images, the documents of a repository beside its data, and copies of the
-    folders beside them.
-    """
-    inside = _inside(folders)
-    aside: dict[Parts, str] = {}
-    notes: list[str] = []
-    for place, names in inside.items():
-        if len(names) < 2 or place == keep:
-            continue
-        about = {name for name in names if ANNOTATIONS & set(words_of(name))}
-        pictures = {name for name in names - about if (words := set(words_of(name))) and words <= PICTURES}
-        data = {name for name in names if name.lower() in DATA}
-        if about and len(pictures) == 1 and about | pictures == names:
-            (images,) = pictures
-            note = f"only the folder {images} is used: those beside it look like annotations"
-            notes += [] if note in notes else [note]
-            aside |= {(*place, name): f"beside {images}" for name in about}
-        elif len(data) == 1 and all(name.lower() in ASIDE for name in names - data):
-            (images,) = data
-            aside |= {(*place, name): f"outside {images}" for name in names - data}
-        for name in names:
-            within = inside.get((*place, name), set())
-            if len(within) > 1 and within <= names - {name}:
-                aside[(*place, name)] = "a copy of the folders beside it"
-    return aside, notes
-
-
-def _about_others(names: Sequence[str]) -> dict[int, str]:
-    """The files such as `1_mask.png` beside `1.png`, by number, with the reason why they are left out."""
-    stems = {name.rpartition(".")[0] for name in names}
-    about = {}
-    for number, name in enumerate(names):
-        place, slash, file = name.rpartition("/")
-        match = BESIDE.fullmatch(file.rpartition(".")[0])
-        if match and place + slash + match["stem"] in stems:
-            about[number] = "named as being about another image"
-    return about
-
-
-def _shards(folders: Iterable[Parts]) -> set[Parts]:
-    """The folders that are only parts of a large set, such as `images_001`, `00000` and `01000`, or `100APPLE`."""
-    shards: set[Parts] = set()
-    for place, names in _inside(folders).items():
-        if len(names) < 2:
-            continue
-        plain = {re.sub(r"\d+", "#", name) for name in names}
-        (last,) = {(words_of(name) or [""])[-1] for name in names} if len(plain) == 1 else {""}
-        numbers = [int(name) for name in names if re.fullmatch(r"\d{5,}", name)]
-        thousands = len(numbers) == len(names) and all(number % 1000 == 0 for number in numbers)
-        cameras = all(re.fullmatch(r"\d{3}[A-Z0-9_]{5}", name) for name in names)
-        if (last in SHARDS and "#" in "".join(plain)) or thousands or cameras:
-            shards |= {(*place, name) for name in names}
-    return shards
-
-
-def _without(parts: Parts, dropped: set[Parts]) -> Parts:
-    if not dropped:
-        return parts
-    return tuple(name for depth, name in enumerate(parts, 1) if parts[:depth] not in dropped)
-
-
-def _first(reasons: Mapping[Parts, str], parts: Parts) -> Parts:
-    """The outermost folder that has a reason, empty for none."""
-    if not reasons:
-        return ()
-    return next((parts[:depth] for depth in range(1, len(parts) + 1) if parts[:depth] in reasons), ())
-
-
-def _shortened(parts: Parts) -> str:
-    """`masks`, or `…/masks` for a folder further down."""
-    return "" if not parts else parts[0] if len(parts) == 1 else f"…/{parts[-1]}"
 
 
 def _rule(folders: list[Parts], layout: Layout, *, labelled: bool) -> tuple[Callable[[Parts], Place], list[str]]:
@@ -340,7 +165,7 @@ def _splits_among(names: Sequence[str]) -> dict[str, int]:
 
 def _raise_if_ambiguous(folders: Iterable[Parts], classes: Sequence[str], notes: list[str]) -> None:
     """Raises DataError where the folders that would be classes have the same folders in them, or look like splits."""
-    inside = _inside(folders)
+    inside = folders_in(folders)
     within = [inside.get((name,), set()) for name in classes]
     divided = [
         (name, sorted(names))

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from PIL import Image
 
 from gentool.data.annotations import FILES, Annotation, Matches, matched, read_annotations
-from gentool.data.layout import Meaning, meaning_of_places, role_and_others, understand
+from gentool.data.folder_names import role_and_others
+from gentool.data.layout import Meaning, meaning_of_places, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError, OptionError

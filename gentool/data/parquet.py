@@ -12,7 +12,8 @@ import numpy as np
 
 from gentool.data.annotations import LABELS
 from gentool.data.arrays import classes_of, labels_of
-from gentool.data.layout import LEFT_OUT, role_and_others, role_of
+from gentool.data.folder_names import role_and_others, role_of
+from gentool.data.layout import LEFT_OUT
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError
 from gentool.progress import listed

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from gentool.data.conform import is_pixel_art
 from gentool.data.decode import Picture, Unreadable, read_picture, value_range
-from gentool.data.layout import role_and_others
+from gentool.data.folder_names import role_and_others
 from gentool.data.prepare import DEFAULT_SIDE, LARGEST, SMALLEST, PrepareOptions
 from gentool.data.raw import TRAIN, Pixels, Raw, Skipped
 from gentool.progress import counted
