@@ -82,7 +82,7 @@ def _terminable() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
             number = getattr(signal, name, None)  # Windows has only the first
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 before[number] = signal.signal(number, end)
     try:
         yield

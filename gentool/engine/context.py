@@ -49,7 +49,7 @@ def stop_signals() -> Iterator[StopSignal]:
         for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
             number = getattr(signal, name, None)  # Windows has neither of the last two
             # Below nohup, SIGHUP is ignored and stays so.
-            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
                 before[number] = signal.signal(number, stop.receive)
     try:
         yield stop

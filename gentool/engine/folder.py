@@ -163,8 +163,9 @@ def _temporaries(folder: Path) -> list[Path]:
 
 
 def is_whole(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether a finished run has all its files, with the model of its newest state."""
-    return (folder / REPORT).is_file() and not _temporaries(folder) and _has_model_of(folder, state)
+    """Whether a finished run has all its files, with the model of its newest state, and nothing that a kill left."""
+    left_over = [name for name in (LOCK, OWNER) if (folder / name).exists()] or _temporaries(folder)
+    return (folder / REPORT).is_file() and not left_over and _has_model_of(folder, state)
 
 
 @contextlib.contextmanager
