@@ -17,7 +17,13 @@ from gentool.data.load import load_data
 def test_a_signal_leaves_no_temporary_files(tmp_path: Path, number: signal.Signals, code: int) -> None:
     cache = tmp_path / "cache"
     words = [sys.executable, "-m", "gentool", "prepare", "shapes", "--count", "300000", "--size", "32"]
-    process = subprocess.Popen(words, env=os.environ | {"GENTOOL_DATA": str(cache)}, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        words,
+        env=os.environ | {"GENTOOL_DATA": str(cache)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell ignores SIGINT for what runs behind it
+    )
     deadline = time.monotonic() + 60
     while not list(cache.glob("prepared/.*.tmp")) and time.monotonic() < deadline:
         time.sleep(0.02)
