@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import shutil
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from gentool.errors import GentoolError
+
+_BLOCK = 2**24
 
 
 @contextmanager
@@ -40,10 +43,27 @@ def replacing(path: Path | str) -> Iterator[Path]:
                 size = temporary.stat().st_size
                 temporary.unlink()
     except OSError as error:
-        reason = error.strerror or str(error)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        advice = f" (after {size} bytes). Free some space or choose another place" if full else "; choose another place"
-        raise GentoolError(f"cannot write {path}: {reason}{advice}") from error
+        raise cannot_write(path, error, f"after {size:,} bytes") from error
+
+
+def cannot_write(path: Path, error: OSError, detail: str = "") -> GentoolError:
+    """What to say when the system refuses to write a file; `detail` says how much was written or is needed."""
+    reason = error.strerror or str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return GentoolError(f"cannot write {path}: {reason}; choose another place")
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free / 2**20
+    detail = f"{detail}, {free:,.0f} MiB free" if detail else f"{free:,.0f} MiB free"
+    return GentoolError(f"cannot write {path}: {reason} ({detail}). Free some space or choose another place")
+
+
+def append_text(path: Path, text: str) -> None:
+    """Add a text at the end of a file. Raises GentoolError naming `path` when the system refuses."""
+    try:
+        with path.open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise cannot_write(path, error) from error
 
 
 def _sync_folder(folder: Path) -> None:
@@ -58,6 +78,23 @@ def _sync_folder(folder: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def reserve(path: Path) -> None:
+    """Give a file that is to be memory-mapped its room on the disk: a disk that is full later would end the process.
+
+    Raises OSError when there is too little.
+    """
+    with path.open("r+b") as file:
+        size = path.stat().st_size
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        for start in range(0, size, _BLOCK):  # macOS and Windows; what the file holds is written again
+            file.seek(start)
+            block = file.read(_BLOCK)
+            file.seek(start)
+            file.write(block)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -10,12 +10,12 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import stat
 from pathlib import Path
 
 from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
+from gentool.files import write_json
 
 PREPARATION = 1
 """Raised whenever the same source and options give other pixels or splits, so that older folders are not used."""
@@ -121,10 +121,7 @@ def _write(file: str, content: dict[str, str]) -> None:
     folder = cache_folder() / "known"
     if all(_read(file, name) == value for name, value in content.items()):
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{file}.{secrets.token_hex(4)}.tmp"
-    temporary.write_text(json.dumps(content), encoding="utf-8")
-    os.replace(temporary, folder / file)
+    write_json(folder / file, content)
 
 
 def _read(file: str, field: str) -> str | None:

@@ -31,6 +31,7 @@ from gentool.data.raw import SPLITS, Pixels, Raw
 from gentool.data.target import DESCRIPTION, FORMAT, SCRATCH
 from gentool.errors import DataError
 from gentool.figures.grids import save_png
+from gentool.files import reserve
 
 VERSION = 1
 VERIFIED = 2**28
@@ -44,7 +45,9 @@ def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
     def room(shape: tuple[int, ...]) -> Pixels:
         if math.prod(shape) <= IN_MEMORY:
             return np.empty(shape, np.uint8)
-        return np.lib.format.open_memmap(folder / SCRATCH, mode="w+", dtype=np.uint8, shape=shape)
+        rows = np.lib.format.open_memmap(folder / SCRATCH, mode="w+", dtype=np.uint8, shape=shape)
+        reserve(folder / SCRATCH)
+        return rows
 
     return room
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gentool.errors import DataError
+from gentool.files import cannot_write
 
 FORMAT = "gentool prepared images"
 DESCRIPTION = "dataset.json"
@@ -38,7 +39,7 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
 
     A file named SCRATCH in it is removed before. A prepared folder that already is there is replaced with `overwrite`;
     without it, it stays (another process was faster). Raises DataError at once when `target` holds something else, and
-    when the system refuses to write.
+    GentoolError when the system refuses to write.
     """
     if target.exists() and not replaceable(target):
         raise DataError(f"{target} exists and is not a prepared folder; choose another place")
@@ -54,10 +55,7 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        there = next(folder for folder in target.absolute().parents if folder.is_dir())
-        free = shutil.disk_usage(there).free / 2**20
-        reason = f"{error.strerror or error} ({free:,.0f} MiB free)"
-        raise DataError(f"cannot write {target}: {reason}; free some space or choose another place") from error
+        raise cannot_write(target, error) from error
 
 
 def replaceable(target: Path) -> bool:

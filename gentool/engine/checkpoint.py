@@ -17,7 +17,7 @@ from torch import nn
 
 import gentool
 from gentool.engine.data import TrainingData
-from gentool.errors import CheckpointError, GentoolError
+from gentool.errors import CheckpointError
 from gentool.files import replacing
 from gentool.options import Validated
 
@@ -86,11 +86,13 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
         "content": content,
     }
     document["sha256"] = digest(document)
-    try:
-        with replacing(path) as temporary:
-            torch.save(document, temporary)
-    except RuntimeError as error:  # PyTorch's own writer
-        raise GentoolError(f"cannot write {path}: {str(error).splitlines()[0]}") from error
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(document, file)
+        except RuntimeError as error:  # PyTorch ends its archive also after a failed write, and hides the failure
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:

@@ -18,7 +18,7 @@ from gentool.engine.checkpoint import Header
 from gentool.engine.device import finite
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
-from gentool.files import write_json, write_text
+from gentool.files import cannot_write, reserve, write_json, write_text
 from gentool.options import flag
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
@@ -196,6 +196,19 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
             (folder / OWNER).unlink(missing_ok=True)
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
+
+
+def check_room(folder: Path, size: int) -> None:
+    """Raises GentoolError where the disk has no room for files of `size` bytes, before a training begins."""
+    trial = folder / f".trial.{os.getpid()}.tmp"
+    try:
+        with trial.open("wb") as file:
+            file.truncate(size)
+        reserve(trial)
+    except OSError as error:
+        raise cannot_write(folder, error, f"the saved states need {size / 2**20:,.1f} MiB") from error
+    finally:
+        trial.unlink(missing_ok=True)
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:

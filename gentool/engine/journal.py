@@ -19,7 +19,7 @@ from gentool.engine.options import TrainOptions
 from gentool.figures.curves import curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
-from gentool.files import write_json
+from gentool.files import append_text, write_json
 from gentool.progress import Reporter
 
 DRAW_SECONDS = 60.0
@@ -73,8 +73,7 @@ class Journal:
         """A line for the user, and in log.txt."""
         self.reporter.notice(text)
         if self.folder is not None:
-            with (self.folder / LOG).open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
+            append_text(self.folder / LOG, f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
     def add_row(self, row: Mapping[str, int | float]) -> Sequence[Alarm]:
         """Add the row of an epoch to metrics.csv. Returns its alarms; those that are new are announced."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gentool.errors import CheckpointError
-from gentool.files import csv_text, write_csv
+from gentool.files import append_text, csv_text, write_csv
 
 
 class MetricsFile:
@@ -63,8 +63,7 @@ class MetricsFile:
         if new or not self.path.is_file():
             self._rewrite()
             return
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(self.rows[-1])
+        append_text(self.path, csv_text([self.rows[-1]], self.columns).split("\n", 1)[1])
 
     def series(self) -> dict[str, list[float]]:
         """Column name to the values of all rows; NaN where a row has none."""

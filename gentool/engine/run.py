@@ -30,6 +30,7 @@ from gentool.engine.folder import (
     MODEL,
     REPORT,
     begin,
+    check_room,
     is_resumable,
     is_whole,
     newest_state,
@@ -220,6 +221,8 @@ class Run:
             begin(self.folder, self.header, self.resuming, finished=self.step >= self.plan.total_steps)
             write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
         if self.state is None:
+            if self.folder is not None:
+                check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
             self.journal.begin(rows=0, text=None)
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
@@ -409,6 +412,12 @@ class Run:
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
         save_state(path, self.step, self.header, content, self.good)
+
+    @property
+    def _state_bytes(self) -> int:
+        """About how large a saved state is: weights, their average, the two moments of Adam, and the model."""
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        return 5 * sum(weight.nbytes for group in groups for weight in group["params"])
 
     @property
     def _again(self) -> str:

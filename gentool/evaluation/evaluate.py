@@ -18,7 +18,7 @@ from gentool.evaluation.features import default_names, feature_networks
 from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
-from gentool.evaluation.memorisation import Distances, copied_share
+from gentool.evaluation.memorisation import Copies, Distances, chance_of_nearness
 from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
@@ -39,7 +39,9 @@ SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
 COPYING_SHARE = 0.1
 """A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
-held-out images are."""
+held-out images are, if chance does not explain it."""
+ERROR_RATE = 0.01
+"""How often at most a model is called memorising or copying whose samples are as good as held-out images."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,13 @@ class Evaluation:
 
     @property
     def memorising(self) -> bool:
-        """Whether the samples are suspiciously near to the training images."""
+        """Whether the samples are nearer to the training images than chance explains."""
         return bool(self.facts["memorising"])
+
+    @property
+    def copying(self) -> bool:
+        """Whether more samples equal a training image, or its mirror image, than chance explains."""
+        return bool(self.facts["copying"])
 
     def __str__(self) -> str:
         return "\n".join(summary_lines(self.table.rows))
@@ -177,10 +184,24 @@ def evaluate(
         held_out, more = held_out_scores(model, data.test, options, reporter=reporter)
         rows += held_out
         tables |= more
-    near = [value for name, value in first.scores.items() if name.startswith("near_train")]
     facts = facts_of(model, data, references, options, count, prior)
-    facts["memorising"] = any(value > COPYING_SHARE for value in near)
+    facts |= verdicts(first)
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
+
+
+def verdicts(of: "SampleScores") -> dict[str, Any]:
+    """Whether samples are called memorising or copying, with the probabilities of each by chance.
+
+    Together these tests err with probability `ERROR_RATE` at most (Bonferroni).
+    """
+    level = ERROR_RATE / len(of.chances)
+    near = [value for name, value in of.scores.items() if name.startswith("near_train")]
+    unlikely = {name: chance < level for name, chance in of.chances.items()}
+    copying = unlikely.pop("copies")
+    memorising = any(
+        share > COPYING_SHARE and surprising for share, surprising in zip(near, unlikely.values(), strict=True)
+    )
+    return {"memorising": memorising, "copying": copying, "chances": of.chances}
 
 
 def check_likelihood(models: Iterable[str], options: ScoreOptions) -> None:
@@ -240,10 +261,14 @@ def facts_of(
 
 @dataclass(frozen=True)
 class SampleScores:
-    """What the samples of one seed score; in full with intervals, nearest training images and tables."""
+    """What the samples of one seed score; in full with intervals, nearest training images and tables.
+
+    `chances` are the probabilities that the copies, and the nearness in the features of each network, come by chance.
+    """
 
     scores: dict[str, float]
     samples: Tensor
+    chances: dict[str, float]
     intervals: dict[str, Interval] = field(default_factory=dict)
     neighbours: dict[str, Neighbours] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
@@ -259,7 +284,9 @@ def score(
     reporter: Reporter,
 ) -> SampleScores:
     """The scores of one seed's samples."""
-    result = SampleScores({"copied": copied_share(samples.images, data.train.images)}, samples.images[:SHOWN])
+    copies, held_out = (Copies.of(images, data.train.images) for images in (samples.images, data.test.images))
+    chances = {"copies": copies.chance_beside(held_out)}
+    result = SampleScores(copies.shares(), samples.images[:SHOWN], chances)
     half_samples = options.half_samples if in_full else 0
     for reference in references:
         network = reference.network
@@ -267,6 +294,7 @@ def score(
         distances = Distances.of(fake, reference.train)
         scores = reference.scores(fake, distances)
         result.scores.update(scores)
+        chances[network.name] = chance_of_nearness(distances.distance, reference.held_out.distance)
         if half_samples:
             ends = reference.intervals(fake, distances, scores, half_samples, options.seed, reporter=reporter)
             result.intervals.update(ends)
@@ -291,7 +319,7 @@ def score(
 def floor_row(data: ImageData, references: Sequence[Reference], count: int, seed: int) -> dict[str, Any]:
     """The row of real training images in place of samples; for copying, that of held-out images."""
     row: dict[str, Any] = {"what": FLOOR, "images": count, "reference": len(data.test)}
-    row["copied"] = copied_share(data.test.images, data.train.images)
+    row |= Copies.of(data.test.images, data.train.images).shares()
     for reference in references:
         row |= reference.floor(count, seed)
         if reference.network.classifier is not None:

@@ -1,4 +1,4 @@
-"""Does a generator copy? Samples should lie no nearer to the training images than held-out images do.
+"""Does a generator copy? Samples should equal and come near the training images no more often than held-out images do.
 
 After Meehan, Chaudhuri & Dasgupta 2020, arXiv:2004.05675, "A non-parametric test to detect data-copying".
 """
@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
+from scipy.stats import hypergeom
 from torch import Tensor
 
 from gentool.metrics.neighbours import nearest
@@ -52,10 +53,42 @@ def nearness(distances: Tensor, held_out: Tensor) -> dict[str, float]:
     }
 
 
-def copied_share(images: Tensor, train: Tensor) -> float:
-    """The share of uint8 images (N, C, H, W) that equal a training image in every pixel."""
-    known = {_digest(image) for image in train}
-    return sum(_digest(image) in known for image in images) / len(images)
+def chance_of_nearness(distances: Tensor, held_out: Tensor) -> float:
+    """The probability that so many points lie so near by chance: the p-value of `near_train`.
+
+    If points (N,) and held-out images (M,) come from one distribution, all orders of their distances are equally
+    likely. The number of points below the r-th smallest held-out distance is then negative hypergeometric.
+    """
+    rank = int(NEAR * (len(held_out) - 1)) + 1
+    near = int((distances < held_out.sort().values[rank - 1]).sum())
+    drawn = near + rank - 1  # the nearest of all; at most rank - 1 of them are held-out images
+    return float(hypergeom.cdf(rank - 1, len(distances) + len(held_out), len(held_out), drawn))
+
+
+@dataclass(frozen=True)
+class Copies:
+    """How many of `count` images equal a training image in every pixel, and how many only its mirror image."""
+
+    exact: int
+    mirrored: int
+    count: int
+
+    @classmethod
+    def of(cls, images: Tensor, train: Tensor) -> "Copies":
+        """The copies among uint8 images (N, C, H, W)."""
+        known = {_digest(image) for image in train}
+        exact = [_digest(image) in known for image in images]
+        mirrored = [not same and _digest(image.flip(-1)) in known for image, same in zip(images, exact, strict=True)]
+        return cls(sum(exact), sum(mirrored), len(images))
+
+    def shares(self) -> dict[str, float]:
+        """The scores `copied` and `copied_mirrored`."""
+        return {"copied": self.exact / self.count, "copied_mirrored": self.mirrored / self.count}
+
+    def chance_beside(self, held_out: "Copies") -> float:
+        """The probability of so many among these, and not among held-out images, by chance: Fisher's exact test."""
+        copies, others = self.exact + self.mirrored, held_out.exact + held_out.mirrored
+        return float(hypergeom.sf(copies - 1, self.count + held_out.count, copies + others, self.count))
 
 
 def _digest(image: Tensor) -> bytes:

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData, Split
-from gentool.evaluation.evaluate import COPYING_SHARE
+from gentool.evaluation.evaluate import COPYING_SHARE, ERROR_RATE
 from gentool.evaluation.features import FeatureNetwork
 from gentool.evaluation.fidelity import Reference
-from gentool.evaluation.memorisation import Distances, copied_share
+from gentool.evaluation.memorisation import Copies, Distances, chance_of_nearness
 
 COUNT = 600
 
@@ -59,7 +59,7 @@ def test_copied_training_images_are_called_copies(reference: Reference, shuffled
     assert found["near_train"] > 0.99
     assert found["nearer_train"] > 0.99
     assert found["precision"] > 0.8  # which the usual scores take for excellent
-    assert copied_share(copies, shuffled) == 1
+    assert Copies.of(copies, shuffled).exact == COUNT
     some = torch.cat([copies[:120], shuffled[1000:1480]])
     assert scores(reference, some)["near_train"] > COPYING_SHARE  # a fifth of them is enough
 
@@ -67,7 +67,7 @@ def test_copied_training_images_are_called_copies(reference: Reference, shuffled
 def test_nearly_copied_images_are_called_copies(reference: Reference, shuffled: Tensor) -> None:
     noise = torch.randint(-4, 5, shuffled[:COUNT].shape, generator=torch.Generator().manual_seed(0))
     images = (shuffled[:COUNT] + noise).clamp(0, 255).to(torch.uint8)
-    assert copied_share(images, shuffled) == 0
+    assert Copies.of(images, shuffled).exact == 0
     assert scores(reference, images)["near_train"] > 0.5
 
 
@@ -81,3 +81,30 @@ def test_noise_is_far_from_everything(reference: Reference) -> None:
     assert found["density"] < 0.1
     assert found["coverage"] < 0.1
     assert found["nearer_train"] < 0.1
+
+
+@pytest.mark.parametrize("held_out", [12, 24, 40, 500])
+def test_how_often_an_honest_model_is_called_memorising(held_out: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    called = 0
+    for _ in range(1000):
+        distances = torch.rand(200 + held_out, generator=generator)
+        samples, real = distances[:200], distances[200:]
+        share = (samples < real.quantile(0.01, interpolation="lower")).double().mean()
+        called += bool(share > COPYING_SHARE and chance_of_nearness(samples, real) < ERROR_RATE)
+    assert called <= 20  # of 10 expected at most; the share alone calls more than half of them with 12 held-out images
+
+
+def test_the_chance_of_nearness_is_exact() -> None:
+    # Two of three points before all of two held-out images: (3 / 5) (2 / 4).
+    points, held_out = torch.tensor([0.1, 0.2, 0.9]), torch.tensor([0.5, 0.7])
+    assert chance_of_nearness(points, held_out) == pytest.approx(0.3)
+
+
+def test_copies_and_mirrored_copies_are_counted_by_themselves(shuffled: Tensor) -> None:
+    train, new = shuffled[:500], shuffled[500:690]
+    copies = Copies.of(torch.cat([train[:8], train[8:13].flip(-1), new[:187]]), train)
+    assert (copies.exact, copies.mirrored, copies.count) == (8, 5, 200)
+    assert copies.shares() == {"copied": 0.04, "copied_mirrored": 0.025}
+    assert copies.chance_beside(Copies.of(new, train)) < ERROR_RATE / 2
+    assert Copies.of(new, train).chance_beside(copies) > 0.99

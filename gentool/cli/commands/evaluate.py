@@ -15,7 +15,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.folder import REPORT
 from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
-from gentool.evaluation.evaluate import COPYING_SHARE, check_likelihood
+from gentool.evaluation.evaluate import COPYING_SHARE, ERROR_RATE, check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
 from gentool.evaluation.options import EvaluateOptions
 
@@ -46,7 +46,13 @@ def evaluate(
     if evaluation.memorising:
         terminal.notice(
             f"memorising: more than {COPYING_SHARE:.0%} of the samples are nearer to a training image than 99 % of the "
-            "held-out images are; see the nearest_*.png"
+            f"held-out images are; see the nearest_*.png (wrong at most {ERROR_RATE:.0%} of the time)"
+        )
+    if evaluation.copying:
+        exact, mirrored = (evaluation.scores[name] for name in ("copied", "copied_mirrored"))
+        terminal.notice(
+            f"copying: {exact:.1%} of the samples equal a training image, and {mirrored:.1%} its mirror image; "
+            "test images do so less often"
         )
     terminal.notice(f"{folder}: evaluation.csv and .json, pictures")
     record = {"event": "done", "folder": str(folder)} | evaluation.facts | {"rows": evaluation.table.rows}

@@ -1,0 +1,35 @@
+"""What commands left in a folder, without times: to compare an interrupted command with an uninterrupted one."""
+
+import csv
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from gentool.engine import checkpoint
+
+TIMES = ("seconds", "images_per_second", "queries_per_second")
+CHANGING = ("log.txt", "report.html", "environment.json", "losses.png", ".lock")
+
+
+def content(folder: Path) -> dict[str, Any]:
+    """Path to content of all files below a folder. Of files that hold times, only that they are there."""
+    return {
+        str(path.relative_to(folder)): None if path.name in CHANGING else _content(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() or path.is_symlink()
+    }
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == ".pt":
+        kind = "model" if path.name == "model.pt" else "state"
+        inner = checkpoint.load(path, kind)[1]
+        return checkpoint.digest(inner if kind == "model" else [inner["parts"], inner["step"], inner["model"]])
+    if path.suffix == ".csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
+    if path.suffix == ".json":
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return {key: item for key, item in value.items() if key not in TIMES} if isinstance(value, dict) else value
+    return hashlib.sha256(path.read_bytes()).hexdigest()

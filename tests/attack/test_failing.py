@@ -1,0 +1,103 @@
+"""Whatever write fails, a command says so in one line, leaves nothing half-made, and goes on afterwards.
+
+In short form in the default run; `pytest -m attack` lets many more writes of every command fail.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.attack.failing import FAILURES, built, outcomes
+from tests.conftest import TINY
+
+SEQ2SEQ = ["--max-operand", 9, "--embedding", 8]
+TRAININGS: dict[str, list[object]] = {
+    **{
+        name: ["train", name, "--data", "digits", "--batch-size", 256, "--epochs", 2, "--gif", *options]
+        for name, options in TINY.items()
+    },
+    "text2text": ["seq2seq", "train", "text2text", *SEQ2SEQ, "--hidden", 16, "--epochs", 2],
+    "sweep": ["seq2seq", "sweep", "text2text", *SEQ2SEQ, "--hidden", "8,16", "--epochs", 1],
+    "prepare": ["prepare", "digits", "--validation", 0.2],
+}
+WITH_MODEL: dict[str, list[object]] = {
+    "sample": ["vae"],
+    "sample --each": ["gan", "--count", 5],
+    "sample --prior gmm": ["vae"],
+    "reconstruct": ["vae"],
+    "interpolate --gif": ["vae"],
+    "project": ["gan", "--index", "0,1", "--steps", 5, "--restarts", 1],
+    "embed": ["vae", "--gmm", "2,3"],
+    "evaluate": ["vae", "--samples", 100, "--bound-images", 10, "--half-samples", 10],
+}
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = built(tmp_path_factory.mktemp("library"))
+    if found is None:
+        pytest.skip("needs Linux and a C compiler")
+    return found
+
+
+def check(
+    library: Path, words: list[object], folder: Path, before: Path | None, every: int, failures: tuple[str, ...]
+) -> None:
+    job = {
+        "words": [str(word) for word in words],
+        "folder": str(folder),
+        "before": str(before) if before else None,
+        "failures": failures,
+        "step": every,
+    }
+    count = 0
+    for outcome in outcomes(library, job, folder.parent):
+        count += 1
+        what = f"{outcome['failure']} at write {outcome['at']} of {outcome['of']}: {outcome['text']}"
+        if outcome["code"]:
+            assert outcome["code"] == 1, what
+            errors = [line for line in outcome["text"].splitlines() if line.startswith("gentool: ")]
+            assert len(errors) == 1, what
+            assert str(folder) in errors[0], what
+            assert "unexpected" not in errors[0], what
+        else:
+            assert outcome["at_once"], what
+        assert "Traceback" not in outcome["text"], what
+        assert not outcome["left"], what
+        assert outcome["again"] == 0, what
+        assert not outcome["differing"], what
+    assert count
+
+
+@pytest.mark.parametrize(
+    ("name", "every", "failures"), [("vae", 80, ("full", "torn")), ("prepare", 13, ("full", "io"))]
+)
+def test_a_few_failing_writes(name: str, every: int, failures: tuple[str, ...], library: Path, tmp_path: Path) -> None:
+    check(library, [*TRAININGS[name], "--out", tmp_path / "place"], tmp_path / "place", None, every, failures)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", TRAININGS)
+def test_failing_writes(name: str, library: Path, tmp_path: Path) -> None:
+    words = [*TRAININGS[name], "--out", tmp_path / "place"]
+    check(library, words, tmp_path / "place", None, 5, tuple(FAILURES))
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", WITH_MODEL)
+def test_failing_writes_beside_a_model(name: str, library: Path, runs: Path, tmp_path: Path) -> None:
+    command, *options = name.split()
+    model, *more = WITH_MODEL[name]
+    words = [command, model, tmp_path / "place", *options, *more]
+    check(library, words, tmp_path / "place", runs / str(model), 3, tuple(FAILURES))
+
+
+@pytest.mark.attack
+def test_failing_writes_of_a_report(library: Path, runs: Path, tmp_path: Path) -> None:
+    check(library, ["report", tmp_path / "place"], tmp_path / "place", runs / "vae", 1, tuple(FAILURES))
+
+
+@pytest.mark.attack
+def test_failing_writes_of_a_comparison(library: Path, runs: Path, tmp_path: Path) -> None:
+    words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
+    check(library, words, tmp_path / "place", None, 7, tuple(FAILURES))
