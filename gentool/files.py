@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
@@ -122,3 +123,8 @@ def csv_text(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] | None = 
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, completely or not at all."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def text_digest(value: Any) -> str:
+    """SHA-256 of a value as JSON, whatever the order of its keys: for files that state their own digest."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -4,6 +4,7 @@ downloads/NAME/               files fetched for a named set
 prepared/NAME-KEY/            a prepared folder; KEY stands for options and source stamp, so it is never changed
 known/NAME-KEY.json           which prepared folder a named set with these options has, whatever its source was
 known/NAME.json               where the files of a named set were, when they were given
+known/verified-….json         that a large set was found whole, until its files change
 """
 
 import hashlib
@@ -115,6 +116,16 @@ def known_source(name: str) -> Path | None:
     """Where the files of a named set were when they were last given, if they are still there."""
     noted = _read(f"{name}.json", "source")
     return Path(noted) if noted and Path(noted).exists() else None
+
+
+def is_verified(fingerprint: str, stamp: str) -> bool:
+    """Whether a prepared set whose files have this stamp was found to have this fingerprint."""
+    return _read(f"verified-{fingerprint[:16]}.json", "stamp") == stamp
+
+
+def note_verified(fingerprint: str, stamp: str) -> None:
+    """Note that a prepared set whose files have this stamp has this fingerprint."""
+    _write(f"verified-{fingerprint[:16]}.json", {"stamp": stamp})
 
 
 def _write(file: str, content: dict[str, str]) -> None:

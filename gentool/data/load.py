@@ -3,7 +3,6 @@
 Named sets and raw sources are prepared into the cache, and found there again while files and options are unchanged.
 """
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, from_arrays
 from gentool.data.store import in_memory, open_prepared, scratch_in, write
 from gentool.data.target import building, is_prepared, replaceable
-from gentool.errors import DataError, OptionError
+from gentool.errors import DataError, GentoolError, OptionError
 from gentool.options import flag, suggestion
 from gentool.progress import SILENT, Reporter, counted
 
@@ -99,7 +98,7 @@ def load_data(
     if request.options.source != options.source:
         reporter.notice(f"{data}: from {request.options.source}, as given before")
     prepared = prepare_into(target, request, overwrite=target.exists(), reporter=reporter)  # exists: it is damaged
-    _remember(request, target)
+    _remember(request, target, reporter)
     return prepared
 
 
@@ -121,7 +120,7 @@ def prepare_to(
         raise OptionError(f"--out {out}: holds a prepared set; give --overwrite to replace it, or another folder")
     prepared = prepare_into(target, request, overwrite=True, reporter=reporter)
     if out is None:
-        _remember(request, target)
+        _remember(request, target, reporter)
     return prepared
 
 
@@ -167,19 +166,21 @@ def _cached(request: Request, reporter: Reporter) -> ImageData | None:
     """The set from the cache: of the same source and options, or of these options where the source is not there."""
     cached = _whole(cache.prepared_folder(request.name, request.options, request.stamp), reporter)
     if cached is not None:
-        _remember(request, cached.folder)
+        _remember(request, cached.folder, reporter)
     elif request.options.source is None and request.entry is not None:
         noted = cache.known_folder(request.name, request.options)
         cached = None if noted is None else _whole(noted, reporter)
     return cached
 
 
-def _remember(request: Request, folder: Path | None) -> None:
+def _remember(request: Request, folder: Path | None, reporter: Reporter) -> None:
     """Let the set be found by its name alone; not where another source would hide what is built in."""
     entry = request.entry
     if folder is not None and entry and (entry.origin in ("fetched", "given") or request.options.source is None):
-        with contextlib.suppress(PermissionError):  # a cache that others share may be read-only
+        try:
             cache.remember(request.name, request.options, folder)
+        except GentoolError as error:  # a cache that others share may be read-only
+            reporter.notice(f"{error}. The set is used all the same")
 
 
 def _whole(folder: Path, reporter: Reporter) -> ImageData | None:

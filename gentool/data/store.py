@@ -5,11 +5,12 @@
     order.npy     int64 (N,): the position of each row in the source
     factors.npy   float32 (N, F), only when the source knows them
     preview.png   some training images
-    dataset.json  everything else; written last
+    dataset.json  everything else, with a SHA-256 of itself and order.npy; written last
 
 It is made in a temporary folder beside its place and renamed, so a folder that exists is complete.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -24,18 +25,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gentool.data import cache
 from gentool.data.images import IN_MEMORY, ImageData, Split
 from gentool.data.pipeline import Rows
 from gentool.data.preview import preview
 from gentool.data.raw import SPLITS, Pixels, Raw
 from gentool.data.target import DESCRIPTION, FORMAT, SCRATCH
-from gentool.errors import DataError
+from gentool.errors import DataError, GentoolError
 from gentool.figures.grids import save_png
-from gentool.files import reserve
+from gentool.files import reserve, text_digest
 
 VERSION = 1
 VERIFIED = 2**28
-"""Data sets up to this number of bytes are checked against their fingerprint when opened, in a quarter of a second."""
+"""Data sets up to this number of bytes are checked against their fingerprint whenever they are opened, in a quarter of
+a second; larger ones when they are first opened, and when their files have changed."""
 _BLOCK = 4096
 
 
@@ -88,8 +91,10 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
         "fingerprint": digest.hexdigest(),
         **rows.info,
     }
+    content = json.loads(json.dumps(content, default=str))
+    content["sha256"] = _description_digest(content, positions)
     with (folder / DESCRIPTION).open("w", encoding="utf-8", errors="backslashreplace") as file:
-        json.dump(content, file, indent=1, ensure_ascii=False, default=str)
+        json.dump(content, file, indent=1, ensure_ascii=False)
         file.flush()
         os.fsync(file.fileno())
 
@@ -146,9 +151,35 @@ def open_prepared(folder: Path) -> ImageData:
         for count, end in zip(counts, ends.tolist(), strict=True)
     )
     data = ImageData(name, classes, fingerprint, folder, train, validation, test, info)
-    if images.nbytes <= VERIFIED and content_fingerprint(data) != fingerprint:
+    if "sha256" in info:
+        order = _array(folder, "order.npy", np.int64, (sum(counts),))
+        if info["sha256"] != _description_digest(info, order):
+            raise _damaged(folder, f"{DESCRIPTION} or order.npy is not what was prepared (its SHA-256 differs)")
+    stamp = _stamp(folder)
+    if images.nbytes > VERIFIED and cache.is_verified(fingerprint, stamp):
+        return data
+    if content_fingerprint(data) != fingerprint:
         raise _damaged(folder, "its content is not what was prepared (the fingerprint differs)")
+    if images.nbytes > VERIFIED:
+        with contextlib.suppress(GentoolError):  # in a cache that cannot be written, it is checked every time
+            cache.note_verified(fingerprint, stamp)
     return data
+
+
+def _description_digest(content: Mapping[str, Any], order: NDArray[np.int64]) -> str:
+    """SHA-256 of what the fingerprint does not cover: the description but for this digest, and order.npy."""
+    positions = hashlib.sha256(order.tobytes()).hexdigest()
+    return text_digest([{name: value for name, value in content.items() if name != "sha256"}, positions])
+
+
+def _stamp(folder: Path) -> str:
+    """A text that differs once one of the files of the fingerprint was written again."""
+    facts = [
+        [name, (folder / name).stat().st_size, (folder / name).stat().st_mtime_ns, (folder / name).stat().st_ino]
+        for name in ("images.npy", "labels.npy", "factors.npy")
+        if (folder / name).is_file()
+    ]
+    return text_digest([str(folder.resolve()), facts])
 
 
 def content_fingerprint(data: ImageData) -> str:

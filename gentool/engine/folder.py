@@ -16,6 +16,7 @@ import filelock
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import finite
+from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
 from gentool.files import cannot_write, reserve, write_json, write_text
@@ -163,9 +164,11 @@ def _temporaries(folder: Path) -> list[Path]:
 
 
 def is_whole(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether a finished run has all its files, with the model of its newest state, and nothing that a kill left."""
+    """Whether a finished run has all its files, as its newest state has them, and nothing that a kill left."""
     left_over = [name for name in (LOCK, OWNER) if (folder / name).exists()] or _temporaries(folder)
-    return (folder / REPORT).is_file() and not left_over and _has_model_of(folder, state)
+    rows = state.get("metrics")
+    whole = rows is None or MetricsFile.of(folder / METRICS, rows).is_on_disk()
+    return (folder / REPORT).is_file() and not left_over and whole and _has_model_of(folder, state)
 
 
 @contextlib.contextmanager
@@ -245,12 +248,13 @@ def newest_state(
 
 
 def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
-    """Write model.pt again where it is not the model of the state, which is saved first."""
-    if _has_model_of(folder, state):
-        return
-    path, model = folder / MODEL, state["model"]
-    checkpoint.save(path, "model", header, model)
-    notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
+    """Write model.pt and metrics.csv again where they are not those of the state, which is saved first."""
+    if not _has_model_of(folder, state):
+        path, model = folder / MODEL, state["model"]
+        checkpoint.save(path, "model", header, model)
+        notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
+    if state.get("metrics") is not None and MetricsFile.of(folder / METRICS, state["metrics"]).restore():
+        notice(f"{folder / METRICS}: was damaged, and is written again from the state")
 
 
 def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ from gentool.engine.options import TrainOptions
 from gentool.figures.curves import curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
-from gentool.files import append_text, write_json
+from gentool.files import append_text, text_digest, write_json
 from gentool.progress import Reporter
 
 DRAW_SECONDS = 60.0
@@ -122,7 +122,7 @@ class Journal:
         last = {name: values[-1] for name, values in self.metrics.series().items() if not math.isnan(values[-1])}
         result = {**last, **{f"test_{name}": value for name, value in test.items()}}
         if self.folder is not None:
-            write_json(self.folder / RESULT, result)
+            write_json(self.folder / RESULT, {**result, "sha256": text_digest(result)})
         if test:
             self.notice("on the test set: " + " ".join(f"{name} {value:.5g}" for name, value in test.items()))
         return result
@@ -133,5 +133,8 @@ def earlier_result(folder: Path) -> dict[str, Any] | None:
     try:
         result = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
+        return None
+    stated = result.pop("sha256", None)
+    if stated is not None and stated != text_digest(result):
         return None
     return result if all(isinstance(result.get(name), int | float) for name in ("epoch", "seconds")) else None

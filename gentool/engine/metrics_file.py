@@ -38,13 +38,19 @@ class MetricsFile:
     def restore(self) -> bool:
         """Write the file again unless it holds these rows. Whether it was damaged: rows after these are not."""
         assert self.path is not None
+        damaged = not self.is_on_disk()
+        if not self.path.is_file() or self.path.read_bytes() != self.text().encode():
+            self._rewrite()
+        return damaged
+
+    def is_on_disk(self) -> bool:
+        """Whether the file holds these rows, and perhaps more after them."""
+        assert self.path is not None
         try:
             found = MetricsFile(self.path).rows[: len(self.rows)]
         except CheckpointError:
-            found = []
-        if not self.path.is_file() or self.path.read_bytes() != self.text().encode():
-            self._rewrite()
-        return [_filled(row) for row in found] != [_filled(row) for row in self.rows]
+            return False
+        return [_filled(row) for row in found] == [_filled(row) for row in self.rows]
 
     def truncate(self, count: int) -> None:
         """Drop all rows after the first `count`, which a resumed run will write again."""

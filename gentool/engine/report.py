@@ -12,8 +12,8 @@ from typing import Any
 
 from gentool.engine import checkpoint
 from gentool.engine.alarms import PREFIX
-from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, RESULT
-from gentool.engine.journal import is_drawn
+from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT
+from gentool.engine.journal import earlier_result, is_drawn
 from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
 from gentool.figures.curves import HELD_OUT_PREFIXES, curve_panels
@@ -47,7 +47,7 @@ def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     """Everything that the page shows, as plain values; numbers that are not finite are None."""
     environment = _read(folder / ENVIRONMENT)
     columns = MetricsFile(folder / METRICS).series()
-    result = _read(folder / RESULT)
+    result = earlier_result(folder) or {}
     epochs = columns.get("epoch", [])
     seconds = columns["seconds"][-1] if epochs else 0.0
     summary = f"{counted(len(epochs), 'epoch')} in {seconds:,.0f} s"

@@ -11,8 +11,8 @@ from typing import Any
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "os.link"}
 
 
-def in_child(work: Callable[[], int]) -> int:
-    """The exit code of `work` in a forked process; minus the signal's number if it was killed."""
+def in_child(work: Callable[[], int], log: Path = Path(os.devnull)) -> int:
+    """The exit code of `work` in a forked process that prints to `log`; minus the signal that killed it."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 
@@ -24,11 +24,12 @@ def in_child(work: Callable[[], int]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     code = 70
     try:
-        sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+        sys.stdout = sys.stderr = log.open("w", errors="backslashreplace")
         code = work()
     except BaseException:
         traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(code)
 
 

@@ -13,10 +13,10 @@ import pytest
 
 from gentool.engine import checkpoint
 from gentool.engine.metrics_file import MetricsFile
+from tests.attack.content import TIMES
 from tests.attack.kills import gentool, in_child, killed, operations
 from tests.conftest import TINY
 
-TIMES = ("seconds", "images_per_second", "queries_per_second")
 FEW = 5
 """Kills of each command in the default run."""
 

@@ -24,7 +24,7 @@ from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import from_arrays
 from gentool.data.store import content_fingerprint, open_prepared, scratch_in, write
 from gentool.data.target import building, is_prepared
-from gentool.errors import DataError
+from gentool.errors import DataError, GentoolError
 
 
 def prepare(
@@ -164,11 +164,14 @@ def test_damage_is_named(tmp_path: Path, damage: str) -> None:
     assert is_prepared(folder)
 
 
-@pytest.mark.parametrize("name", ["images.npy", "labels.npy"])
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("name", ["images.npy", "labels.npy", "order.npy", "dataset.json"])
 @pytest.mark.parametrize("place", [-1, -9, 200])
 def test_changed_bytes_are_found_when_a_set_is_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: int
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: int, large: bool
 ) -> None:
+    if large:
+        monkeypatch.setattr(store, "VERIFIED", 0)
     prepare(tmp_path / "set", some(), np.arange(20) % 3)
     path = tmp_path / "set" / name
     content = bytearray(path.read_bytes())
@@ -176,10 +179,20 @@ def test_changed_bytes_are_found_when_a_set_is_opened(
     path.write_bytes(content)
     with pytest.raises(DataError, match="the prepared folder is damaged"):
         open_prepared(tmp_path / "set")
-    if name == "images.npy":
-        monkeypatch.setattr(store, "VERIFIED", 0)  # a large set is compared by `prepare --check`
-        data = open_prepared(tmp_path / "set")
-        assert content_fingerprint(data) != data.fingerprint
+
+
+def test_a_large_set_is_checked_once(own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "VERIFIED", 0)
+    prepare(tmp_path / "set", some(), np.arange(20) % 3)
+    open_prepared(tmp_path / "set")
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "content_fingerprint", lambda data: pytest.fail("it was checked again"))
+        open_prepared(tmp_path / "set")
+    path = tmp_path / "set" / "images.npy"
+    before = path.stat()
+    path.write_bytes(path.read_bytes()[:-1] + b"\x07")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # as if the disk had lost it
+    assert content_fingerprint(open_prepared(tmp_path / "set")) != open_prepared(tmp_path / "set").fingerprint
 
 
 def test_a_damaged_set_stays_until_it_can_be_prepared_again(own_cache: Path, tmp_path: Path) -> None:
@@ -248,7 +261,7 @@ def test_a_failed_replacement_keeps_the_old(tmp_path: Path, monkeypatch: pytest.
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(DataError, match=r"cannot write .*No space left on device \([\d,]+ MiB free\)"):
+    with pytest.raises(GentoolError, match=r"cannot write .*No space left on device \([\d,]+ MiB free\)"):
         prepare(tmp_path / "set", some(seed=1), overwrite=True)
     assert open_prepared(tmp_path / "set").fingerprint == first.fingerprint
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
@@ -256,5 +269,5 @@ def test_a_failed_replacement_keeps_the_old(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file, not a folder")
-    with pytest.raises(DataError, match="cannot write"):
+    with pytest.raises(GentoolError, match="cannot write"):
         prepare(tmp_path / "file" / "set", some())
