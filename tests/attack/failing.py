@@ -23,8 +23,10 @@ FAILURES = {
     "torn": (errno.ENOSPC, True, True),
     "io": (errno.EIO, False, False),
     "denied": (errno.EACCES, False, False),
+    "killed": (0, False, False),
+    "killed half-way": (0, True, False),
 }
-"""Name to errno, whether half of the write is done, and whether all later writes fail as well."""
+"""Name to errno (0: the process is killed), whether half of the write is done, and whether all later writes fail."""
 
 
 def built(folder: Path) -> Path | None:

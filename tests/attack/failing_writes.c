@@ -1,12 +1,13 @@
-/* Preloaded into a process: lets its n-th write below a folder fail, and lists what it touches.
+/* Preloaded into a process: lets its n-th write below a folder fail, or kills it there.
 
-   armed(): path prefix, number of the operation that fails (-1: none), errno, whether half of a write is still done,
-   whether all later ones fail as well. Operations: opening for writing, write, fsync, truncate, mkdir, rename, chmod. */
+   armed(): path prefix, number of the operation that fails (-1: none), errno (0: the process is killed there), whether
+   half of a write is still done, whether all later ones fail as well. Operations: opening for writing, write, fsync, truncate, mkdir, rename, chmod. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 static char prefix[PATH_MAX];
 static long number, fails_at = -1;
-static int reason, torn, lasting;
+static int reason, torn, lasting, tears;
 
 void armed(const char *folder, long at, int error, int half, int all) {
   strncpy(prefix, folder, sizeof prefix - 1);
@@ -41,6 +42,7 @@ static int is_file_below(int fd) {
 static int fails(void) {
   long now = number++;
   if (fails_at < 0 || now < fails_at || (now > fails_at && !lasting)) return 0;
+  if (!reason && !tears) raise(SIGKILL);
   errno = reason;
   return 1;
 }
@@ -81,9 +83,13 @@ FOPEN(fopen)
 FOPEN(fopen64)
 
 ssize_t write(int fd, const void *bytes, size_t count) {
-  if (is_file_below(fd) && fails()) {
-    if (torn && number - 1 == fails_at && count > 1) return REAL(write)(fd, bytes, count / 2);
-    return -1;
+  tears = torn && count > 1;
+  int failed = is_file_below(fd) && fails();
+  tears = 0;
+  if (failed) {
+    ssize_t half = torn && count > 1 && number - 1 == fails_at ? REAL(write)(fd, bytes, count / 2) : -1;
+    if (!reason) raise(SIGKILL);
+    return half;
   }
   return REAL(write)(fd, bytes, count);
 }

@@ -3,6 +3,7 @@
 In short form in the default run; `pytest -m attack` lets many more writes of every command fail.
 """
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from tests.attack.failing import FAILURES, built, outcomes
 from tests.conftest import TINY
 
+KILLED = tuple(name for name in FAILURES if name.startswith("killed"))
+REFUSED = tuple(name for name in FAILURES if name not in KILLED)
 SEQ2SEQ = ["--max-operand", 9, "--embedding", 8]
 TRAININGS: dict[str, list[object]] = {
     **{
@@ -54,7 +57,9 @@ def check(
     for outcome in outcomes(library, job, folder.parent):
         count += 1
         what = f"{outcome['failure']} at write {outcome['at']} of {outcome['of']}: {outcome['text']}"
-        if outcome["code"]:
+        if outcome["failure"].startswith("killed"):
+            assert outcome["code"] in (-signal.SIGKILL, 1), what  # 1: a process of a sweep was killed
+        elif outcome["code"]:
             assert outcome["code"] == 1, what
             errors = [line for line in outcome["text"].splitlines() if line.startswith("gentool: ")]
             assert len(errors) == 1, what
@@ -63,7 +68,7 @@ def check(
         else:
             assert outcome["at_once"], what
         assert "Traceback" not in outcome["text"], what
-        assert not outcome["left"], what
+        assert not outcome["left"] or outcome["failure"].startswith("killed"), what
         assert outcome["again"] == 0, what
         assert not outcome["differing"], what
     assert count
@@ -80,7 +85,14 @@ def test_a_few_failing_writes(name: str, every: int, failures: tuple[str, ...], 
 @pytest.mark.parametrize("name", TRAININGS)
 def test_failing_writes(name: str, library: Path, tmp_path: Path) -> None:
     words = [*TRAININGS[name], "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 5, tuple(FAILURES))
+    check(library, words, tmp_path / "place", None, 11, REFUSED)
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("name", TRAININGS)
+def test_kills_at_writes(name: str, library: Path, tmp_path: Path) -> None:
+    words = [*TRAININGS[name], "--out", tmp_path / "place"]
+    check(library, words, tmp_path / "place", None, 3, KILLED)
 
 
 @pytest.mark.attack
