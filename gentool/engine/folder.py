@@ -119,7 +119,9 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
 
 
 def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finished: bool) -> None:
-    """Make the folder and options.json, with the number of updates of the whole run. Unless resuming, remove what an earlier run wrote there, and nothing else.
+    """Make the folder and options.json, with the number of updates of the whole run.
+
+    Unless resuming, remove what an earlier run wrote there, and nothing else.
 
     options.json is replaced last, so that the folder stays a run's whenever this is cut short. A run that goes on is
     not `finished`, so it loses the result that it had before it grew.
