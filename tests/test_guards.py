@@ -22,7 +22,7 @@ PACKAGE = ROOT / "gentool"
 FLOORS = (
     ("errors",),
     ("files", "pictures"),
-    ("progress", "tables", "options", "transparency"),
+    ("progress", "results", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),
     ("data",),
     ("engine",),

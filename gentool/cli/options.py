@@ -20,6 +20,7 @@ from gentool.latent.prior import MixturePrior, prior_key
 from gentool.models import MODELS, check_name, sampling_class
 from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
+from gentool.results import Results
 
 ModelName = Annotated[str, typer.Argument(help=f"The model: {', '.join(MODELS)}.", metavar="MODEL")]
 Checkpoint = Annotated[
@@ -81,13 +82,21 @@ class OutputOptions(Validated):
     )
     overwrite: bool = option(False, "Replace the file or folder if it exists.")
 
-    def path(self, default: Path, *beside: str, pictures: tuple[str, ...] = (".png",)) -> Path:
+    def path(
+        self, default: Path, *beside: str, pictures: tuple[str, ...] = (".png",), results: Results | None = None
+    ) -> Path:
         """The path to write: a picture with one of the suffixes `pictures`, or a folder, as `default` is.
 
-        Files with the suffixes `beside` are written beside a picture. Raises OptionError when --out names something
-        else, and without --overwrite when it exists, or one of the files beside it.
+        Files with the suffixes `beside` are written beside a picture. A folder is one of `results`. Raises OptionError
+        when --out names something else, without --overwrite when it exists, or one of the files beside it, and always
+        for a folder with other things in it.
         """
+        if results is not None:
+            place = self.out or default
+            self._check_folder(place.with_suffix("") if default.suffix else place, results)
         if self.out is None:
+            if self.overwrite:
+                raise OptionError("--overwrite: only with --out; a result beside the checkpoint is replaced anyway")
             return default
         suffix = self.out.suffix.lower()
         if default.suffix and ((suffix and suffix not in pictures) or suffix in beside):
@@ -101,6 +110,11 @@ class OutputOptions(Validated):
                 name = "" if path == self.out else f"{path.name} beside it "
                 raise OptionError(f"--out {self.out}: {name}exists; give --overwrite to replace it")
         return self.out
+
+    def _check_folder(self, folder: Path, results: Results) -> None:
+        if folder.is_dir() and not results.replaceable(folder):
+            where = f"--out {folder}" if self.out is not None else str(folder)
+            raise OptionError(f"{where}: not empty, and not written by this command; choose another folder with --out")
 
 
 def output_options(default: str, *, out_help: str, overwrite_help: str) -> type[OutputOptions]:

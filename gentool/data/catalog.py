@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gentool.errors import OptionError
+from gentool.options import flag
 
 if TYPE_CHECKING:
     from gentool.data.prepare import PrepareOptions
     from gentool.data.raw import Raw
+
+OF_FILES = ("tile", "gap", "layout", "labels", "label_columns")
+"""Options that say how to understand files, which is known of most named sets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Entry:
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
     installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
-    paintings, which training may mirror and crop at random.
+    paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES` that have an effect.
     """
 
     name: str
@@ -33,12 +37,21 @@ class Entry:
     module: str
     origin: Literal["built in", "generated", "fetched", "given"]
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
     photographic: bool = False
+
+    def check(self, options: "PrepareOptions") -> None:
+        """Raises OptionError for options that have no effect on this set."""
+        if options.count is not None and (self.origin != "generated" or options.source is not None):
+            raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
+        if self.origin == "given" or (options.source is not None and self.origin != "fetched"):
+            return  # any files, understood as a path is
+        for name in OF_FILES:
+            if name in options.changed() and name not in self.takes:
+                raise OptionError(f"{flag(name)}: has no effect on the named data set {self.name}")
 
     def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
         """What the source holds. Raises DataError when it is not there."""
-        if options.count is not None and (self.origin != "generated" or options.source is not None):
-            raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
         module = importlib.import_module(f"gentool.data.sources.{self.module}")
         read: Callable[[str, PrepareOptions, Path], Raw] = module.read
         return read(self.name, options, downloads)
@@ -134,6 +147,7 @@ _ENTRIES = (
         module="cryptopunks",
         origin="fetched",
         defaults={"tile": "24", "background": "#638596"},
+        takes=("tile", "gap"),
     ),
     Entry(
         name="cats",

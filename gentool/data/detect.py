@@ -14,13 +14,14 @@ from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
 from gentool.data.survey import hint_for
 from gentool.errors import DataError, OptionError
+from gentool.options import flag
 
 KNOWN = "a folder, .zip, .tar(.gz), .npy, .npz, .parquet or .csv"
 
 
 def read_path(path: Path, options: PrepareOptions) -> Raw:
-    """The pictures at a path. Raises DataError when there is nothing of a known kind, OptionError for `--tile` or
-    `--count` where they have no effect."""
+    """The pictures at a path. Raises DataError when there is nothing of a known kind, OptionError for options that have
+    no effect on it."""
     if options.count is not None:
         raise OptionError(f"--count: only generated data sets take it, {path} is read")
     if not path.exists():
@@ -29,9 +30,15 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
         if options.tile is not None:
             raise OptionError(f"--tile: {path} is a folder; give the one image that holds the tiles")
         if idx_files(path):
+            _check_no_layout(path, options)
             return read_idx_folder(path)
-        return read_parquet(files) if (files := parquet_files(path)) else read_folder(path)
+        if files := parquet_files(path):
+            _check_no_layout(path, options)
+            return read_parquet(files)
+        return read_folder(path)
     suffix = path.suffix.lower()
+    if options.tile is not None or suffix in (".npy", ".npz", ".parquet", ".csv"):
+        _check_no_layout(path, options)
     if options.tile is not None:
         return read_sheet(path, options)
     if suffix == ".npy":
@@ -47,6 +54,13 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
     if _is_tar(path):
         return read_tar(path)
     raise DataError(f"{path}: {_what_else(path)}")
+
+
+def _check_no_layout(path: Path, options: PrepareOptions) -> None:
+    """Raises OptionError for options of pictures in folders."""
+    for name in ("layout", "labels"):
+        if name in options.changed():
+            raise OptionError(f"{flag(name)}: only for pictures in a folder or archive; {path} is not one")
 
 
 def _is_tar(path: Path) -> bool:

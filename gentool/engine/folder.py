@@ -36,6 +36,8 @@ OWN_FOLDERS = {
 """What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
 removes."""
 LOCK, OWNER = ".lock", ".owner"
+UPDATES = "updates"
+"""The length of the whole run in options.json, also where it is the default one."""
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 """A file that `gentool.files` was writing."""
 
@@ -78,6 +80,16 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     return True
 
 
+def length_in(folder: Path) -> tuple[int | None, int | None, int]:
+    """The --epochs and --steps of the run that a folder holds, and its number of updates; 0 where an earlier version
+    has not noted it."""
+    noted = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
+    options, updates = noted["options"], noted.get(UPDATES, 0)
+    if not isinstance(updates, int):
+        raise CheckpointError(f"{folder / OPTIONS}: damaged: {UPDATES} is {updates!r}")
+    return options.get("epochs"), options.get("steps"), updates
+
+
 def _is_run(options_file: Path) -> bool:
     """Whether options.json is that of a run."""
     try:
@@ -88,7 +100,7 @@ def _is_run(options_file: Path) -> bool:
 
 
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
-    """How the run that a folder holds differs from the one that is asked for, one text each."""
+    """How the run that a folder holds differs from the one that is asked for, one text each, except in length."""
     differences = []
     for name in ("model", "fingerprint"):
         old, new = before[name], getattr(now, name)
@@ -101,16 +113,16 @@ def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> 
     except OptionError as error:
         return [f"it was made with other options ({error})"]
     for field in fields(options):
-        rule = field.metadata["resume"]
         old, new = old_options[field.name], now.options[field.name]
-        grown = rule == "grow" and (old is None or (new is not None and new >= old))
-        if old != new and rule != "free" and not grown:
+        if old != new and field.metadata["resume"] == "same":
             differences.append(f"{flag(field.name)} was {old}, is {new}")
     return differences
 
 
-def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> None:
-    """Make the folder and options.json. Unless resuming, remove what an earlier run wrote there, and nothing else.
+def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finished: bool) -> None:
+    """Make the folder and options.json, with the number of updates of the whole run.
+
+    Unless resuming, remove what an earlier run wrote there, and nothing else.
 
     options.json is replaced last, so that the folder stays a run's whenever this is cut short. A run that goes on is
     not `finished`, so it loses the result that it had before it grew.
@@ -123,7 +135,7 @@ def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> No
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / OPTIONS, header.to_dict())
+    write_json(folder / OPTIONS, {**header.to_dict(), UPDATES: updates})
 
 
 def _is_left_over(path: Path) -> bool:

@@ -45,10 +45,11 @@ class Journal:
         self.drawn_at = float("-inf")
         check_logger(options.log)
 
-    def begin(self, rows: int, text: str | None) -> None:
+    def begin(self, rows: int, text: str | None, begun: int | None = None) -> None:
         """Continue after this many rows of metrics.csv, 0 for a new run; `text` is its content up to there.
 
-        Where the file holds something else, it is written again.
+        Where the file holds something else, it is written again. The row of the epoch `begun`, in which a shorter run
+        ended, is left out: it comes again.
         """
         if self.folder is None:
             return
@@ -60,6 +61,8 @@ class Journal:
             self.metrics = MetricsFile.of(path, text)
             if self.metrics.restore():
                 self.notice(f"{path}: was damaged, and is written again from the state")
+        if begun is not None:
+            self.metrics.truncate(sum(row["epoch"] < begun for row in self.metrics.numbers()))
         self.rows = self.metrics.numbers()
         self.logger = open_logger(self.options.log, self.folder, self.options.to_json(), self.rows, PICTURES)
 
@@ -111,11 +114,16 @@ class Journal:
 
     def make_films(self) -> None:
         """Write one film of each kind of picture."""
-        for name in PICTURES if self.folder is not None else ():
-            assert self.folder is not None
-            frames = sorted((self.folder / name).glob("epoch-*.png"))
-            if frames:
-                film(frames, self.folder / f"{name}.gif")
+        if self.folder is None:
+            return
+        frames = {name: sorted((self.folder / name).glob("epoch-*.png")) for name in PICTURES}
+        for name, paths in frames.items():
+            if paths:
+                film(paths, self.folder / f"{name}.gif")
+        if not any(frames.values()):
+            self.notice(
+                "--gif: there are no sample pictures to make a film of; the run was trained with --sample-every 0"
+            )
 
     def finish(self, test: Mapping[str, float]) -> dict[str, Any]:
         """result.json: the last row and the losses on the test images, which are announced. Returns its content."""

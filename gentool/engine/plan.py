@@ -31,6 +31,8 @@ class Plan:
     total_steps: int
     schedule: Schedule
     sample_every: int | None
+    asked: Literal["epochs", "steps"] | None
+    """The option that the length was given with; None for the default length."""
 
     @classmethod
     def of(cls, options: "TrainOptions", examples: int) -> "Plan":
@@ -39,7 +41,8 @@ class Plan:
         steps_per_epoch = examples // batch_size
         epochs = options.epochs or max(1, round(options.default_updates / steps_per_epoch))
         total = options.steps or epochs * steps_per_epoch
-        return cls(batch_size, steps_per_epoch, total, options.schedule, options.sample_every)
+        asked: Literal["epochs", "steps"] | None = "steps" if options.steps else "epochs" if options.epochs else None
+        return cls(batch_size, steps_per_epoch, total, options.schedule, options.sample_every, asked)
 
     @property
     def total_epochs(self) -> int:
@@ -74,10 +77,10 @@ class Plan:
         return every > 0 and (epoch == 1 or epoch % every == 0 or steps >= self.total_steps)
 
     def length(self) -> str:
-        """The length in words: `8 epochs of 23 updates`, or `30 updates` where --steps ends the run in an epoch."""
+        """The length in words: `8 epochs of 23 updates`, or `30 updates` with --steps."""
         epochs = self.total_epochs
-        if self.total_steps != epochs * self.steps_per_epoch:
-            return f"{self.total_steps:,} updates"
+        if self.asked == "steps" or self.total_steps != epochs * self.steps_per_epoch:
+            return counted(self.total_steps, "update")
         return f"{counted(epochs, 'epoch')} of {counted(self.steps_per_epoch, 'update')}"
 
 

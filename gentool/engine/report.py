@@ -106,7 +106,7 @@ def _evaluations(folder: Path) -> list[dict[str, Any]]:
     weights = None
     if every and (folder / MODEL).is_file():
         weights = checkpoint.digest(checkpoint.load(folder / MODEL, "model")[1]["weights"])[:16]
-    return [_evaluation(judged, judged.get("weights", weights) != weights) for judged in every]
+    return [_evaluation(judged, judged.get("weights") != weights) for judged in every]
 
 
 def _evaluation(judged: dict[str, Any], outdated: bool) -> dict[str, Any]:

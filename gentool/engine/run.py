@@ -5,6 +5,7 @@ random is a function of (seed, purpose, step), so a resumed run equals an uninte
 the same number of threads.
 """
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +34,7 @@ from gentool.engine.folder import (
     check_room,
     is_resumable,
     is_whole,
+    length_in,
     newest_state,
     owned,
     roll_forward,
@@ -114,14 +116,31 @@ class Run:
             self.step, self.seconds = self.state["step"], self.state["seconds"]
         elif self.resuming and earlier_result(folder) is not None:
             raise OptionError(f"{folder}: finished, but its states are gone; give --overwrite to train again")
+        if self.resuming:
+            self._settle_length(folder)
         films_made = not options.gif or any((folder / film).is_file() for film in FILMS)
-        if self.state is not None and self.state["total_steps"] > self.plan.total_steps:
-            raise OptionError(
-                f"{folder}: the run was planned for {self.state['total_steps']:,} updates, and is now to make "
-                f"{self.plan.total_steps:,}; a run can only grow. Give --out for a new folder, or --overwrite"
-            )
-        if self.step >= self.plan.total_steps and films_made:
+        logged = options.log == "none" or (folder / options.log).is_dir()
+        if self.step >= self.plan.total_steps and films_made and logged:
             self.result = earlier_result(folder)
+
+    def _settle_length(self, folder: Path) -> None:
+        """The run keeps its length where none is asked for, also if the default is another one by now.
+
+        Raises OptionError for a shorter one.
+        """
+        epochs, steps, updates = length_in(folder)
+        options = dataclasses.replace(self.options, epochs=epochs, steps=steps)
+        before = Plan.of(options, len(self.data.train))
+        known = 0 if self.state is None else self.state["total_steps"]
+        before = dataclasses.replace(before, total_steps=max(updates, known) or before.total_steps)
+        if self.plan.asked is None:
+            self.options, self.plan = options, before
+            self.header = Header.of(self.header.model, options, self.data)
+        elif self.plan.total_steps < before.total_steps:
+            raise OptionError(
+                f"{folder}: the run is planned for {before.length()}, and {self.plan.length()} would be shorter; a run "
+                "can only grow. Give --out for a new folder, or --overwrite"
+            )
 
     def __enter__(self) -> Self:
         """Raises OptionError for --compile where there is no compiler."""
@@ -218,7 +237,8 @@ class Run:
         place = "" if self.folder is None else f"{self.folder}: "
         if self.folder is not None:
             self._own(self.folder)
-            begin(self.folder, self.header, self.resuming, finished=self.step >= self.plan.total_steps)
+            total = self.plan.total_steps
+            begin(self.folder, self.header, total, self.resuming, finished=self.step >= total)
             write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
         if self.state is None:
             if self.folder is not None:
@@ -236,7 +256,8 @@ class Run:
         self.precision.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
         self.model = state.get("model")
-        self.journal.begin(state["rows"], state.get("metrics"))
+        begun = self.epoch if self.step < self.plan.total_steps else None
+        self.journal.begin(state["rows"], state.get("metrics"), begun)
         if self.folder is not None:
             roll_forward(self.folder, self.header, state, self.journal.notice)
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
@@ -353,7 +374,8 @@ class Run:
             text = next(alarm.text for alarm in raised if alarm.fatal)
             kept = "" if self.folder is None else "The state before is kept; "
             raise Diverged(f"{self._place}{text}. {kept}without --stop-on-collapse the run continues")
-        self.losses.clear()
+        if self.step % self.plan.steps_per_epoch == 0:  # a run that grows goes on with an epoch that was cut short
+            self.losses.clear()
         if self.save_due and self.folder is not None:
             self.saved_at = time.monotonic()
             weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}

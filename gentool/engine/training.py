@@ -34,8 +34,8 @@ def train(
     if run.result is not None:
         run.make_good()
         reporter.notice(
-            f"{folder}: finished already, {run.plan.length()}; raise --epochs or --steps to continue, or give "
-            "--overwrite to start again"
+            f"{folder}: finished already, {run.plan.length()}; raise --{run.plan.asked or 'epochs'} to continue, or "
+            "give --overwrite to start again"
         )
         return run
     try:

@@ -13,9 +13,9 @@ from gentool.data.load import Source
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.budget import training_cost
-from gentool.evaluation.evaluate import SHOWN, Evaluation, check_likelihood, evaluate, references_for
+from gentool.evaluation.evaluate import EVALUATION, SHOWN, Evaluation, check_likelihood, evaluate, references_for
 from gentool.evaluation.options import OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
-from gentool.evaluation.samples import shuffled
+from gentool.evaluation.samples import check_classes, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES
 from gentool.figures.grids import save_png, side_by_side
 from gentool.files import write_text
@@ -24,8 +24,10 @@ from gentool.latent.loading import as_model
 from gentool.latent.model import Model
 from gentool.models import options_class
 from gentool.progress import SILENT, Reporter
+from gentool.results import Results
 from gentool.tables import Table, cell, mean_and_sd
 
+COMPARISON = Results("comparison.json", "checkpoints", r"comparison\.(csv|md|png)")
 NO_NUMBERS = ("model", "checkpoints")
 
 
@@ -71,6 +73,11 @@ class Comparison:
     def save(self, folder: Path | str) -> Path:
         """Write comparison.csv, .md and .png, and a folder for each evaluation, into a folder, which is returned."""
         folder = Path(folder).expanduser()
+        judged = [one.facts for evaluations in self.evaluations.values() for one in evaluations]
+        checkpoints = [{name: facts[name] for name in ("checkpoint", "model", "weights")} for facts in judged]
+        COMPARISON.begin(folder, COMPARISON.read(folder) | {"checkpoints": checkpoints})
+        for earlier in (folder / "evaluations").glob("*"):
+            EVALUATION.remove(earlier, with_record=True)
         self.table.to_csv(folder / "comparison.csv")
         write_text(folder / "comparison.md", self.to_markdown())
         save_png(side_by_side(self.samples), folder / "comparison.png")
@@ -103,6 +110,10 @@ def compare(
         raise OptionError("compare needs a list of models or checkpoints")
     known = [as_model(model) for model in models]
     check_likelihood([model.name for model in known], options)
+    files = [model.path for model in known if model.path is not None]
+    for number, file in enumerate(files):
+        if any(file.resolve() == other.resolve() for other in files[:number]):
+            raise OptionError(f"{file}: given twice; give each checkpoint once")
     data = load_for(known[0].header, data, reporter=reporter)
     for model in known:
         if model.shape != data.shape:
@@ -111,6 +122,7 @@ def compare(
                 f"{where}a {model.name} of images {size_text(model.shape)} cannot be compared on {data.name}, "
                 f"{size_text(data.shape)}"
             )
+        check_classes(model, data)
     references = references_for(data, options, known[0].device, reporter=reporter)
     rows, samples = [], {}
     evaluations: dict[str, list[Evaluation]] = {}

@@ -20,11 +20,10 @@ from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import Copies, Distances, chance_of_nearness
 from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
-from gentool.evaluation.samples import Samples, draw_samples, shuffled
+from gentool.evaluation.samples import Samples, check_classes, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.histograms import outlines
-from gentool.files import write_json
 from gentool.latent.images import load_for
 from gentool.latent.loading import as_model
 from gentool.latent.model import Model
@@ -33,6 +32,7 @@ from gentool.metrics.classes import class_entropy
 from gentool.models.capabilities import abilities_of, models_that
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter
+from gentool.results import Results
 from gentool.tables import Table
 
 SHOWN, PAIRS = 25, 10
@@ -42,6 +42,11 @@ COPYING_SHARE = 0.1
 held-out images are, if chance does not explain it."""
 ERROR_RATE = 0.01
 """How often at most a model is called memorising or copying whose samples are as good as held-out images."""
+EVALUATION = Results(
+    "evaluation.json",
+    "rows",
+    rf"(evaluation|agreement|dimensions)\.csv|samples\.png|(nearest|distances)_({'|'.join(NETWORKS)})\.png",
+)
 
 
 @dataclass(frozen=True)
@@ -107,14 +112,11 @@ class Evaluation:
     def save(self, folder: Path | str) -> Path:
         """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
         folder = Path(folder).expanduser()
-        for name in NETWORKS:  # of other feature networks, from an evaluation before
-            for old in (folder / f"nearest_{name}.png", folder / f"distances_{name}.png"):
-                old.unlink(missing_ok=True)
+        rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
+        EVALUATION.begin(folder, self.facts | {"rows": self.table.rows} | rows)
         self.table.to_csv(folder / "evaluation.csv")
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv")
-        rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
-        write_json(folder / "evaluation.json", self.facts | {"rows": self.table.rows} | rows)
         save_png(grid(self.samples), folder / "samples.png")
         for name, near in self.neighbours.items():
             pairs = labelled_rows(torch.cat([near.samples, near.train]), ["sample", "training image"])
@@ -153,6 +155,7 @@ def evaluate(
     model = as_model(model)
     check_likelihood([model.name], options)
     data = load_for(model.header, data, reporter=reporter)
+    check_classes(model, data)
     notes = []
     if data.fingerprint != model.header.fingerprint:
         notes.append(

@@ -13,6 +13,7 @@ from gentool.latent.prior import Prior
 from gentool.progress import SILENT, Reporter
 
 AT_ONCE = 16 * DECODED
+SHOWN_CLASSES = 5
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,21 @@ class Samples:
 
     images: Tensor
     labels: Tensor | None
+
+
+def check_classes(model: Model, data: ImageData) -> None:
+    """Raises DataError for a conditional model whose classes are not those of the data."""
+    if model.is_conditional and (data.train.labels is None or data.classes != model.classes):
+        raise DataError(
+            f"{data.name}: has {_some(data.classes)}; this {model.name} was trained on {model.header.data} with "
+            f"{_some(model.classes)}"
+        )
+
+
+def _some(classes: tuple[str, ...]) -> str:
+    """The first few classes."""
+    more = ", …" if len(classes) > SHOWN_CLASSES else ""
+    return f"the classes {', '.join(classes[:SHOWN_CLASSES])}{more}" if classes else "no classes"
 
 
 def draw_samples(
@@ -33,8 +49,8 @@ def draw_samples(
     """
     labels = None
     if model.is_conditional:
-        if data.train.labels is None or data.classes != model.classes:
-            raise DataError(f"{data.name}: its classes are not those that this {model.name} was trained on")
+        check_classes(model, data)
+        assert data.train.labels is not None
         labels = data.train.labels[shuffled(len(data.train), seed)[:count]]
     parts = []
     for start in range(0, count, AT_ONCE):

@@ -1,7 +1,6 @@
 """The latent card: what a latent space holds, in numbers."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import Split
-from gentool.files import write_json
 from gentool.metrics.elbo import ACTIVE, gaussian_kl
 from gentool.tables import Table
 
@@ -28,10 +26,10 @@ class LatentCard:
     dimensions: Table
     summary: dict[str, Any] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> None:
-        """Write latent_card.csv and latent_card.json."""
-        self.dimensions.to_csv(folder / "latent_card.csv")
-        write_json(folder / "latent_card.json", self.summary | {"per_dimension": self.dimensions.rows})
+    @property
+    def record(self) -> dict[str, Any]:
+        """The content of latent_card.json."""
+        return self.summary | {"per_dimension": self.dimensions.rows}
 
 
 def mean_kl(model: "Model", split: Split) -> Tensor | None:

@@ -37,8 +37,8 @@ def manifold_codes(
         codes = model.encode(data.train.images, reporter=reporter)
         return plane_codes(*principal_directions(codes), along)
     check_dims(model, dims)
-    if len(dims) != 2:
-        raise OptionError("--dims: --manifold needs two")
+    if len(set(dims)) != 2 or len(dims) != 2:
+        raise OptionError("--dims: --manifold needs two different ones, such as 0,5")
     directions = torch.eye(model.latent_dim)[list(dims)]
     return plane_codes(origin(model, seed) * (1 - directions.sum(0)), directions, torch.ones(2), along)
 

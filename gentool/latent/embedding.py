@@ -36,10 +36,17 @@ from gentool.latent.reduction import (
 )
 from gentool.options import Validated, numbers, option
 from gentool.progress import SILENT, Reporter
+from gentool.results import Results
 from gentool.tables import Table, format_number
 
 MAX_POINTS = 10_000
 """The number of points that t-SNE and UMAP embed unless more are asked for: minutes, not hours."""
+EMBEDDING = Results(
+    "latent_card.json",
+    "per_dimension",
+    r"latents\.npz|(latent_card|embedding|gmm|gmm_runs)\.csv|embedding(-gmm-\d+)?\.png|"
+    r"confusion-(gmm-\d+|per-class)\.png",
+)
 CHEQUER = 4
 """Pixels of a square behind thumbnails with an alpha channel."""
 
@@ -101,7 +108,8 @@ class Plane:
 class Embedding:
     """The codes of a data set, and what is known of them.
 
-    `codes` has the codes (n, D) of each split. `clustering` is there when mixtures were asked for.
+    `codes` has the codes (n, D) of each split. `clustering` is there when mixtures were asked for. `weights` is the
+    digest of the model.
     """
 
     data: ImageData
@@ -110,6 +118,7 @@ class Embedding:
     plane: Plane
     clustering: Clustering | None = None
     thumbnails: bool = False
+    weights: str | None = None
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name} {format_number(value)}" for name, value in self.card.summary.items())
@@ -155,8 +164,9 @@ class Embedding:
     def save(self, folder: Path | str) -> list[Path]:
         """Write the codes, tables and pictures into a folder; returns the pictures."""
         folder = Path(folder).expanduser()
-        write_codes(folder / "latents.npz", self.z, labels=self.labels)
-        self.card.save(folder)
+        EMBEDDING.begin(folder, {"weights": self.weights} | self.card.record)
+        write_codes(folder / "latents.npz", self.z, self.weights, labels=self.labels)
+        self.card.dimensions.to_csv(folder / "latent_card.csv")
         self.table.to_csv(folder / "embedding.csv")
         images = None
         if self.thumbnails:
@@ -232,7 +242,7 @@ def embed(
             labelled, options.gmm, class_components=options.class_components, repeats=options.repeats,
             seed=options.seed, reporter=reporter,
         )  # fmt: skip
-    return Embedding(data, codes, card, plane, clustering, options.thumbnails)
+    return Embedding(data, codes, card, plane, clustering, options.thumbnails, model.weights_digest)
 
 
 def check_mixtures(data: ImageData, options: EmbedOptions, sizes: tuple[int, ...]) -> None:

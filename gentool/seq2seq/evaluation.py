@@ -17,14 +17,19 @@ from gentool.figures.confusion import confusion
 from gentool.figures.curves import curves
 from gentool.figures.grids import labelled_rows, save_png
 from gentool.figures.histograms import histogram
-from gentool.files import write_json
 from gentool.progress import SILENT, Reporter
+from gentool.results import Results
 from gentool.seq2seq.model import Seq2SeqModel
 from gentool.seq2seq.scores import commonest_answer, groups, nearest_mean, pixel_scores, score, share_of
 from gentool.seq2seq.task import SYMBOLS, as_texts, read_number
 from gentool.seq2seq.training import REAL_ANSWERS, Answers, answer_all, query_chunks
 from gentool.tables import Table, format_number
 
+SEQ2SEQ_EVALUATION = Results(
+    "scores.json",
+    "read_by",
+    r"(scores|predictions)\.csv|(answers|distances|curves|examples|confusion-\d+)\.png",
+)
 SHOWN = 12
 """Queries in the picture of examples."""
 CLASSIFIER, NEAREST_MEAN, OWN_SYMBOLS = "classifier", "nearest mean", "symbols"
@@ -56,8 +61,9 @@ class Seq2SeqEvaluation:
     def save(self, folder: Path | str) -> Path:
         """Write scores.csv and .json, predictions.csv and the figures into a folder, which is returned."""
         folder = Path(folder)
+        record = {"weights": self.model.weights_digest, **self.scores, "read_by": next(iter(self.readings))}
+        SEQ2SEQ_EVALUATION.begin(folder, record)
         self.table.to_csv(folder / "scores.csv")
-        write_json(folder / "scores.json", {**self.scores, "read_by": next(iter(self.readings))})
         self.predictions.to_csv(folder / "predictions.csv")
         save_figures(self, folder)
         return folder

@@ -32,6 +32,7 @@ from gentool.tables import Table, mean_and_sd
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
 SCORE_NAMES = (*(name.removeprefix("test_") for name in SCORES), "seconds")
 PLAN = "sweep.json"
+FILES = ("runs.csv", "sweep.csv", "table.md", "sweep.png")
 MAX_RUNS = 10_000
 LARGEST = 10**12
 """The largest end of a range of values."""
@@ -141,6 +142,7 @@ class Sweep:
         table.to_csv(folder / "sweep.csv")
         write_text(folder / "table.md", "\n".join(self.markdown()) + "\n")
         varied = [name for name in self.options if len(set(table[name])) > 1]
+        (folder / "sweep.png").unlink(missing_ok=True)
         if varied:
             self._plot(varied, folder / "sweep.png")
         return folder
@@ -235,8 +237,8 @@ def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrit
     elif folder.exists() and any(folder.iterdir()) and not file.is_file():
         raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
     if overwrite:
-        for cell in cells:
-            (folder / cell.name / RESULT).unlink(missing_ok=True)
+        for path in (*(folder / name for name in FILES), *(folder / cell.name / RESULT for cell in cells)):
+            path.unlink(missing_ok=True)
     write_json(file, plan)
 
 

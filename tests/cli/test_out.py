@@ -1,9 +1,11 @@
 """`--out` and what is written beside it: nothing that exists is replaced without --overwrite, and then nothing is
 written at all."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 MINE = b"years of work"
@@ -62,17 +64,17 @@ def test_a_file_that_is_not_written_is_no_obstacle(cli: Callable, runs: Path, wo
     assert Path(name).read_bytes() == MINE
 
 
-def test_a_folder_of_single_samples_is_kept(cli: Callable, runs: Path) -> None:
-    Path("o").mkdir()
-    Path("o/00001.png").write_bytes(MINE)
-    words = ["sample", "gan", runs / "gan", "-n", 3, "--each", "--out", "o.png"]
-    refused = cli(*words)
-    assert (refused.code, refused.out) == (2, "")
+def test_a_folder_of_single_samples_is_replaced_as_a_whole(cli: Callable, runs: Path) -> None:
+    words = ["sample", "gan", runs / "gan", "--each", "--out", "o.png"]
+    assert cli(*words, "-n", 3).code == 0
+    Path("o/mine.png").write_bytes(MINE)
+    refused = cli(*words, "-n", 2)
+    assert refused.err == "gentool: --out o.png: exists; give --overwrite to replace it\n"
+    Path("o.png").unlink()
+    refused = cli(*words, "-n", 2)
     assert refused.err == "gentool: --out o.png: o beside it exists; give --overwrite to replace it\n"
-    assert files(Path()) == {"o": None, "o/00001.png": MINE}
-    assert cli(*words, "--overwrite").code == 0
-    assert sorted(path.name for path in Path("o").iterdir()) == ["00000.png", "00001.png", "00002.png"]
-    assert Path("o/00001.png").read_bytes() != MINE
+    assert cli(*words, "-n", 2, "--overwrite").code == 0
+    assert sorted(path.name for path in Path("o").iterdir()) == ["00000.png", "00001.png", "mine.png", "samples.json"]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,6 @@ def test_what_out_names_is_kept(cli: Callable, runs: Path, words: list[str]) -> 
         target.write_bytes(MINE)
     else:
         target.mkdir()
-        (target / "thesis.txt").write_bytes(MINE)
     before, trained = files(Path()), files(runs)
     refused = cli(*command(words, runs))
     assert (refused.code, refused.out) == (2, "")
@@ -127,10 +128,64 @@ def test_a_picture_is_no_folder_and_a_folder_no_picture(cli: Callable, runs: Pat
     assert Path("file").read_bytes() == MINE
 
 
-def test_an_evaluation_keeps_pictures_of_others(cli: Callable, runs: Path) -> None:
-    Path("o").mkdir()
-    for name in ("nearest_mine.png", "nearest_inception.png"):
-        (Path("o") / name).write_bytes(MINE)
-    assert cli("evaluate", "gan", runs / "gan", *SCORES, "--out", "o", "--overwrite").code == 0
-    assert (Path("o") / "nearest_mine.png").read_bytes() == MINE
-    assert not (Path("o") / "nearest_inception.png").exists(), "of another feature network, from before"
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["embed", "vae", "{runs}/vae", "--out", "o"],
+        ["evaluate", "gan", "{runs}/gan", *SCORES, "--out", "o"],
+        ["compare", "{runs}/gan", *SCORES, "--out", "o"],
+        ["compare", "--train", "vae", *SCORES, "--out", "o"],
+        ["sample", "gan", "{runs}/gan", "--each", "--out", "o.png"],
+    ],
+    ids=" ".join,
+)
+def test_a_folder_of_others_is_never_written_to(cli: Callable, runs: Path, words: list[str]) -> None:
+    Path("o/runs/vae").mkdir(parents=True)
+    Path("o/00001.png").write_bytes(MINE)
+    Path("o/evaluation.json").write_bytes(b'{"accuracy": 1}')
+    before = files(Path())
+    for more in ([], ["--overwrite"]):
+        refused = cli(*command(words, runs), *more)
+        assert (refused.code, refused.out) == (2, "")
+        assert refused.err.splitlines()[-1] == (
+            "gentool: --out o: not empty, and not written by this command; choose another folder with --out"
+        )
+        assert files(Path()) == before
+
+
+def test_results_are_replaced_as_a_whole_and_say_which_weights_they_are_of(cli: Callable, runs: Path) -> None:
+    for name in ("evaluate", "compare"):
+        arguments = [*(["evaluate", "gan"] if name == "evaluate" else ["compare"]), runs / "gan"]
+        assert cli(*arguments, "--samples", 40, "--features", "random,classifier", "--out", name).code == 0
+    weights = json.loads(Path("evaluate/evaluation.json").read_text())["weights"]
+    (judged,) = json.loads(Path("compare/comparison.json").read_text())["checkpoints"]
+    assert judged["weights"] == weights
+    assert Path("evaluate/nearest_classifier.png").is_file()
+    for path in (Path("evaluate/nearest_mine.png"), Path("compare/mine.txt")):
+        path.write_bytes(MINE)
+    assert cli("evaluate", "gan", runs / "gan", *SCORES, "--out", "evaluate", "--overwrite").code == 0
+    assert {path.name for path in Path("evaluate").glob("nearest*")} == {"nearest_mine.png", "nearest_random.png"}
+    assert cli("compare", runs / "vae", *SCORES, "--out", "compare", "--overwrite").code == 0
+    assert [path.name for path in Path("compare/evaluations").iterdir()] == ["vae-0"]
+    assert Path("compare/mine.txt").read_bytes() == MINE
+
+
+def test_an_embedding_without_mixtures_keeps_none_of_an_earlier_one(cli: Callable, runs: Path) -> None:
+    done = cli("embed", "vae", runs / "vae", "--gmm", 3, "--repeats", 1, "--json", "--out", "o")
+    assert all(0 <= row["accuracy"] <= 1 for row in json.loads(done.out)["gmm"])
+    assert Path("o/gmm.csv").is_file()
+    assert cli("embed", "vae", runs / "vae", "--out", "o", "--overwrite").code == 0
+    assert sorted(path.name for path in Path("o").iterdir()) == [
+        "embedding.csv", "embedding.png", "latent_card.csv", "latent_card.json", "latents.npz",
+    ]  # fmt: skip
+    walk = cli("interpolate", "vae", runs / "vae", "--latents", "o/latents.npz", "--steps", 2, "--out", "w.png")
+    assert "of other weights" not in walk.err
+
+
+def test_codes_of_other_weights_are_said(cli: Callable, runs: Path) -> None:
+    assert cli(*command(PROJECT, runs), "--index", "3,4", "--out", "o.png").code == 0
+    with np.load("o.npz") as arrays:
+        np.savez("o.npz", **{**arrays, "weights": np.array("0123")})
+    walk = cli("interpolate", "gan", runs / "gan", "--latents", "o.npz", "--steps", 2, "--out", "w.png")
+    assert walk.code == 0
+    assert f"o.npz: its codes are of other weights than those of {runs}/gan/model.pt\n" in walk.err

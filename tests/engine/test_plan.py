@@ -39,7 +39,7 @@ def test_a_longer_run_continues_on_its_own_curve() -> None:
         ({"epochs": 3, "batch_size": 100}, 1050, (100, 10, 30, 3, "3 epochs of 10 updates")),
         ({"epochs": 1, "batch_size": 100}, 1050, (100, 10, 10, 1, "1 epoch of 10 updates")),
         ({"steps": 25, "batch_size": 100}, 1050, (100, 10, 25, 3, "25 updates")),
-        ({"steps": 20, "batch_size": 100}, 1050, (100, 10, 20, 2, "2 epochs of 10 updates")),
+        ({"steps": 20, "batch_size": 100}, 1050, (100, 10, 20, 2, "20 updates")),
         ({"batch_size": 1}, 2000, (1, 2000, 4000, 2, "2 epochs of 2,000 updates")),  # about 5,000 updates
         ({"batch_size": 1}, 20_000, (1, 20_000, 20_000, 1, "1 epoch of 20,000 updates")),  # at least one epoch
         ({"epochs": 1500, "batch_size": 64}, 70, (64, 1, 1500, 1500, "1,500 epochs of 1 update")),

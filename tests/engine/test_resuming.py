@@ -61,44 +61,78 @@ def trained(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("before", "now", "difference"),
+    ("before", "now", "lengths"),
     [
-        ({"epochs": 3}, {"epochs": 2}, "--epochs was 3, is 2"),
-        ({"steps": 7}, {"steps": 6}, "--steps was 7, is 6"),
-        ({"epochs": 2}, {"steps": 99}, "--epochs was 2, is None"),
-        ({"steps": 7}, {}, "--steps was 7, is None"),
+        ({"epochs": 3}, {"epochs": 2}, ("3 epochs of 5 updates", "2 epochs of 5 updates")),
+        ({"steps": 7}, {"steps": 5}, ("7 updates", "5 updates")),
+        ({"steps": 5}, {"steps": 1}, ("5 updates", "1 update")),
+        ({"epochs": 2}, {"steps": 9}, ("2 epochs of 5 updates", "9 updates")),
+        ({"steps": 7}, {"epochs": 1}, ("7 updates", "1 epoch of 5 updates")),
     ],
     ids=str,
 )
-def test_a_shorter_run_is_another_run(
-    fit: Callable, folder: Path, before: dict[str, int], now: dict[str, int], difference: str
+def test_a_run_can_only_grow(
+    fit: Callable, folder: Path, before: dict[str, int], now: dict[str, int], lengths: tuple[str, str]
 ) -> None:
     fit(**before)
     held = files(folder)
     with pytest.raises(OptionError) as refused:
         fit(**now)
     assert str(refused.value) == (
-        f"{folder} holds another run: {difference}. Give --out for a new folder, or --overwrite to replace it"
+        f"{folder}: the run is planned for {lengths[0]}, and {lengths[1]} would be shorter; a run can only grow. Give "
+        "--out for a new folder, or --overwrite"
     )
     assert files(folder) == held
 
 
-@pytest.mark.parametrize("now", [{"steps": 9}, {"epochs": 1}], ids=str)
-def test_a_run_of_the_usual_length_can_only_grow(
-    fit: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch, now: dict[str, int]
+@pytest.mark.parametrize(
+    ("now", "length"), [({"steps": 9}, "9 updates"), ({"epochs": 1}, "1 epoch of 5 updates")], ids=str
+)
+def test_a_run_of_the_default_length_can_only_grow(
+    fit: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch, now: dict[str, int], length: str
 ) -> None:
-    """Its length is in its state, not in its options."""
     monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", 10)
     fit()
     held = files(folder)
     with pytest.raises(OptionError) as refused:
         fit(**now)
     assert str(refused.value) == (
-        f"{folder}: the run was planned for 10 updates, and is now to make {now.get('steps', UPDATES)}; a run can only "
-        "grow. Give --out for a new folder, or --overwrite"
+        f"{folder}: the run is planned for 2 epochs of 5 updates, and {length} would be shorter; a run can only grow. "
+        "Give --out for a new folder, or --overwrite"
     )
     assert files(folder) == held
     assert [row["step"] for row in fit(steps=12).history] == [5, 10, 12]
+
+
+def test_a_run_keeps_its_default_length(
+    fit: Callable, folder: Path, monkeypatch: pytest.MonkeyPatch, stopping: Callable
+) -> None:
+    monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", 10)
+    with stopping(2), pytest.raises(Stopped):
+        fit()
+    monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", 5)  # another version
+    assert json.loads((folder / "options.json").read_text())["updates"] == 10
+    with pytest.raises(
+        OptionError, match="planned for 2 epochs of 5 updates, and 1 epoch of 5 updates would be shorter"
+    ):
+        fit(epochs=1)
+    assert [row["step"] for row in fit().history] == [5, 10]
+    fit(epochs=3)
+    assert [row["step"] for row in fit().history] == [5, 10, 15], "without a length, it keeps the one that it has"
+    assert json.loads((folder / "options.json").read_text())["options"]["epochs"] == 3
+
+
+@pytest.mark.parametrize("grown", [{"steps": 12}, {"epochs": 3}], ids=str)
+def test_a_run_that_grows_from_within_an_epoch_has_a_row_per_epoch(
+    fit: Callable, folder: Path, tmp_path: Path, grown: dict[str, int]
+) -> None:
+    plain = {"schedule": "constant", "kl_warmup": 0.0}  # nothing that depends on the length
+    fit(steps=7, **plain)
+    fit(**grown, **plain)
+    straight = tmp_path / "straight"
+    fit(straight, **grown, **plain)
+    assert trained(folder) == trained(straight)
+    assert [row["epoch"] for row in gentool.load(folder).history] == [1, 2, 3]
 
 
 def test_the_command_says_it_in_one_line(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +141,7 @@ def test_the_command_says_it_in_one_line(cli: Callable, monkeypatch: pytest.Monk
     assert cli(*command).code == 0
     refused = cli(*command, "--steps", 3)
     assert refused.code == 2
-    assert refused.err.startswith("gentool: run: the run was planned for 10 updates, and is now to make 3; a run can")
+    assert refused.err.startswith("gentool: run: the run is planned for 2 epochs of 5 updates, and 3 updates would be ")
     assert refused.err.count("\n") == 1
     assert cli(*command, "--steps", 3, "--overwrite").code == 0
     assert [row["step"] for row in gentool.load("run").history] == [3]
@@ -116,7 +150,9 @@ def test_the_command_says_it_in_one_line(cli: Callable, monkeypatch: pytest.Monk
 def test_a_stopped_run_can_only_grow(fit: Callable, folder: Path, stopping: Callable) -> None:
     with stopping(2), pytest.raises(Stopped):
         fit(epochs=3)
-    with pytest.raises(OptionError, match="--epochs was 3, is 1"):
+    with pytest.raises(
+        OptionError, match="planned for 3 epochs of 5 updates, and 1 epoch of 5 updates would be shorter"
+    ):
         fit(epochs=1)
     assert [row["epoch"] for row in fit(epochs=4).history] == [1, 2, 3, 4]
 

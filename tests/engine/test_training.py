@@ -118,8 +118,7 @@ def test_a_finished_run_is_left_as_it_is(digits: ImageData) -> None:
     assert run.result["epoch"] == 2
     assert {path: path.stat().st_mtime_ns for path in Path("run").rglob("*")} == before
     assert reporter.notices == [
-        "run: finished already, 2 epochs of 5 updates; raise --epochs or --steps to continue, or give "
-        "--overwrite to start again"
+        "run: finished already, 2 epochs of 5 updates; raise --epochs to continue, or give --overwrite to start again"
     ]
 
 

@@ -143,7 +143,7 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     finished = cli(*train("vae", "--epochs", 2, "--schedule", "linear"), "--json")
     assert finished.code == 0
     assert finished.err.splitlines() == [
-        "runs/vae-digits: finished already, 2 epochs of 5 updates; raise --epochs or --steps to continue, or give "
+        "runs/vae-digits: finished already, 2 epochs of 5 updates; raise --epochs to continue, or give "
         "--overwrite to start again",
         "Next: gentool sample vae runs/vae-digits",
     ]
@@ -163,7 +163,6 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     other = cli(*train("vae", "--epochs", 3, "--schedule", "cosine", "--seed", 4))
     assert other.code == 2
     assert "--schedule was linear, is cosine; --seed was 0, is 4" in other.err
-    assert "--epochs was 4, is 3" in other.err
     assert other.err.endswith("Give --out for a new folder, or --overwrite to replace it\n")
     assert len(rows(Path("runs/vae-digits"))) == 4
     fresh = cli(*train("vae", "--epochs", 1, "--seed", 4, "--overwrite"))
@@ -264,7 +263,7 @@ def test_steps_instead_of_epochs_and_a_part_of_an_epoch(cli: Callable) -> None:
     assert cli(*train("cae", "--steps", 7)).code == 0
     assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7"]
     assert cli(*train("cae", "--steps", 12)).code == 0
-    assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7", "10", "12"]
+    assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "10", "12"]
 
 
 def test_options_without_an_effect_are_refused(cli: Callable) -> None:
@@ -292,6 +291,7 @@ def test_a_run_may_have_no_pictures(cli: Callable, model: str) -> None:
     assert {path.name for path in folder.rglob("*.png")} == {"losses.png"}
     refused = cli(*train(model, "--epochs", 2, "--sample-every", 0, "--gif"))
     assert (refused.code, refused.err) == (2, "gentool: --gif: has no effect with --sample-every 0\n")
+    assert "--gif: there are no sample pictures to make a film of" in cli(*train(model, "--epochs", 2, "--gif")).err
 
 
 @pytest.mark.parametrize("ema", [0, 0.9])

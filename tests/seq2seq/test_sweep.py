@@ -13,6 +13,7 @@ from gentool.cli.app import run
 from gentool.errors import CheckpointError, GentoolError, OptionError
 from gentool.seq2seq import Sweep, sweep
 from gentool.seq2seq.sweeps import Cell, Workers, command
+from gentool.tables import Table
 
 TINY = {"max_operand": 9, "hidden": 8, "embedding": 8, "steps": 2, "device": "cpu"}
 TRAIN = Workers.train
@@ -197,3 +198,11 @@ def test_a_sweep_is_shown_as_its_table() -> None:
     assert "Table(" not in repr(done)
     assert "tensor" not in repr(done)
     assert (Path("swept") / "table.md").read_text() == repr(done) + "\n"
+
+
+def test_a_plot_of_an_earlier_sweep_does_not_stay(tmp_path: Path) -> None:
+    rows = [{"hidden": hidden, "seed": 0, "exact_match": 0.5, "seconds": 1.0} for hidden in (8, 16)]
+    Sweep(Table(rows)).save(tmp_path)
+    assert (tmp_path / "sweep.png").is_file()
+    Sweep(Table(rows[:1])).save(tmp_path)
+    assert not (tmp_path / "sweep.png").exists()

@@ -1,6 +1,6 @@
 """`gentool compare CKPT...`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.evaluation.budget import parse_seconds, seconds_as_text, train_within_budget
-from gentool.evaluation.compare import compare
+from gentool.evaluation.compare import COMPARISON, compare
 from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.options import ScoreOptions
 from gentool.latent.model import Model
@@ -66,6 +66,8 @@ def side_by_side(
         check_likelihood(first.train, options)
         images = load_data(data.data or "digits", data.preparation, reporter=terminal)
         folder = destination(output, images.name, resuming=True)
+        if not COMPARISON.read(folder):
+            COMPARISON.begin(folder, {"checkpoints": [], "trained": first.train})
         seeds = range(options.seed, options.seed + first.seeds)
         models = train_within_budget(
             first.train, images, first.budget, seeds, folder, device=device.device, overwrite=output.overwrite,
@@ -102,10 +104,12 @@ class WithoutRows(Reporter):
 
 
 def destination(output: OutputOptions, data: str, *, resuming: bool) -> Path:
-    """The folder to write. With --train, a folder that has trainings in it is continued."""
-    if resuming and output.out is not None and (output.out / "runs").is_dir():
-        return output.out
-    return output.path(Path(f"comparison-{data}"))
+    """The folder to write. With --train, a folder that has such trainings in it is continued."""
+    folder = output.out or Path(f"comparison-{data}")
+    record = COMPARISON.read(folder)
+    if resuming and ("trained" in record or any((folder / "runs").glob("*-plan.json"))):
+        return folder
+    return replace(output, out=folder).path(folder, results=COMPARISON)
 
 
 COMPARISON_OUTPUT = output_options(

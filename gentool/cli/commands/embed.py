@@ -4,7 +4,7 @@ from gentool.cli.command import command
 from gentool.cli.options import Checkpoint, ModelDataOptions, ModelName, OutputOptions, load_model
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
-from gentool.latent.embedding import Embedding, EmbedOptions
+from gentool.latent.embedding import EMBEDDING, Embedding, EmbedOptions
 from gentool.latent.embedding import embed as embed_images
 from gentool.latent.reduction import check_method
 from gentool.progress import counted
@@ -28,14 +28,16 @@ def embed(
     model.require("encodes", "embed images")
     images = data.load_for(model.header, terminal)
     assert model.path is not None
-    folder = output.path(model.path.parent / f"{model.path.stem}-embedding-{images.name}")
+    folder = output.path(model.path.parent / f"{model.path.stem}-embedding-{images.name}", results=EMBEDDING)
     embedding = embed_images(model, images, options, reporter=terminal)
     pictures = embedding.save(folder)
     for line in summary_lines(embedding):
         terminal.notice(line)
     terminal.notice(f"{pictures[0]}: {embedding.plane.title}")
-    card = embedding.card.summary
-    terminal.result(folder, {"event": "done", "folder": str(folder), "images": len(embedding.z)} | card)
+    record = {"event": "done", "folder": str(folder), "images": len(embedding.z)} | embedding.card.summary
+    if embedding.clustering is not None:
+        record["gmm"] = embedding.clustering.summary.rows
+    terminal.result(folder, record)
 
 
 def summary_lines(embedding: Embedding) -> list[str]:

@@ -15,7 +15,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.folder import REPORT
 from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
-from gentool.evaluation.evaluate import COPYING_SHARE, ERROR_RATE, check_likelihood
+from gentool.evaluation.evaluate import COPYING_SHARE, ERROR_RATE, EVALUATION, check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
 from gentool.evaluation.options import EvaluateOptions
 
@@ -37,7 +37,9 @@ def evaluate(
     images = data.load_for(model.header, terminal)
     codes = prior.of(model, lambda: images, terminal)
     assert model.path is not None
-    folder = output.path(model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix}")
+    folder = output.path(
+        model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix}", results=EVALUATION
+    )
     evaluation = evaluate_model(model, images, options, prior=codes, reporter=terminal)
     evaluation.save(folder)
     if (model.path.parent / REPORT).is_file():

@@ -146,6 +146,7 @@ def interpolate(
     if data.changed() and keys.index is None:
         raise OptionError("--data: only with --index")
     model = load_model(model_name, checkpoint, device.device, sampling)
+    check(model, options, kind)
     assert model.path is not None
     path = output.path(
         model.path.parent / f"{model.path.stem}-interpolation-{options.seed}.png",
@@ -154,7 +155,6 @@ def interpolate(
     )
     still = path.with_suffix(".png") if moving else path
     method = model.interpolation_method(options.method)
-    check(model, options, kind)
     key_images = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
     routes = random_routes(model, options) if key_images is None else routes_between(key_images, model)
     strips = [strip(model, route, options.steps, method) for route in routes]
@@ -174,6 +174,8 @@ def check(model: Model, options: WalkOptions, kind: str | None) -> None:
     for name in ("rows", "labels", "through_classes"):
         if kind and name in options.changed():
             raise OptionError(f"{flag(name)}: has no effect with {kind}")
+    if kind and "seed" in options.changed() and (model.encodes or kind == "--latents"):
+        raise OptionError(f"--seed: has no effect with {kind}: nothing is random")
     if {"labels", "through_classes"} & set(options.changed()) and not model.is_conditional:
         raise_unconditional(model, "--labels" if "labels" in options.changed() else "--through-classes")
 
@@ -183,7 +185,9 @@ def key_frames(
 ) -> Keys:
     """The key frames that are given, as codes."""
     if keys.latents is not None:
-        z, labels = read_codes(keys.latents, model.name, model.latent_dim, len(model.classes))
+        z, labels, weights = read_codes(keys.latents, model.name, model.latent_dim, len(model.classes))
+        if weights not in (None, model.weights_digest):
+            terminal.notice(f"{keys.latents}: its codes are of other weights than those of {model.path}")
         if len(z) < 2:
             raise OptionError(f"--latents: {TOO_FEW}")
         return Keys(tuple(map(str, range(len(z)))), z, labels, None)

@@ -73,7 +73,7 @@ def search(
     save_png(pairs(x, projection.images), files["picture"])
     table = projection.table(names, model.classes)
     table.to_csv(files["table"])
-    write_codes(files["latents"], projection.z, labels=projection.labels)
+    write_codes(files["latents"], projection.z, model.weights_digest, labels=projection.labels)
     if target.gif:
         files["film"] = film([pairs(x, images) for images in projection.film], path.with_suffix(".gif"))
     psnr = sorted(table["psnr"])

@@ -26,7 +26,9 @@ from gentool.latent.model import Model
 from gentool.latent.palette import commonest_colours, snap
 from gentool.options import Validated, indices, option, words
 from gentool.progress import counted
+from gentool.results import Results
 
+SAMPLES = Results("samples.json", "weights", r"\d{5}\.png")
 MAX_TRAVERSALS = 64
 CHARTS = {"manifold": True, "traverse": True}
 
@@ -98,12 +100,15 @@ def sample(
     model = load_model(model_name, checkpoint, device.device, sampling)
     if not model.is_conditional and options.labels != (ALL,):
         raise_unconditional(model)
+    if charted and model.encodes and "seed" in options.changed():
+        raise OptionError(f"--seed: has no effect on a chart of a {model.name}, which is drawn around code 0")
     classes = class_numbers(options.labels, model.classes) if model.is_conditional else torch.zeros(0, dtype=torch.long)
     what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
     assert model.path is not None
     path = output.path(
         model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png",
         *([""] if options.each else []),
+        results=SAMPLES if options.each else None,
     )
     if charted:
         images, names = chart(model, options, data, classes, terminal)
@@ -127,6 +132,8 @@ def sample(
     save_png(picture, path)
     if options.each:
         folder = path.with_suffix("")
+        record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}
+        SAMPLES.begin(folder, record)
         for index, image in enumerate(images):
             save_png(to_picture(image), folder / f"{index:05d}.png")
         terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")

@@ -14,7 +14,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.grids import labelled_rows, save_png
-from gentool.options import Validated, option
+from gentool.options import Validated, flag, option
 from gentool.seq2seq.model import load
 
 
@@ -25,7 +25,12 @@ class SolveOptions(Validated):
     images: bool = option(
         False, "The queries are pictures: strips of square symbols, or folders with one picture per symbol."
     )
-    seed: int = option(0, "Seed of the handwriting that text is drawn in for a model that reads pictures.", min=0)
+    seed: int = option(
+        0,
+        "Seed of the handwriting that text is drawn in for a model that reads pictures.",
+        min=0,
+        not_with={"images": True},
+    )
 
 
 def solve(
@@ -49,10 +54,11 @@ def solve(
         raise OptionError("there is no query on stdin")
     model = load(checkpoint, device=device.device)
     draws = model.options.images_out
-    if output.out is not None and not draws:
-        raise OptionError(f"--out: a {model.task} model answers in text, on stdout")
+    if output.changed() and not draws:
+        raise OptionError(f"{flag(output.changed()[0])}: a {model.task} model answers in text, on stdout")
     if options.seed and not model.options.images_in:
         raise OptionError(f"--seed: a {model.task} model reads text, not handwriting")
+    path = output.path((model.path or Path()).parent / "answers.png")
     answers = model.solve_pictures(asked) if options.images else model.solve(asked, seed=options.seed)
     for answer in answers:
         record = {"query": answer.query, "answer": answer.text, "confidence": answer.confidence}
@@ -60,7 +66,6 @@ def solve(
         if not terminal.json:
             terminal.data(f"{answer.query} = {answer.text}  ({answer.confidence:.1%})")
     if draws:
-        path = output.path((model.path or Path()).parent / "answers.png")
         frames = torch.cat([answer.frames for answer in answers if answer.frames is not None])
         save_png(labelled_rows(frames, [f"{answer.query} =" for answer in answers]), path)
         terminal.notice(f"{path}: the answers as pictures")

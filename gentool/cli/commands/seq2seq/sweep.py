@@ -12,8 +12,6 @@ from gentool.cli.commands.seq2seq.train import TASKS
 from gentool.cli.lazy import lazy_group
 from gentool.options import Validated, written
 
-FILES = ("runs.csv", "sweep.csv", "table.md", "sweep.png")
-
 
 def sweep_group() -> None:
     """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option.
@@ -27,7 +25,7 @@ def load_task(name: str) -> typer.Typer:
     from gentool.cli.options import output_options
     from gentool.engine.terminal import Terminal
     from gentool.seq2seq.options import TASKS as OPTIONS
-    from gentool.seq2seq.sweeps import SweepOptions, sweep
+    from gentool.seq2seq.sweeps import FILES, SweepOptions, sweep
 
     def sweep_task(options: Any, values: Any, output: Any, terminal: Terminal) -> None:
         given = {key: text for key, text in vars(values).items() if text is not None}
