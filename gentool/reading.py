@@ -57,9 +57,9 @@ def read_bytes(path: Path | str, most: int = LARGEST_TEXT) -> bytes:
         return file.read()
 
 
-def read_text(path: Path | str) -> str:
+def read_text(path: Path | str, most: int = LARGEST_TEXT) -> str:
     """A text in UTF-8, with or without a byte order mark. Raises OSError; ValueError for other bytes."""
-    return read_bytes(path).decode("utf-8-sig")
+    return read_bytes(path, most).decode("utf-8-sig")
 
 
 def read_json(path: Path | str, form: Any) -> Any:

@@ -28,12 +28,14 @@ from gentool.reading import DEEPEST, LARGEST_INTEGER, Each, Maybe, Scalar, check
 FORMAT = 1
 Network = TypeVar("Network", bound=nn.Module)
 HEADER = {
-    "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str, "folder": str, "fingerprint": str,
+    "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str, "folder": str,
+    "fingerprint": str,
 }  # fmt: skip
 WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
 STATE = {
     "step": int, "seconds": float, "total_steps": int, "precision": str, "rows": int, "metrics": Maybe(str),
-    "model": Maybe(WEIGHTS), "scaler": Each(Any), "losses": {"sums": Each(float), "counts": Each(int)}, "parts": Each(Any),
+    "model": Maybe(WEIGHTS), "scaler": Each(Any), "losses": {"sums": Each(float), "counts": Each(int)},
+    "parts": Each(Any),
 }  # fmt: skip
 CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}
 """The form of the content of each kind."""

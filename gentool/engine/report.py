@@ -28,13 +28,14 @@ MAX_LOSSLESS = 25_000
 """Pictures that would be larger than this many bytes without loss are compressed with loss."""
 
 EVALUATION = {
-    "rows": [Each(Scalar)], "networks": Each({"hash": str}), "data": str, "components": Maybe(int), "weights": Maybe(str),
+    "rows": [Each(Scalar)], "networks": Each({"hash": str}), "data": str, "components": Maybe(int),
+    "weights": Maybe(str),
 }  # fmt: skip
 """The form of evaluation.json, as far as it is shown."""
 
 
 def write_report(folder: Path) -> Path:
-    """Write the report of a run and return its path. Raises CheckpointError for another folder, and for damaged files."""
+    """Write the report of a run and return its path. Raises CheckpointError for another folder or damaged files."""
     if not (folder / OPTIONS).is_file():
         raise CheckpointError(f"{folder}: not the folder of a run: there is no {folder / OPTIONS}")
     content = collect(folder, _read(folder / OPTIONS, checkpoint.HEADER))
