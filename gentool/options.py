@@ -21,10 +21,18 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from gentool.errors import OptionError
+from gentool.reading import shown
 
 Resume = Literal["same", "grow", "free"]
 Conditions = Mapping[str, Any]
 """Another option to the values that are meant: one value, a tuple of values, or True for any but its default."""
+
+
+MOST = 10**9
+"""The largest value of a number with a lower limit and no upper one."""
+MOST_NUMBERS, MOST_DIGITS = 64, 9
+"""How many numbers, and of how many digits, a list such as `16,32` may have."""
+LARGEST_FLOAT = 10**300
 
 
 def comma_separated(value: Any) -> str:
@@ -57,7 +65,7 @@ def option(
     """A field of a `Validated` class, with everything that its flag needs.
 
     Args:
-        min, max: The range of a number, both ends included.
+        min, max: The range of a number, both ends included; without `max`, up to `MOST`.
         short: A one-letter flag.
         resume: What a resumed run may do with the option: keep the `same` value, let it `grow`, or change it at will
             (`free`: it does not touch the numbers).
@@ -71,7 +79,7 @@ def option(
     settings = {
         "help": help,
         "min": min,
-        "max": max,
+        "max": MOST if max is None and min is not None else max,
         "metavar": metavar,
         "short": short,
         "resume": resume,
@@ -89,6 +97,12 @@ def redefault(cls: type, name: str, default: Any, **changes: Any) -> Any:
     """The field `name` of `cls` with another default, for a subclass; `changes` are other arguments of `option`."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     return dataclasses.field(default=default, metadata={**field.metadata, **changes})
+
+
+def checked_value(cls: type["Validated"], name: str, value: Any) -> Any:
+    """A value in the type of the field `name`. Raises OptionError."""
+    field = next(field for field in dataclasses.fields(cls) if field.name == name)
+    return _checked(field, field_types(cls)[name], value)
 
 
 def flag(name: str) -> str:
@@ -111,16 +125,23 @@ def unwrap_optional(annotation: Any) -> tuple[Any, bool]:
 
 def numbers(text: str) -> tuple[int, ...]:
     """Positive integers from a comma-separated text: `16,32` is (16, 32). Raises ValueError."""
-    parts = text.split(",")
-    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+    parts = text.split(",", MOST_NUMBERS)
+    if not all(is_whole(part) and int(part) > 0 for part in parts):
         raise ValueError("expected positive whole numbers with commas, such as 16,32")
+    if len(parts) > MOST_NUMBERS:
+        raise ValueError(f"more than {MOST_NUMBERS} numbers")
     return tuple(int(part) for part in parts)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is a whole number from 0, of at most `MOST_DIGITS` digits."""
+    return text.strip().isdecimal() and len(text.strip()) <= MOST_DIGITS
 
 
 def indices(text: str) -> tuple[int, ...]:
     """Integers from 0 from a comma-separated text: `3,17` is (3, 17). Raises ValueError."""
     parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and part.isdecimal() for part in parts):
+    if not all(part.isascii() and is_whole(part) for part in parts):
         raise ValueError("expected whole numbers with commas, such as 3,17")
     return tuple(map(int, parts))
 
@@ -254,7 +275,7 @@ class Validated:
         known |= {field.metadata["alias"]: field.name for field in fields if field.metadata["alias"]}
         for name in values:
             if name not in known:
-                raise OptionError(f"{name!r} is not an option here.{suggestion(name, known)}")
+                raise OptionError(f"{shown(name)} is not an option here.{suggestion(str(name)[:60], known)}")
             if name != known[name] and known[name] in values:
                 raise OptionError(f"give {known[name]} or its earlier name {name}, not both")
         return {known[name]: value for name, value in values.items()}
@@ -280,11 +301,14 @@ def _listed(values: Any) -> str:
     return " " + " or ".join(map(str, values if isinstance(values, tuple) else (values,)))
 
 
-def _range(settings: Mapping[str, Any]) -> str:
+def _range(settings: Mapping[str, Any], value: float) -> str:
+    """What is allowed, for a value that is not."""
     low, high = settings["min"], settings["max"]
+    if high == MOST and low is not None:
+        return f"at most {MOST:,}" if value > MOST else f"at least {low:g}"
     if low is not None and high is not None:
-        return f"between {low:g} and {high:g}"
-    return f"at least {low:g}" if low is not None else f"at most {high:g}"
+        return f"between {low:.10g} and {high:.10g}"
+    return f"at least {low:.10g}" if low is not None else f"at most {high:.10g}"
 
 
 def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
@@ -302,22 +326,24 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         return _parsed(name, settings, value)
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
-        if value not in choices:
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
             listed = ", ".join(map(str, choices))
             near = "" if str(value) in map(str, choices) else suggestion(str(value), map(str, choices))
-            raise OptionError(f"{name}: {value!r} is not one of {listed}.{near}")
+            raise OptionError(f"{name}: {shown(value)} is not one of {listed}.{near}")
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = math.copysign(math.inf, value) if abs(value) > LARGEST_FLOAT else float(value)
     if kind is Path and isinstance(value, str):
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise OptionError(f"{name}: {value!r} is not of type {kind.__name__}")
+        raise OptionError(f"{name}: {shown(value)} is not of type {kind.__name__}")
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]
         if not low <= value <= high:
-            raise OptionError(f"{name}: {value} is out of range; it must be {_range(settings)}")
+            raise OptionError(f"{name}: {shown(value)} is out of range; it must be {_range(settings, value)}")
+    if kind in (str, Path) and "\0" in str(value):
+        raise OptionError(f"{name}: {shown(str(value))} has a zero byte")
     if kind is float and not math.isfinite(value):
         raise OptionError(f"{name}: {value} is not a finite number")
     if value == "":
@@ -332,5 +358,5 @@ def _parsed(name: str, settings: Mapping[str, Any], value: Any) -> Any:
             value if isinstance(value, str) else settings["write"](tuple(value) if isinstance(value, list) else value)
         )
         return settings["parse"](text)
-    except (ValueError, TypeError) as error:
-        raise OptionError(f"{name}: {value!r}: {error}") from None
+    except (ValueError, TypeError, IndexError, OverflowError, RecursionError) as error:
+        raise OptionError(f"{name}: {shown(value)}: {str(error)[:200]}") from None

@@ -21,6 +21,7 @@ PACKAGE = ROOT / "gentool"
 
 FLOORS = (
     ("errors",),
+    ("reading",),
     ("files", "pictures"),
     ("progress", "results", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),

@@ -23,8 +23,20 @@ import typer
 
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
-from gentool.options import Validated, field_types, flag, required, suggestion, unwrap_optional, written
+from gentool.options import (
+    MOST,
+    Validated,
+    checked_value,
+    field_types,
+    flag,
+    required,
+    suggestion,
+    unwrap_optional,
+    written,
+)
+from gentool.reading import read_text, shown
 
+CONFIG_BYTES = 2**20
 CONFIG = Annotated[
     Path | None,
     typer.Option(
@@ -51,7 +63,7 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        settings = _read_config(config, [field for kind in groups.values() for field in dataclasses.fields(kind)])
+        settings = _read_config(config, groups.values())
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
         with ExitStack() as stack:
@@ -114,7 +126,7 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
         declaration,
         help=owner.help_of(field),
         min=settings["min"] if numeric else None,
-        max=settings["max"] if numeric else None,
+        max=settings["max"] if numeric and settings["max"] != MOST else None,
         metavar=settings["metavar"],
         rich_help_panel=panel,
     )
@@ -142,26 +154,42 @@ def _typed_as(settings: Mapping[str, Any], annotation: Any) -> Any:
     return str | None if unwrap_optional(annotation)[1] else str
 
 
-def _read_config(path: Path | None, fields: Iterable["Field[Any]"]) -> Mapping[str, Any]:
-    """The options of a TOML file by field name; `batch-size` and `batch_size` are the same name."""
+def _read_config(path: Path | None, sets: Iterable[type[Validated]]) -> Mapping[str, Any]:
+    """The options of a TOML file by field name; `batch-size` and `batch_size` are the same name.
+
+    Raises OptionError that names the file.
+    """
     if path is None:
         return {}
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(read_text(path, CONFIG_BYTES))
     except OSError as error:
-        raise OptionError(f"--config {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise OptionError(f"--config {path}: {error.strerror or error}") from error
+    except RecursionError:
+        raise OptionError(f"--config {path}: nested too deeply") from None
+    except ValueError as error:
         raise OptionError(f"--config {path}: not a TOML file: {error}") from error
     known: dict[str, str] = {}
-    for field in fields:
-        names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
-        known |= {name: field.name for name in names if name}
+    owners: dict[str, type[Validated]] = {}
+    for kind in sets:
+        for field in dataclasses.fields(kind):
+            names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
+            known |= {name: field.name for name in names if name}
+            owners[field.name] = kind
     options = {}
     for name, value in settings.items():
         plain = name.replace("-", "_")
         if plain not in known:
-            raise OptionError(f"--config {path}: {plain!r} is not an option of this command.{suggestion(plain, known)}")
+            raise OptionError(
+                f"--config {path}: {shown(plain)} is not an option of this command.{suggestion(plain[:60], known)}"
+            )
         if known[plain] in options:
             raise OptionError(f"--config {path}: gives {flag(known[plain])} twice")
+        if isinstance(value, dict):
+            raise OptionError(f"--config {path}: {plain} is a table; give options by their names, without tables")
+        try:
+            checked_value(owners[known[plain]], known[plain], value)
+        except OptionError as error:
+            raise OptionError(f"--config {path}: {error}") from None
         options[known[plain]] = value
     return options

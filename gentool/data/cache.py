@@ -17,6 +17,7 @@ from pathlib import Path
 from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
 from gentool.files import write_json
+from gentool.reading import read_json
 
 PREPARATION = 1
 """Raised whenever the same source and options give other pixels or splits, so that older folders are not used."""
@@ -137,7 +138,7 @@ def _write(file: str, content: dict[str, str]) -> None:
 
 def _read(file: str, field: str) -> str | None:
     try:
-        value = json.loads((cache_folder() / "known" / file).read_text(encoding="utf-8"))[field]
-    except (OSError, ValueError, KeyError, TypeError):
+        value: str = read_json(cache_folder() / "known" / file, {field: str})[field]
+    except (OSError, ValueError):
         return None
-    return value if isinstance(value, str) else None
+    return value

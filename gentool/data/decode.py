@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from gentool.data.raw import Pixels
-from gentool.pictures import FORMATS
+from gentool.pictures import FORMATS, WEBP_HEAD, webp_size
 from gentool.transparency import premultiplied
 
 # Formats that run another program, or that Pillow recognises but cannot read.
@@ -102,26 +102,13 @@ def _unreadable(error: Exception, content: bytes) -> Unreadable:
 def _open(content: bytes) -> Image.Image:
     if not content:
         raise Unreadable("empty file")
-    width, height = _webp_size(content)
+    width, height = webp_size(content[:WEBP_HEAD])
     if width * height > (Image.MAX_IMAGE_PIXELS or math.inf):
         raise Image.DecompressionBombError
     try:
         return Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
         return Image.open(io.BytesIO(content), formats=_other_formats())
-
-
-def _webp_size(content: bytes) -> tuple[int, int]:
-    """Width and height of a WebP, whose reader takes memory for all pixels before Pillow can look; else (0, 0)."""
-    if content[:4] != b"RIFF" or content[8:12] != b"WEBP" or len(content) < 30:
-        return 0, 0
-    kind = content[12:16]
-    if kind == b"VP8X":
-        return 1 + int.from_bytes(content[24:27], "little"), 1 + int.from_bytes(content[27:30], "little")
-    if kind == b"VP8L":
-        bits = int.from_bytes(content[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    return int.from_bytes(content[26:28], "little") & 0x3FFF, int.from_bytes(content[28:30], "little") & 0x3FFF
 
 
 def _orientation(image: Image.Image) -> int:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from gentool.data.layout import Layout
 from gentool.errors import OptionError
-from gentool.options import Validated, option, words
+from gentool.options import Validated, is_whole, option, words
 
 SMALLEST, LARGEST = 8, 256
 DEFAULT_SIDE = 64
@@ -25,7 +25,7 @@ Crop = Literal["center", "pad", "stretch"]
 def width_and_height(text: str) -> tuple[int, int]:
     """`64` is (64, 64) and `48x72` is 48 wide and 72 high. Raises ValueError."""
     sides = text.lower().split("x")
-    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
+    if len(sides) > 2 or not all(map(is_whole, sides)):
         raise ValueError("expected one number, or WIDTHxHEIGHT such as 48x72")
     width, height = int(sides[0]), int(sides[-1])
     if min(width, height) < 1:
@@ -55,7 +55,9 @@ def colour(text: str) -> tuple[int, int, int]:
 
     try:
         red, green, blue, *_ = ImageColor.getrgb(text)
-    except ValueError:
+        if max(red, green, blue) > 255:
+            raise ValueError
+    except (ValueError, OverflowError):
         raise ValueError("expected a colour such as white or #638596") from None
     return red, green, blue
 

@@ -8,20 +8,37 @@ it. It is read with `weights_only=True` only.
 import dataclasses
 import hashlib
 import zipfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import nn
 
 import gentool
+from gentool.data.prepare import LARGEST
 from gentool.engine.data import TrainingData
+from gentool.engine.device import finite
 from gentool.errors import CheckpointError
 from gentool.files import replacing
 from gentool.options import Validated
+from gentool.reading import DEEPEST, LARGEST_INTEGER, Each, Maybe, Scalar, check
 
 FORMAT = 1
+Network = TypeVar("Network", bound=nn.Module)
+HEADER = {
+    "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str, "folder": str,
+    "fingerprint": str,
+}  # fmt: skip
+WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
+STATE = {
+    "step": int, "seconds": float, "total_steps": int, "precision": str, "rows": int, "metrics": Maybe(str),
+    "model": Maybe(WEIGHTS), "scaler": Each(Any), "losses": {"sums": Each(float), "counts": Each(int)},
+    "parts": Each(Any),
+}  # fmt: skip
+CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}
+"""The form of the content of each kind."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +122,7 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     try:
         _check_archive(path)
         document = torch.load(path, map_location="cpu", weights_only=True)
-        _check_tensors(document)
+        _check_plain(document)
     except Exception as error:  # the errors of the unpickler and of the archive reader have no common base
         raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
@@ -121,12 +138,15 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     if document["kind"] != kind:
         raise CheckpointError(f"{path}: holds a {document['kind']}, not a {kind}; name the run folder or its model.pt")
     try:
-        header = Header(**{field.name: document[field.name] for field in dataclasses.fields(Header)})
-        channels, height, width = header.shape
-        shape = (channels, height, width)
-        return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
-    except (KeyError, TypeError, ValueError) as error:
+        check(document, HEADER | {"content": CONTENTS.get(kind, Each(Any))})
+        channels, height, width = document["shape"]
+        if not (1 <= channels <= 4 and 1 <= min(height, width) <= max(height, width) <= LARGEST):
+            raise ValueError(f"shape is {channels}x{height}x{width}")
+    except ValueError as error:
         raise CheckpointError(f"{path}: lacks what a checkpoint of format {FORMAT} has ({error})") from error
+    header = Header(**{field.name: document[field.name] for field in dataclasses.fields(Header)})
+    shape = (channels, height, width)
+    return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
 
 
 def _check_archive(path: Path) -> None:
@@ -139,21 +159,53 @@ def _check_archive(path: Path) -> None:
         raise ValueError("members that overlap")
 
 
-def _check_tensors(value: Any) -> None:
-    """Raises ValueError for a tensor that has more elements than the file holds, by strides of 0."""
+def _check_plain(value: Any, depth: int = 0) -> None:
+    """Raises ValueError for what `save` never writes.
+
+    That is a tensor that is sparse, on another device, or has more elements than the file holds, by strides of 0; a
+    number without end; a value that is nested too deeply, or of another type.
+    """
     if isinstance(value, torch.Tensor):
+        if value.layout is not torch.strided or value.is_quantized or value.is_complex() or value.device.type != "cpu":
+            raise ValueError("a tensor of another kind")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise ValueError("a tensor without its elements")
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            _check_tensors(item)
+    elif isinstance(value, dict | list | tuple) and depth < DEEPEST:
+        for item in (*value.keys(), *value.values()) if isinstance(value, dict) else value:
+            _check_plain(item, depth + 1)
+    elif not isinstance(value, str | bool | int | float | None) or (
+        isinstance(value, int) and abs(value) > LARGEST_INTEGER
+    ):
+        raise ValueError(f"a {type(value).__name__}")
 
 
-def restore(network: nn.Module, content: dict[str, Any], path: Path) -> None:
-    """Load the weights of a checkpoint's content. Raises CheckpointError where they do not fit the network."""
+def restored(build: Callable[[], Network], content: dict[str, Any], path: Path) -> Network:
+    """A network with the weights of a checkpoint's content. Raises CheckpointError where they do not fit it.
+
+    The network is first built without memory, so that options of a giant one are refused before any is taken.
+    """
+    weights = content["weights"]
     try:
-        network.load_state_dict(content["weights"])
-    except (RuntimeError, KeyError, AttributeError) as error:
+        with torch.device("meta"):
+            expected = build().state_dict()
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise CheckpointError(f"{path}: its options make no network ({str(error).splitlines()[0]})") from error
+    wrong = next((name for name in (*expected, *weights) if _shape(expected, name) != _shape(weights, name)), None)
+    if wrong is not None:
         raise CheckpointError(
-            f"{path}: its weights do not fit its options; the file is damaged, or was made by hand"
-        ) from error
+            f"{path}: its weights do not fit its options; the file is damaged, or was made by hand "
+            f"({wrong[:60]} is {_shape(weights, wrong) or 'missing'}, not {_shape(expected, wrong) or 'expected'})"
+        )
+    if not finite(weights):
+        raise CheckpointError(f"{path}: holds weights that are NaN or infinite; train it again")
+    network = build()
+    network.load_state_dict(weights)
+    return network
+
+
+def _shape(weights: Mapping[str, torch.Tensor], name: str) -> str:
+    """The shape of a weight in words, with its type where that is none of a floating-point number; empty for none."""
+    if name not in weights:
+        return ""
+    kind = "" if weights[name].is_floating_point() else f" of {str(weights[name].dtype).removeprefix('torch.')}"
+    return f"{'x'.join(map(str, weights[name].shape)) or 'a number'}{kind}"

@@ -1,7 +1,6 @@
 """A run's folder: its file names, what makes two commands the same run, and where the newest valid state is."""
 
 import contextlib
-import json
 import os
 import platform
 import re
@@ -21,6 +20,7 @@ from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
 from gentool.files import cannot_write, reserve, write_json, write_text
 from gentool.options import flag
+from gentool.reading import Maybe, read_json
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
@@ -28,8 +28,9 @@ ENVIRONMENT, REPORT = "environment.json", "report.html"
 PICTURES = ("samples", "reconstructions")
 FILMS = tuple(f"{name}.gif" for name in PICTURES)
 OWN_FILES = (MODEL, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *FILMS)
+EPOCH = r"epoch-\d{4,}\.png"
 OWN_FOLDERS = {
-    **dict.fromkeys(PICTURES, r"epoch-\d{4,}\.png"),
+    **dict.fromkeys(PICTURES, EPOCH),
     "tensorboard": r"events\.out\.tfevents\..*",
     "wandb": r"(offline-)?run-.*|latest-run|debug.*\.log|settings",
 }
@@ -68,10 +69,11 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     if overwrite:
         raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
     try:
-        before = json.loads(options_file.read_text(encoding="utf-8"))
-        differences = _differences(before, header, options)
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CheckpointError(f"{options_file}: damaged; give --overwrite to start again, or another --out") from error
+        differences = _differences(read_json(options_file, checkpoint.HEADER), header, options)
+    except ValueError as error:
+        raise CheckpointError(
+            f"{options_file}: damaged ({error}); give --overwrite to start again, or another --out"
+        ) from error
     if differences:
         listed = "; ".join(differences)
         raise OptionError(
@@ -83,20 +85,22 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
 def length_in(folder: Path) -> tuple[int | None, int | None, int]:
     """The --epochs and --steps of the run that a folder holds, and its number of updates; 0 where an earlier version
     has not noted it."""
-    noted = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-    options, updates = noted["options"], noted.get(UPDATES, 0)
-    if not isinstance(updates, int):
-        raise CheckpointError(f"{folder / OPTIONS}: damaged: {UPDATES} is {updates!r}")
-    return options.get("epochs"), options.get("steps"), updates
+    form = {"options": {"epochs": Maybe(int), "steps": Maybe(int)}, UPDATES: Maybe(int)}
+    try:
+        noted = read_json(folder / OPTIONS, form)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / OPTIONS}: damaged ({error})") from error
+    options = noted["options"]
+    return options.get("epochs"), options.get("steps"), noted.get(UPDATES) or 0
 
 
 def _is_run(options_file: Path) -> bool:
     """Whether options.json is that of a run."""
     try:
-        content = json.loads(options_file.read_text(encoding="utf-8"))
+        read_json(options_file, {"model": str, "fingerprint": str})
     except ValueError:
         return False
-    return isinstance(content, dict) and {"model", "fingerprint"} <= content.keys()
+    return True
 
 
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
@@ -167,6 +171,11 @@ def _remove_run(folder: Path) -> None:
 def states_in(folder: Path) -> list[Path]:
     """The files of the saved states, oldest first."""
     return sorted(path for path in folder.glob(STATES) if re.fullmatch(r"state-\d{9,}\.pt", path.name))
+
+
+def drawn_in(folder: Path) -> list[Path]:
+    """The pictures of the epochs in a folder of them, in order."""
+    return sorted(path for path in folder.glob("epoch-*.png") if re.fullmatch(EPOCH, path.name))
 
 
 def _temporaries(folder: Path) -> list[Path]:

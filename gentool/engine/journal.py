@@ -3,7 +3,6 @@
 Without a folder the rows are kept in memory, and nothing is written.
 """
 
-import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gentool.engine.alarms import PREFIX, Alarm, Check, alarms
-from gentool.engine.folder import CURVES, LOG, METRICS, PICTURES, RESULT
+from gentool.engine.folder import CURVES, LOG, METRICS, PICTURES, RESULT, drawn_in
 from gentool.engine.loggers import Logger, check_logger, open_logger
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
@@ -21,11 +20,14 @@ from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
 from gentool.files import append_text, text_digest, write_json
 from gentool.progress import Reporter
+from gentool.reading import Each, Scalar, check, read_json
 
 DRAW_SECONDS = 60.0
 """Seconds between two drawings of the curves, except for the first and the last."""
 NOT_DRAWN = ("epoch", "step", "lr", "seconds")
 PER_SECOND = "_per_second"
+RESULTS = Each(float)
+"""The form of result.json, but for its digest."""
 
 
 def is_drawn(column: str) -> bool:
@@ -116,7 +118,7 @@ class Journal:
         """Write one film of each kind of picture."""
         if self.folder is None:
             return
-        frames = {name: sorted((self.folder / name).glob("epoch-*.png")) for name in PICTURES}
+        frames = {name: drawn_in(self.folder / name) for name in PICTURES}
         for name, paths in frames.items():
             if paths:
                 film(paths, self.folder / f"{name}.gif")
@@ -139,10 +141,10 @@ class Journal:
 def earlier_result(folder: Path) -> dict[str, Any] | None:
     """The content of result.json; None where it is missing or damaged, and the run has to end again."""
     try:
-        result = dict(json.loads((folder / RESULT).read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
+        result: dict[str, Any] = read_json(folder / RESULT, Each(Scalar))
+        stated = result.pop("sha256", None)
+        check(result, RESULTS)
+        check(result, {"epoch": float, "seconds": float})
+    except (FileNotFoundError, ValueError):
         return None
-    stated = result.pop("sha256", None)
-    if stated is not None and stated != text_digest(result):
-        return None
-    return result if all(isinstance(result.get(name), int | float) for name in ("epoch", "seconds")) else None
+    return result if stated in (None, text_digest(result)) else None

@@ -12,7 +12,7 @@ from typing import Any
 
 from gentool.engine import checkpoint
 from gentool.engine.alarms import PREFIX
-from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT
+from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, drawn_in
 from gentool.engine.journal import earlier_result, is_drawn
 from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
@@ -20,22 +20,25 @@ from gentool.figures.curves import HELD_OUT_PREFIXES, curve_panels
 from gentool.files import write_text
 from gentool.pictures import open_picture
 from gentool.progress import counted
+from gentool.reading import Each, Maybe, Scalar, read_bytes, read_json
 
 MAX_BYTES, MIN_FRAMES = 900_000, 60
 """Bytes of pictures of each kind; epochs are left out at equal distances until they fit, down to this many."""
 MAX_LOSSLESS = 25_000
 """Pictures that would be larger than this many bytes without loss are compressed with loss."""
 
+EVALUATION = {
+    "rows": [Each(Scalar)], "networks": Each({"hash": str}), "data": str, "components": Maybe(int),
+    "weights": Maybe(str),
+}  # fmt: skip
+"""The form of evaluation.json, as far as it is shown."""
+
 
 def write_report(folder: Path) -> Path:
-    """Write the report of a run and return its path. Raises CheckpointError when the folder is no run's."""
-    try:
-        run = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
-        content = collect(folder, run)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder}: not the folder of a run: there is no {error.filename}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder}: its files are damaged ({error})") from error
+    """Write the report of a run and return its path. Raises CheckpointError for another folder or damaged files."""
+    if not (folder / OPTIONS).is_file():
+        raise CheckpointError(f"{folder}: not the folder of a run: there is no {folder / OPTIONS}")
+    content = collect(folder, _read(folder / OPTIONS, checkpoint.HEADER))
     page = (Path(__file__).parent / REPORT).read_text(encoding="utf-8")
     # "<" cannot end the script that holds the content.
     data = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
@@ -45,11 +48,11 @@ def write_report(folder: Path) -> Path:
 
 def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     """Everything that the page shows, as plain values; numbers that are not finite are None."""
-    environment = _read(folder / ENVIRONMENT)
+    environment = _read(folder / ENVIRONMENT, Each(Scalar))
     columns = MetricsFile(folder / METRICS).series()
     result = earlier_result(folder) or {}
     epochs = columns.get("epoch", [])
-    seconds = columns["seconds"][-1] if epochs else 0.0
+    seconds = columns.get("seconds", [0.0])[-1] if epochs else 0.0
     summary = f"{counted(len(epochs), 'epoch')} in {seconds:,.0f} s"
     return {
         "model": run["model"],
@@ -67,8 +70,14 @@ def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+def _read(path: Path, form: Any) -> dict[str, Any]:
+    """The content of a JSON file, empty where there is none. Raises CheckpointError for one that is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(read_json(path, form))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from error
 
 
 def _finite(value: Any) -> Any:
@@ -78,7 +87,7 @@ def _finite(value: Any) -> Any:
 def _alarms(folder: Path) -> list[str]:
     """The alarms in the log."""
     log = folder / LOG
-    lines = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
+    lines = read_bytes(log).decode(errors="replace").splitlines() if log.is_file() else []
     return [line.split(" ", 1)[1] for line in lines if " alarm in epoch " in line]
 
 
@@ -102,7 +111,7 @@ def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
 
 def _evaluations(folder: Path) -> list[dict[str, Any]]:
     """The evaluations beside the model. Those of other weights, from before the run went on or was replaced, say so."""
-    every = [_read(path) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))]
+    every = [_read(path, EVALUATION) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))]
     weights = None
     if every and (folder / MODEL).is_file():
         weights = checkpoint.digest(checkpoint.load(folder / MODEL, "model")[1]["weights"])[:16]
@@ -118,14 +127,14 @@ def _evaluation(judged: dict[str, Any], outdated: bool) -> dict[str, Any]:
     return {
         "data": judged["data"] + mixture + (", of earlier weights: evaluate again" if outdated else ""),
         "networks": f"Feature networks and their hashes: {', '.join(networks)}. Compare only numbers of equal hashes.",
-        "columns": [row["what"] for row in rows],
+        "columns": [row.get("what") for row in rows],
         "rows": [[name, *(_finite(row.get(name)) for row in rows)] for name in names],
     }
 
 
 def frames(folder: Path) -> list[dict[str, Any]]:
     """The pictures of a folder by epoch: the first, the last, and as many in between, at equal distances, as fit."""
-    paths = sorted(folder.glob("epoch-*.png"))
+    paths = drawn_in(folder)
     if not paths:
         return []
     settings: dict[str, Any] = {"lossless": True}
@@ -145,6 +154,9 @@ def frames(folder: Path) -> list[dict[str, Any]]:
 
 def _webp(path: Path, settings: dict[str, Any]) -> bytes:
     file = io.BytesIO()
-    with open_picture(path, ("PNG",)) as picture:
-        picture.convert("RGB").save(file, "WEBP", **settings)
+    try:
+        with open_picture(path, ("PNG",)) as picture:
+            picture.convert("RGB").save(file, "WEBP", **settings)
+    except (OSError, ValueError) as error:  # a WebP has at most 16,383 pixels a side
+        raise CheckpointError(f"{path}: cannot be shown ({error}); remove it, and write the report again") from error
     return file.getvalue()

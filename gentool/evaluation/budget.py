@@ -1,6 +1,5 @@
 """Trainings of several models that each get the same time."""
 
-import json
 import re
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from gentool.latent.loading import train
 from gentool.latent.model import Model
 from gentool.models import options_class
 from gentool.progress import SILENT, Reporter
+from gentool.reading import read_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 TRIAL_SHARE = 0.05
@@ -20,7 +20,7 @@ FIRST_STEPS = 20
 
 def parse_seconds(text: str) -> float:
     """Seconds from `300s`, `5m` or `1.5h`. Raises ValueError."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh])", text.strip())
     if not match or float(match[1]) <= 0:
         raise ValueError("expected a time such as 90s, 5m or 1.5h")
     return float(match[1]) * UNITS[match[2]]
@@ -66,14 +66,14 @@ def planned_steps(
     """The number of updates of a model that fit into a time in seconds: tried out, and kept to resume with."""
     if plan.is_file():
         try:
-            earlier = json.loads(plan.read_text(encoding="utf-8"))
+            earlier = read_json(plan, {"seconds": float, "steps": int})
             if earlier["seconds"] == budget:
                 return int(earlier["steps"])
             raise OptionError(
                 f"{plan.parent.parent} has trainings of {earlier['seconds']:g} s, not {budget:g} s; "
                 "give another --out, or --overwrite to train again"
             )
-        except (ValueError, KeyError, TypeError):
+        except ValueError:
             reporter.notice(f"{plan}: damaged; the number of updates is tried out again")
     train(name, data, steps=FIRST_STEPS, device=device)  # pays for what comes once in a process, and is not counted
     trials: list[tuple[int, float]] = []

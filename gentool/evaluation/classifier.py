@@ -28,6 +28,9 @@ LARGEST_MAP = 40
 """The first convolution of larger images is strided."""
 AT_ONCE = 128
 KIND = "classifier"
+CHECKED, TOLERANCE = 2048, 0.05
+"""A classifier from the cache is tried on about this many test images: its accuracy there may differ by this much from
+the one that it states."""
 
 
 class Classifier(nn.Module):
@@ -73,11 +76,7 @@ def classifier_of(data: ImageData, device: torch.device, *, reporter: Reporter =
     """The classifier of a labelled data set, from the cache, or trained now and kept there."""
     path = classifier_path(data)
     try:
-        with isolated(0):
-            network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        content = checkpoint.load(path, KIND)[1]
-        checkpoint.restore(network, content, path)
-        trained = TrainedClassifier(network.eval(), content["accuracy"])
+        trained = _from_cache(path, data, device)
     except CheckpointError as error:
         if path.exists():
             reporter.notice(f"{error}; training it again")
@@ -89,6 +88,26 @@ def classifier_of(data: ImageData, device: torch.device, *, reporter: Reporter =
         f"classifier of {data.name}: {trained.accuracy:.2%} right on {len(data.test):,} test images ({path})"
     )
     return trained
+
+
+def _from_cache(path: Path, data: ImageData, device: torch.device) -> TrainedClassifier:
+    """The classifier in a file. Raises CheckpointError for one that is not what was trained on these images."""
+    header, content = checkpoint.load(path, KIND)
+    if (header.model, header.fingerprint) != (KIND, data.fingerprint):
+        raise CheckpointError(f"{path}: is the classifier of other images")
+    with isolated(0):
+        network = checkpoint.restored(lambda: Classifier(data.shape, len(data.classes)), content, path)
+    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    step = -(-len(data.test) // CHECKED)
+    labels = None if data.test.labels is None else data.test.labels[::step]
+    found = accuracy(network, Split(data.test.images[::step], labels))
+    if abs(found - content["accuracy"]) > TOLERANCE:
+        raise CheckpointError(f"{path}: states {content['accuracy']:.1%} of right answers, and gives {found:.1%}")
+    with torch.no_grad():
+        maps = network.maps(data.train.images[:AT_ONCE].to(device).float() / 255).mean((2, 3))
+    if len(maps) > 1 and not maps.std(0).max() > 0:
+        raise CheckpointError(f"{path}: has the same features for every image")
+    return TrainedClassifier(network, content["accuracy"])
 
 
 def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classifier:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gentool.data.catalog import CATALOG
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Unreadable, pillow_warnings, read_picture
+from gentool.data.folders import LARGEST_FILE
 from gentool.data.images import ImageData, size_text
 from gentool.data.load import Source, load_data
 from gentool.data.prepare import PrepareOptions
@@ -20,8 +21,8 @@ from gentool.data.target import is_prepared
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.networks.layers import Shape
-from gentool.pictures import check_regular
 from gentool.progress import SILENT, Reporter
+from gentool.reading import read_bytes
 
 WHITE = (255, 255, 255)
 
@@ -94,10 +95,9 @@ def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, rep
 
 def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
     try:
-        if not path.is_dir():
-            check_regular(path)
-        content = path.read_bytes()
-        picture = read_picture(content, WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:]))
+        picture = read_picture(
+            read_bytes(path, LARGEST_FILE), WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:])
+        )
     except FileNotFoundError:
         raise DataError(f"{path}: no such picture") from None
     except IsADirectoryError:

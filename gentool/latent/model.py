@@ -350,8 +350,7 @@ class Model(Trained[nn.Module]):
             hint = f"give `{header.model}` as the model" if header.model in MODELS else "use `gentool seq2seq`"
             raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; {hint}")
         with isolated(0):
-            network = fresh_network(header, file)
-        checkpoint.restore(network, content, file)
+            network = checkpoint.restored(lambda: fresh_network(header, file), content, file)
         return cls(network, header, choose_device(device), path=file, sampling=sampling)
 
     def untrained(self) -> "Model":

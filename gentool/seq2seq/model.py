@@ -103,8 +103,7 @@ class Seq2SeqModel(Trained[Seq2Seq]):
         except OptionError as error:
             raise CheckpointError(f"{file}: its options are not those of this version of gentool: {error}") from error
         with isolated(0):
-            network = build(options)
-        checkpoint.restore(network, content, file)
+            network = checkpoint.restored(lambda: build(options), content, file)
         return cls(network, options, header, choose_device(device), path=file)
 
 

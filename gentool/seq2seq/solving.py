@@ -19,7 +19,6 @@ from gentool.seq2seq.task import BLANK, Task, as_texts, symbols
 from gentool.seq2seq.training import answer
 
 QUERY = re.compile(r"\s*(\d+)\s*([-+*])\s*(\d+)\s*=?\s*")
-MAX_PIXELS = 2**26
 
 
 @dataclass(frozen=True)
@@ -102,8 +101,6 @@ def _frames(path: Path, length: int) -> Tensor:
 def _grey(path: Path) -> Image.Image:
     try:
         with open_picture(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise DataError(f"{path}: {picture.width}x{picture.height} is too large for a query")
             return picture.convert("L")
     except UnidentifiedImageError:
         raise DataError(f"{path}: not a picture") from None

@@ -3,7 +3,6 @@ twice."""
 
 import hashlib
 import itertools
-import json
 import os
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
 from gentool.options import Validated, field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
+from gentool.reading import Each, read_json
 from gentool.seq2seq.options import Options, options_class
 from gentool.tables import Table, mean_and_sd
 
@@ -228,9 +228,9 @@ def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrit
     file = folder / PLAN
     if file.is_file() and not overwrite:
         try:
-            before = json.loads(file.read_text(encoding="utf-8"))
+            before = read_json(file, {"task": str, "options": Each(str)})
             same = before["task"] == plan["task"] and set(before["options"]) == set(plan["options"])
-        except (ValueError, KeyError, TypeError) as error:
+        except ValueError as error:
             raise CheckpointError(f"{file}: damaged; give --overwrite to start again, or another --out") from error
         if not same:
             raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
