@@ -21,7 +21,7 @@ PACKAGE = ROOT / "gentool"
 
 FLOORS = (
     ("errors",),
-    ("files", "pictures"),
+    ("files", "pictures", "signals"),
     ("progress", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),
     ("data",),

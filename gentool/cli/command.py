@@ -24,6 +24,7 @@ import typer
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
 from gentool.options import Validated, field_types, flag, required, suggestion, unwrap_optional, written
+from gentool.signals import end_in_order
 
 CONFIG = Annotated[
     Path | None,
@@ -54,7 +55,7 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
         settings = _read_config(config, [field for kind in groups.values() for field in dataclasses.fields(kind)])
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
-        with ExitStack() as stack:
+        with end_in_order(), ExitStack() as stack:
             for name, kind in groups.items():
                 if kind is TerminalOptions:
                     values[name] = stack.enter_context(Terminal(values[name]))

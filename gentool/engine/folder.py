@@ -57,7 +57,7 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder}: is a file")
     if not options_file.is_file():
-        if folder.is_dir() and not all(_is_left_over(path) for path in folder.iterdir()):
+        if not is_empty(folder):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
         return False
     if overwrite and (_is_run(options_file) or states_in(folder) or (folder / MODEL).is_file()):
@@ -125,9 +125,10 @@ def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> No
     write_json(folder / OPTIONS, header.to_dict())
 
 
-def _is_left_over(path: Path) -> bool:
-    """Whether a file is of a run that was killed before its options.json was written."""
-    return path.name in (LOCK, OWNER) or _TEMPORARY.fullmatch(path.name) is not None
+def is_empty(folder: Path) -> bool:
+    """Whether a folder is not there, or holds only what a process left that was killed before it wrote a file."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return all(name in (LOCK, OWNER) or _TEMPORARY.fullmatch(name) for name in names)
 
 
 def _remove_run(folder: Path) -> None:
