@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -180,11 +181,9 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        try:
-            owner = (folder / OWNER).read_text(encoding="utf-8")
-        except OSError:
-            owner = "another process"
-        raise OptionError(f"{folder}: {owner} trains here; wait until it ends, or give another --out") from None
+        raise OptionError(
+            f"{folder}: {_owner(folder)} trains here; wait until it ends, or give another --out"
+        ) from None
     except NotImplementedError:
         notice(f"{folder}: this file system has no locks; do not train twice in this folder")
     try:
@@ -197,6 +196,15 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
             (folder / OWNER).unlink(missing_ok=True)
             (folder / LOCK).unlink(missing_ok=True)
         lock.release()
+
+
+def _owner(folder: Path) -> str:
+    """Who holds a folder: that is written just after the folder is taken."""
+    for _ in range(20):
+        with contextlib.suppress(OSError):
+            return (folder / OWNER).read_text(encoding="utf-8")
+        time.sleep(0.05)
+    return "another process"
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:

@@ -88,12 +88,18 @@ def test_nohup_stays() -> None:
 
 
 def test_a_second_signal_does_not_cut_short_what_the_first_one_does() -> None:
-    with pytest.raises(Terminated), end_in_order():
+    cleaned = False
+
+    def work() -> None:
+        nonlocal cleaned
         try:
             signal.raise_signal(signal.SIGTERM)
         finally:
             signal.raise_signal(signal.SIGTERM)
             cleaned = True
+
+    with pytest.raises(Terminated), end_in_order():
+        work()
     assert cleaned
 
 
@@ -103,10 +109,12 @@ def test_a_signal_in_a_finalizer_is_not_lost(number: signal.Signals, capsys: pyt
         def __del__(self) -> None:
             signal.raise_signal(number)
 
-    expected = {signal.SIGTERM: Terminated, signal.SIGINT: KeyboardInterrupt}[number]
-    with pytest.raises(expected), end_in_order():
+    def work() -> None:
         Thing()
         time.sleep(10)
+
+    with pytest.raises({signal.SIGTERM: Terminated, signal.SIGINT: KeyboardInterrupt}[number]), end_in_order():
+        work()
     assert capsys.readouterr().err == ""
 
 

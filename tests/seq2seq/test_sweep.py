@@ -194,13 +194,13 @@ def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
 @pytest.mark.parametrize("code", [75, 130, 143])
 def test_a_run_that_was_stopped_stops_the_sweep(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     ending(monkeypatch, code)
-    with pytest.raises(Stopped, match="^swept: stopped with 2 runs to do; the same command continues$"):
+    with pytest.raises(Stopped, match=r"^swept: stopped with 2 runs to do; the same command continues$"):
         swept(repeats=2)
 
 
 def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
     swept()
-    with owned(Path("swept"), print), pytest.raises(OptionError, match="^swept: process .* trains here; wait until"):
+    with owned(Path("swept"), print), pytest.raises(OptionError, match=r"^swept: process .* trains here; wait until"):
         swept()
 
 
