@@ -34,7 +34,7 @@ NEEDED = {
     "pooch": ("pooch", "1.8"),
     "platformdirs": ("platformdirs", "4.0"),
     "packaging": ("packaging", "23.0"),
-    "filelock": ("filelock", "3.12"),
+    "filelock": ("filelock", "3.21.2"),
     "typer": ("typer", "0.28"),
     "rich": ("rich", "13.8"),
 }
