@@ -71,6 +71,10 @@ def run(arguments: list[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
     try:
+        os.getcwd()  # libraries end the process without one
+    except OSError:
+        return _fail("the current folder was removed; go to another one", 1)
+    try:
         code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()

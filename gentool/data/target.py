@@ -1,5 +1,6 @@
 """Write a prepared folder completely or not at all, and never replace what gentool did not write."""
 
+import errno
 import os
 import re
 import secrets
@@ -55,9 +56,11 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         there = next(folder for folder in target.absolute().parents if folder.is_dir())
-        free = shutil.disk_usage(there).free / 2**20
-        reason = f"{error.strerror or error} ({free:,.0f} MiB free)"
-        raise DataError(f"cannot write {target}: {reason}; free some space or choose another place") from error
+        advice = "; choose another place, with --out or GENTOOL_DATA"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            free = shutil.disk_usage(there).free / 2**20
+            advice = f" ({free:,.0f} MiB free); free some space or choose another place"
+        raise DataError(f"cannot write {target}: {error.strerror or error}{advice}") from error
 
 
 def replaceable(target: Path) -> bool:
