@@ -3,12 +3,12 @@
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gentool.errors import OptionError
 
 if TYPE_CHECKING:
+    from gentool.data.fetch import Downloads
     from gentool.data.prepare import PrepareOptions
     from gentool.data.raw import Raw
 
@@ -18,8 +18,8 @@ class Entry:
     """One named data set.
 
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
-    filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
-    installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
+    filled from `defaults`; `downloads` fetches files into a folder and finds them again. `origin`: built in (comes
+    with an installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
     paintings, which training may mirror and crop at random.
     """
 
@@ -35,12 +35,12 @@ class Entry:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     photographic: bool = False
 
-    def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
+    def read(self, options: "PrepareOptions", downloads: "Downloads") -> "Raw":
         """What the source holds. Raises DataError when it is not there."""
         if options.count is not None and (self.origin != "generated" or options.source is not None):
             raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
         module = importlib.import_module(f"gentool.data.sources.{self.module}")
-        read: Callable[[str, PrepareOptions, Path], Raw] = module.read
+        read: Callable[[str, PrepareOptions, Downloads], Raw] = module.read
         return read(self.name, options, downloads)
 
 
