@@ -59,10 +59,8 @@ app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
 def main() -> None:
-    """The program as earlier versions installed it."""
-    from gentool.__main__ import main
-
-    main()
+    """The program as earlier installations call it; `gentool.__main__` is what is installed now."""
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
