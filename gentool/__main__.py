@@ -1,6 +1,24 @@
-"""`python -m gentool`."""
+"""The program, from its first line: `gentool`, and `python -m gentool`."""
 
-from gentool.cli.app import main
+import atexit
+import os
+import sys
+
+from gentool.signals import STOPS_WITH_INPUT, end_at_once, ignore, stop_with_input
+
+
+def main() -> None:
+    """Run the command line and exit with its exit code."""
+    end_at_once()
+    atexit.register(ignore)  # the first to be registered is the last: Python would let them kill its own end
+    if os.environ.pop(STOPS_WITH_INPUT, None):
+        stop_with_input()
+    from gentool.cli.app import run
+
+    code = run(sys.argv[1:])
+    end_at_once(code)
+    sys.exit(code)
+
 
 if __name__ == "__main__":
     main()

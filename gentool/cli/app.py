@@ -5,12 +5,9 @@ import importlib
 import io
 import os
 import re
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -18,6 +15,7 @@ import gentool
 from gentool.cli.lazy import lazy_group
 from gentool.errors import GentoolError
 from gentool.progress import printable
+from gentool.signals import Terminated
 
 COMMANDS = {
     "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared data set.",
@@ -60,50 +58,24 @@ def root(
 app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
-class Terminated(BaseException):
-    """A signal to end has come. An exception, so that temporary files are removed on the way out."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM, SIGHUP and SIGUSR1 raise Terminated in the block. A training handles them itself, and saves its state.
-
-    A SIGHUP that is ignored, as below nohup, stays ignored.
-    """
-    before: dict[int, Any] = {}
-
-    def end(number: int, frame: object) -> None:
-        raise Terminated(number)
-
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
-            number = getattr(signal, name, None)  # Windows has only the first
-            if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
-                before[number] = signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit with its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+def main() -> None:
+    """The program as earlier installations call it; `gentool.__main__` is what is installed now."""
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code. A user's mistake is one line on stderr, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
     try:
-        with _terminable():
-            code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
+        os.getcwd()  # libraries end the process without one
+    except OSError:
+        return _fail("the current folder was removed; go to another one", 1)
+    try:
+        code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except GentoolError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:

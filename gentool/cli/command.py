@@ -35,6 +35,7 @@ from gentool.options import (
     written,
 )
 from gentool.reading import read_text, shown
+from gentool.signals import end_in_order
 
 CONFIG_BYTES = 2**20
 CONFIG = Annotated[
@@ -66,7 +67,7 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
         settings = _read_config(config, groups.values())
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
-        with ExitStack() as stack:
+        with end_in_order(), ExitStack() as stack:
             for name, kind in groups.items():
                 if kind is TerminalOptions:
                     values[name] = stack.enter_context(Terminal(values[name]))

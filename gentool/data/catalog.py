@@ -3,13 +3,13 @@
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gentool.errors import OptionError
 from gentool.options import flag
 
 if TYPE_CHECKING:
+    from gentool.data.fetch import Downloads
     from gentool.data.prepare import PrepareOptions
     from gentool.data.raw import Raw
 
@@ -22,8 +22,8 @@ class Entry:
     """One named data set.
 
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
-    filled from `defaults`; `downloads` is a folder that it may fill and find again. `origin`: built in (comes with an
-    installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
+    filled from `defaults`; `downloads` fetches files into a folder and finds them again. `origin`: built in (comes
+    with an installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
     paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES` that have an effect.
     """
 
@@ -50,10 +50,10 @@ class Entry:
             if name in options.changed() and name not in self.takes:
                 raise OptionError(f"{flag(name)}: has no effect on the named data set {self.name}")
 
-    def read(self, options: "PrepareOptions", downloads: Path) -> "Raw":
+    def read(self, options: "PrepareOptions", downloads: "Downloads") -> "Raw":
         """What the source holds. Raises DataError when it is not there."""
         module = importlib.import_module(f"gentool.data.sources.{self.module}")
-        read: Callable[[str, PrepareOptions, Path], Raw] = module.read
+        read: Callable[[str, PrepareOptions, Downloads], Raw] = module.read
         return read(self.name, options, downloads)
 
 

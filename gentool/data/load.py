@@ -19,6 +19,7 @@ from gentool.data import cache
 from gentool.data.arrays import as_pixels, classes_of, labels_of
 from gentool.data.catalog import CATALOG, Entry
 from gentool.data.detect import read_path
+from gentool.data.fetch import Downloads
 from gentool.data.images import ImageData
 from gentool.data.layout import LEFT_OUT
 from gentool.data.pipeline import prepare_rows
@@ -41,7 +42,7 @@ class Request:
 
     name: str
     options: PrepareOptions
-    read: Callable[[], Raw]
+    read: Callable[[Reporter], Raw]
     stamp: str
     entry: Entry | None
     source: str
@@ -139,9 +140,12 @@ def find(data: str, options: PrepareOptions) -> Request:
     if source is not None and not source.exists():
         raise DataError(f"--source {source}: no such file or folder")
     stamp = cache.stamp(source, options.labels) if source is not None else ""
-    downloads = cache.downloads_folder(entry.name)
+    folder = cache.downloads_folder(entry.name)
     where = str(source.resolve()) if source is not None else entry.origin
-    return Request(entry.name, resolved, lambda: entry.read(resolved, downloads), stamp, entry, where)
+    return Request(
+        entry.name, resolved, lambda reporter: entry.read(resolved, Downloads(entry.name, folder, reporter)), stamp,
+        entry, where,
+    )  # fmt: skip
 
 
 def _from_path(data: str, options: PrepareOptions) -> Request:
@@ -159,7 +163,7 @@ def _from_path(data: str, options: PrepareOptions) -> Request:
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
     name = path.resolve().name.split(".")[0] or "images"
     return Request(
-        name, options, lambda: read_path(path, options), cache.stamp(path, options.labels), None, str(path.resolve())
+        name, options, lambda _: read_path(path, options), cache.stamp(path, options.labels), None, str(path.resolve())
     )
 
 
@@ -197,7 +201,7 @@ def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
 
 def prepare_into(target: Path, request: Request, *, overwrite: bool = False, reporter: Reporter = SILENT) -> ImageData:
     """Prepare a set into the folder `target`. Raises DataError, OptionError."""
-    raw = request.read()
+    raw = request.read(reporter)
     try:
         with building(target, overwrite) as folder:
             rows = prepare_rows(
@@ -225,7 +229,7 @@ def _from_array(data: Array, labels: Array | None, options: PrepareOptions, repo
     if labels is not None:
         numbers, classes = classes_of(labels_of(_numpy(labels, "labels"), len(pixels), "labels"))
     raw = from_arrays("array", pixels, numbers, classes=classes, notes=notes)
-    request = Request("array", options, lambda: raw, "", None, "memory")
+    request = Request("array", options, lambda _: raw, "", None, "memory")
     on_progress = _on_progress(request, reporter)
     rows = prepare_rows(raw, options, scratch=lambda shape: np.empty(shape, np.uint8), on_progress=on_progress)
     for line in remarks(rows.info):
@@ -246,7 +250,7 @@ def _numpy(values: Array, what: str) -> NDArray[Any]:
 
 def examine(request: Request, reporter: Reporter = SILENT) -> dict[str, Any]:
     """What preparing would give, as in dataset.json, with nothing written but what a named set needs to fetch."""
-    raw = request.read()
+    raw = request.read(reporter)
     try:
         rows = prepare_rows(raw, request.options, scratch=None, on_progress=_on_progress(request, reporter))
     finally:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from gentool.engine.randomness import isolated
+from gentool.signals import ALL
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h
 KEPT_BYTES, GLIBC_DEFAULT_BYTES = 2**30, 128 * 2**10
@@ -29,12 +30,26 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.requested = False
+        self.holding = self.interrupted = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
         if self.requested and number == signal.SIGINT:
-            raise KeyboardInterrupt
+            self.interrupted = True
+            if not self.holding:
+                raise KeyboardInterrupt
         self.requested = True
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that belongs together: a second Ctrl-C waits for its end."""
+        self.holding = True
+        try:
+            yield
+        finally:
+            self.holding = False
+        if self.interrupted:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
@@ -46,7 +61,7 @@ def stop_signals() -> Iterator[StopSignal]:
     stop = StopSignal()
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+        for name in ALL:
             number = getattr(signal, name, None)  # Windows has neither of the last two
             # Below nohup, SIGHUP is ignored and stays so.
             if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):

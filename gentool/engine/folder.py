@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -61,7 +62,7 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--out {folder}: is a file")
     if not options_file.is_file():
-        if folder.is_dir() and not all(_is_left_over(path) for path in folder.iterdir()):
+        if not is_empty(folder):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
         return False
     if overwrite and (_is_run(options_file) or states_in(folder) or (folder / MODEL).is_file()):
@@ -142,9 +143,10 @@ def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finishe
     write_json(folder / OPTIONS, {**header.to_dict(), UPDATES: updates})
 
 
-def _is_left_over(path: Path) -> bool:
-    """Whether a file is of a run that was killed before its options.json was written."""
-    return path.name in (LOCK, OWNER) or _TEMPORARY.fullmatch(path.name) is not None
+def is_empty(folder: Path) -> bool:
+    """Whether a folder is not there, or holds only what a process left that was killed before it wrote a file."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    return all(name in (LOCK, OWNER) or _TEMPORARY.fullmatch(name) for name in names)
 
 
 def _remove_run(folder: Path) -> None:
@@ -203,11 +205,9 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        try:
-            owner = (folder / OWNER).read_text(encoding="utf-8")
-        except OSError:
-            owner = "another process"
-        raise OptionError(f"{folder}: {owner} trains here; wait until it ends, or give another --out") from None
+        raise OptionError(
+            f"{folder}: {_owner(folder)} trains here; wait until it ends, or give another --out"
+        ) from None
     except NotImplementedError:
         notice(f"{folder}: this file system has no locks; do not train twice in this folder")
     try:
@@ -233,6 +233,15 @@ def check_room(folder: Path, size: int) -> None:
         raise cannot_write(folder, error, f"the saved states need {size / 2**20:,.1f} MiB") from error
     finally:
         trial.unlink(missing_ok=True)
+
+
+def _owner(folder: Path) -> str:
+    """Who holds a folder: that is written just after the folder is taken."""
+    for _ in range(20):
+        with contextlib.suppress(OSError):
+            return (folder / OWNER).read_text(encoding="utf-8")
+        time.sleep(0.05)
+    return "another process"
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:

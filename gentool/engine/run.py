@@ -381,8 +381,9 @@ class Run:
             weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
             self.model = {"weights": weights, "step": self.step}
             # The state is what counts: model.pt follows from it, and is made good when a run is opened again.
-            self._save_state(self.folder)
-            checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
+            with self.stop.held():
+                self._save_state(self.folder)
+                checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
         self.journal.draw_curves(now=last)
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:

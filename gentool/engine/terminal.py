@@ -6,6 +6,7 @@ only errors and data; `--json` prints all data as JSON, one object per line.
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -47,7 +48,9 @@ class Terminal(Reporter):
         self.quiet = options.quiet
         self.json = options.json
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.live = self.console.is_terminal and not self.console.is_dumb_terminal and not self.quiet
+        # Rich takes a file for a terminal where FORCE_COLOR is set.
+        terminal = sys.stderr is not None and sys.stderr.isatty()
+        self.live = terminal and self.console.is_terminal and not self.console.is_dumb_terminal and not self.quiet
         self.bar: Progress | None = None
         self.current = ""  # the task that is shown
         self.line = ""
@@ -116,15 +119,23 @@ class Terminal(Reporter):
 
     def emit(self, record: Mapping[str, Any]) -> None:
         """With --json, one JSON object on stdout; otherwise nothing."""
-        if self.json:
-            self.data(json.dumps(record, ensure_ascii=False, default=str))
+        if self.json and sys.stdout is not None:
+            text = json.dumps(record, ensure_ascii=False, default=str)
+            if not (_encodable(text, sys.stdout.encoding) and printable(text) == text):
+                text = json.dumps(record, default=str).replace("\x7f", "\\u007f")
+            print(text, flush=True)
 
     def result(self, path: Any, record: Mapping[str, Any]) -> None:
         """What a command made: its path for a script that reads stdout, or the record with --json."""
         if self.json:
             self.emit(record)
         elif sys.stdout is not None and not sys.stdout.isatty():
-            self.data(str(path))
+            binary = getattr(sys.stdout, "buffer", None)
+            if binary is None or os.name == "nt":
+                self.data(str(path))
+            else:  # the very bytes of the name, which may be no text
+                binary.write(os.fsencode(path) + b"\n")
+                binary.flush()
 
     def _begin(self, task: str, done: int, total: int | None, now: float) -> None:
         self.close()
@@ -156,3 +167,11 @@ class Terminal(Reporter):
             return "?"
         seconds = int((now - self.began) / made * (total - done))
         return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def _encodable(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,21 +1,27 @@
 """Trainings of several models that each get the same time."""
 
 import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from gentool.data.images import ImageData
-from gentool.errors import OptionError
+from gentool.engine.options import TrainOptions
+from gentool.engine.plan import Plan
+from gentool.errors import OptionError, Stopped
 from gentool.files import write_json
 from gentool.latent.loading import train
 from gentool.latent.model import Model
 from gentool.models import options_class
-from gentool.progress import SILENT, Reporter
+from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import read_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 TRIAL_SHARE = 0.05
 """The last trial takes at least this share of the budget. Trials are not counted in it."""
 FIRST_STEPS = 20
+PICTURES = 5
+"""About how often a training under a budget saves pictures: those of short epochs would take most of the time."""
 
 
 def parse_seconds(text: str) -> float:
@@ -47,6 +53,9 @@ def train_within_budget(
     How many updates fit is tried out once per model. Runs that are there already are resumed, or left when finished;
     with `overwrite` all is done again. Raises OptionError where they have another budget.
     """
+    count = len(names) * len(seeds)
+    minutes = count * budget / 60
+    reporter.notice(f"{counted(count, 'training')} of {budget:g} s: about {minutes:,.1f} min, and some more to try out")
     models = []
     for name in names:
         plan = folder / "runs" / f"{name}-plan.json"
@@ -54,10 +63,17 @@ def train_within_budget(
             plan.unlink(missing_ok=True)
         steps = planned_steps(name, data, budget, device, plan, reporter=reporter)
         for seed in seeds:
-            options = options_class(name)(steps=steps, seed=seed, device=device)  # type: ignore[arg-type]
             out = folder / "runs" / f"{name}-{seed}"
+            options = options_of(name, data, steps, device, seed)
             models.append(train(name, data, options, out=out, overwrite=overwrite, reporter=reporter))
     return models
+
+
+def options_of(name: str, data: ImageData, steps: int, device: str, seed: int = 0) -> TrainOptions:
+    """The default options of a training under a budget, with few pictures."""
+    options = options_class(name)(steps=steps, seed=seed, device=device)  # type: ignore[arg-type]
+    epochs = Plan.of(options, len(data.train)).total_epochs
+    return replace(options, sample_every=max(1, round(epochs / PICTURES)))
 
 
 def planned_steps(
@@ -75,13 +91,23 @@ def planned_steps(
             )
         except ValueError:
             reporter.notice(f"{plan}: damaged; the number of updates is tried out again")
-    train(name, data, steps=FIRST_STEPS, device=device)  # pays for what comes once in a process, and is not counted
-    trials: list[tuple[int, float]] = []
-    steps = FIRST_STEPS
-    while len(trials) < 2 or trials[-1][1] < max(TRIAL_SHARE * budget, 1.5 * trials[-2][1]):
-        history = train(name, data, steps=steps, device=device).history
-        trials.append((steps, history.rows[-1]["seconds"]))
-        steps *= 4
+    trial = plan.with_name(f"{name}-trial")  # in a folder, as the trainings are: what they write takes time as well
+
+    def seconds_of(steps: int) -> float:
+        shutil.rmtree(trial, ignore_errors=True)
+        return float(train(name, data, options_of(name, data, steps, device), out=trial).history.rows[-1]["seconds"])
+
+    try:
+        seconds_of(FIRST_STEPS)  # pays for what comes once in a process, and is not counted
+        trials: list[tuple[int, float]] = []
+        steps = FIRST_STEPS
+        while len(trials) < 2 or trials[-1][1] < max(TRIAL_SHARE * budget, 1.5 * trials[-2][1]):
+            trials.append((steps, seconds_of(steps)))
+            steps *= 4
+    except Stopped:
+        raise Stopped(f"{name}: stopped while trying out how many updates fit; the same command continues") from None
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
     # The difference of two trials leaves out what is paid once in a run.
     (before, less), (after, more) = trials[-2:]
     per_step = (more - less) / (after - before)

@@ -7,26 +7,28 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, ClassVar
+from types import TracebackType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from gentool.engine.context import stop_signals
-from gentool.engine.folder import RESULT
+from gentool.engine.folder import RESULT, is_empty, owned
 from gentool.engine.journal import earlier_result
-from gentool.errors import CheckpointError, GentoolError, OptionError, Stopped
+from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
 from gentool.options import Validated, field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import Each, read_json
 from gentool.seq2seq.options import Options, options_class
+from gentool.signals import EXIT_CODES, STOPS_WITH_INPUT
 from gentool.tables import Table, mean_and_sd
 
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
@@ -38,6 +40,7 @@ LARGEST = 10**12
 """The largest end of a range of values."""
 MAX_NAME = 120
 """The length of a run's folder name; a longer one ends in a digest."""
+DIVERGED = "diverged"
 
 
 def values_of(text: str, kind: type) -> list[Any]:
@@ -109,17 +112,25 @@ class Sweep:
     @property
     def options(self) -> list[str]:
         """The options that were given."""
-        return [name for name in self.runs.columns if name not in (*SCORE_NAMES, "seed")]
+        return [name for name in self.runs.columns if name not in (*SCORE_NAMES, DIVERGED, "seed")]
+
+    @property
+    def diverged(self) -> int:
+        """The number of runs that diverged, and have no scores."""
+        return sum(run.get(DIVERGED, 0) for run in self.runs)
 
     @property
     def table(self) -> Table:
         """A row per combination of options: the number of runs, mean and sample standard deviation of every score."""
-        means = mean_and_sd(self.runs.rows, by=self.options, leave_out=("seed",))
-        counts = [sum(all(run[name] == row[name] for name in self.options) for run in self.runs) for row in means]
+        means = mean_and_sd(self.runs.rows, by=self.options, leave_out=("seed", DIVERGED))
         rows = []
-        for row, count in zip(means, counts, strict=True):
+        for row in means:
+            runs = [run for run in self.runs if all(run[name] == row[name] for name in self.options)]
+            counts = {"runs": len(runs)}
+            if self.diverged:
+                counts[DIVERGED] = sum(run.get(DIVERGED, 0) for run in runs)
             scores = {name: row[name] for name in row if name not in self.options}
-            rows.append({name: row[name] for name in self.options} | {"runs": count} | scores)
+            rows.append({name: row[name] for name in self.options} | counts | scores)
         return Table(rows)
 
     def markdown(self) -> Iterator[str]:
@@ -143,7 +154,7 @@ class Sweep:
         write_text(folder / "table.md", "\n".join(self.markdown()) + "\n")
         varied = [name for name in self.options if len(set(table[name])) > 1]
         (folder / "sweep.png").unlink(missing_ok=True)
-        if varied:
+        if varied and self.diverged < len(self.runs):
             self._plot(varied, folder / "sweep.png")
         return folder
 
@@ -152,6 +163,8 @@ class Sweep:
         score = "mse" if "mse" in self.table.columns else "exact_match"
         series: dict[str, list[tuple[Any, float, float]]] = {}
         for row in self.table:
+            if score not in row:
+                continue
             name = ", ".join(f"{option.replace('_', ' ')} {row[option]}" for option in varied[1:])
             point = (row[varied[0]], row[score], row.get(f"{score}_sd", float("nan")))
             series.setdefault(name, []).append(point)
@@ -178,18 +191,26 @@ def sweep(
         jobs: Runs at a time, each in a process with its share of the CPU cores.
         overwrite: Start again in a folder that holds a sweep.
 
-    Raises OptionError for values that a run would refuse, Stopped when asked to stop; the same call continues then.
+    A run that diverges has no scores, and a 1 in the column `diverged`. Raises OptionError for values that a run would
+    refuse, Stopped when asked to stop; the same call continues then.
     """
     how = SweepOptions(repeats=repeats, seed=seed, jobs=jobs)
     repeats, seed, jobs = how.repeats, how.seed, how.jobs
     values = {name: _as_text(value) for name, value in values.items()}
     cells = cells_of(options_class(task), values, seed, repeats)
     folder = Path(out).expanduser()
-    begin(folder, {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}, cells, overwrite)
-    reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time")
-    run_all(cells, Workers(task, folder, jobs, overwrite), jobs, reporter)
-    done = finished(cells, folder)
-    done.save(folder)
+    plan = {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}
+    check_folder(folder, plan, overwrite)
+    with owned(folder, reporter.notice):
+        if overwrite:
+            for path in (*(folder / name for name in FILES), *(folder / cell.name / RESULT for cell in cells)):
+                path.unlink(missing_ok=True)
+        write_json(folder / PLAN, plan)
+        reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time")
+        workers = Workers(task, folder, jobs, overwrite)
+        run_all(cells, workers, jobs, reporter)
+        done = finished(cells, folder, workers.diverged)
+        done.save(folder)
     return done
 
 
@@ -223,8 +244,8 @@ def _as_text(value: Any) -> str:
     return ",".join(map(_as_text, value)) if isinstance(value, list | tuple | range | np.ndarray) else str(value)
 
 
-def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrite: bool) -> None:
-    """Write sweep.json. Raises OptionError where the folder holds something else, CheckpointError for a damaged one."""
+def check_folder(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None:
+    """Raises OptionError where the folder holds something else than this sweep, CheckpointError for a damaged one."""
     file = folder / PLAN
     if file.is_file() and not overwrite:
         try:
@@ -234,12 +255,8 @@ def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrit
             raise CheckpointError(f"{file}: damaged; give --overwrite to start again, or another --out") from error
         if not same:
             raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
-    elif folder.exists() and any(folder.iterdir()) and not file.is_file():
+    elif not file.is_file() and not is_empty(folder):
         raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
-    if overwrite:
-        for path in (*(folder / name for name in FILES), *(folder / cell.name / RESULT for cell in cells)):
-            path.unlink(missing_ok=True)
-    write_json(file, plan)
 
 
 def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
@@ -259,24 +276,45 @@ class Workers:
     def __init__(self, task: str, folder: Path, jobs: int, overwrite: bool = False) -> None:
         self.task, self.folder, self.overwrite = task, folder, overwrite
         self.stopped, self.lock = Event(), Lock()
-        self.running: set[subprocess.Popen[str]] = set()
+        self.running: set[subprocess.Popen[bytes]] = set()
+        self.diverged: dict[str, str] = {}
         threads = max(1, (os.cpu_count() or 1) // jobs)
-        self.environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
+        self.environment = os.environ | {
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)), STOPS_WITH_INPUT: "1",
+        }  # fmt: skip
+
+    def __enter__(self) -> Self:
+        self.input, self.life_line = os.pipe()  # it ends for all runs when this process dies
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.input)
+        os.close(self.life_line)
 
     def train(self, cell: Cell) -> None:
-        """Train one cell to its end. Raises GentoolError when it fails; does nothing after `stop`."""
+        """Train one cell to its end, or until it diverges, which is noted. Does nothing after `stop`.
+
+        Raises Stopped when the run was stopped by a signal, GentoolError when it fails.
+        """
         words = command(self.task, cell, self.folder / cell.name, self.overwrite)
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
         with self.lock:  # a process that starts while all are stopped would not hear of it
             if self.stopped.is_set():
                 return
-            process = subprocess.Popen(words, env=self.environment, **quiet)  # type: ignore[call-overload]
+            process = subprocess.Popen(
+                words, env=self.environment, stdin=self.input, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
             self.running.add(process)
         with process:
-            errors = process.communicate()[1].strip().splitlines()
+            said = process.communicate()[1].decode(errors="backslashreplace").strip().splitlines()
             self.running.discard(process)
-        if process.returncode and not self.stopped.is_set():
-            last = errors[-1] if errors else ""
+        last = said[-1].removeprefix("gentool: ") if said else ""
+        if process.returncode == Diverged.exit_code:
+            self.diverged[cell.name] = last
+        elif process.returncode in (Stopped.exit_code, *EXIT_CODES):
+            raise Stopped(cell.name)
+        elif process.returncode and not self.stopped.is_set():
             raise GentoolError(f"{cell.name}: ended with exit code {process.returncode}: {last}")
 
     def stop(self) -> None:
@@ -295,40 +333,45 @@ def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Report
     """
     todo = [cell for cell in cells if earlier_result(workers.folder / cell.name) is None]
     started = time.monotonic()
-    with stop_signals() as stop, ThreadPoolExecutor(jobs) as pool:
+    with stop_signals() as stop, workers, ThreadPoolExecutor(jobs) as pool:
         waiting = {pool.submit(workers.train, cell): cell for cell in todo}
         try:
             while waiting:
                 for future in wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED).done:
-                    cell = waiting.pop(future)
                     future.result()
+                    cell = waiting.pop(future)
                     done = len(cells) - len(waiting)
                     left = (time.monotonic() - started) / (len(todo) - len(waiting)) * len(waiting)
                     reporter.progress("runs", done, len(cells))
-                    reporter.notice(f"{done} of {len(cells)}: {cell.name}; about {left / 60:.0f} min left")
-                    finished(cells, workers.folder).save(workers.folder)
+                    ended = f"diverged ({workers.diverged[cell.name]})" if cell.name in workers.diverged else "done"
+                    reporter.notice(f"{done} of {len(cells)}: {cell.name}: {ended}; about {left / 60:.0f} min left")
+                    finished(cells, workers.folder, workers.diverged).save(workers.folder)
                 if stop.requested:
-                    message = f"stopped with {counted(len(waiting), 'run')} to do; the same command continues"
-                    raise Stopped(f"{workers.folder}: {message}")
+                    raise Stopped
+        except Stopped:
+            message = f"stopped with {counted(len(waiting), 'run')} to do; the same command continues"
+            raise Stopped(f"{workers.folder}: {message}") from None
         finally:
             workers.stop()
 
 
-def finished(cells: Sequence[Cell], folder: Path) -> Sweep:
-    """The runs that have ended: options, seed, scores, seconds."""
+def finished(cells: Sequence[Cell], folder: Path, diverged: Container[str] = ()) -> Sweep:
+    """The runs that have ended: options, seed, scores, seconds; of those that `diverged` that they did."""
     rows = []
     for cell in cells:
         result = earlier_result(folder / cell.name)
         if result is not None:
             scores = {name.removeprefix("test_"): result[name] for name in SCORES if name in result}
             rows.append({**cell.values, "seed": cell.seed, **scores, "seconds": result["seconds"]})
+        elif cell.name in diverged:
+            rows.append({**cell.values, "seed": cell.seed, DIVERGED: 1})
     return Sweep(Table(rows))
 
 
 def _cell(name: str, row: Mapping[str, Any]) -> str:
-    value, sd = row[name], row.get(f"{name}_sd")
-    if name not in SCORE_NAMES:
-        return str(value)
+    value, sd = row.get(name), row.get(f"{name}_sd")
+    if name not in SCORE_NAMES or value is None:
+        return "" if value is None else str(value)
     percent = name not in ("mse", "seconds")
     shape = "{:.2f}" if percent else "{:.1f}" if name == "seconds" else "{:.4f}"
     scale = 100 if percent else 1

@@ -73,13 +73,13 @@ def test_json_is_one_object_on_stdout(capsys: Capture, monkeypatch: Patch) -> No
 
 
 def test_a_missing_package_has_its_command(capsys: Capture, monkeypatch: Patch) -> None:
-    pretend(monkeypatch, {"pooch": None})
+    pretend(monkeypatch, {"scipy": None})
     monkeypatch.setattr(doctor, "check_torchvision", list)
-    with pytest.raises(GentoolError, match="pooch is not installed"):
+    with pytest.raises(GentoolError, match="scipy is not installed"):
         doctor.run(Terminal())
     out = capsys.readouterr().out
-    assert "pooch         missing" in out
-    assert "-m pip install --upgrade pooch" in out
+    assert "scipy         missing" in out
+    assert "-m pip install --upgrade scipy" in out
 
 
 @pytest.mark.parametrize("error", [ImportError("libcudnn.so.9"), OSError("[WinError 126]"), RuntimeError("ABI")])

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,11 +14,11 @@ import pytest
 import torch
 from PIL import Image
 
-from gentool.cli import app
 from gentool.data.load import prepare_to
 from gentool.data.prepare import PrepareOptions
 from gentool.pictures import open_picture
 from gentool.progress import printable
+from gentool.signals import Terminated, end_in_order
 from tests.conftest import Outcome
 
 Cli = Callable[..., Outcome]
@@ -77,13 +78,44 @@ def test_signals_outside_a_training(cli: Cli, monkeypatch: pytest.MonkeyPatch, n
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
-def test_nohup_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nohup_stays() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with app._terminable():
+        with end_in_order():
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_a_second_signal_does_not_cut_short_what_the_first_one_does() -> None:
+    cleaned = False
+
+    def work() -> None:
+        nonlocal cleaned
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+            cleaned = True
+
+    with pytest.raises(Terminated), end_in_order():
+        work()
+    assert cleaned
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_a_finalizer_is_not_lost(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    class Thing:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    def work() -> None:
+        Thing()
+        time.sleep(10)
+
+    with pytest.raises({signal.SIGTERM: Terminated, signal.SIGINT: KeyboardInterrupt}[number]), end_in_order():
+        work()
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("name", ["x/../../../escaped", "..\\x", ".hidden", "a\x1b[2Jb", ""])

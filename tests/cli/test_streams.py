@@ -1,6 +1,8 @@
 """What a command does where streams are closed, the disk refuses, and names are odd."""
 
 import errno
+import io
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from gentool.cli import app
+from gentool.engine.terminal import Terminal, TerminalOptions
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +36,8 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("gentool sample gan nowhere 2>&-", 4, b""),
         ("gentool seq2seq solve nowhere <&-", 2, b"which queries?"),
         ("gentool prepare --list > /dev/full", 1, b"gentool: No space left on device"),
+        ("gentool train vae --help > /dev/full", 1, b"gentool: No space left on device"),
+        ("mkdir gone; cd gone; rmdir ../gone; gentool sample gan x", 1, b"gentool: the current folder was removed"),
     ],
 )
 def test_closed_and_full_streams(runs: Path, line: str, code: int, text: bytes) -> None:
@@ -49,9 +54,27 @@ def test_names_that_are_no_text(runs: Path) -> None:
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
     assert (Path(name) / "model.pt").is_file()
+    assert done.stdout == b"r\xff\n"
     done = shell(f"gentool sample gan {runs / 'gan'} --out '\u65e5.png' | cat", PYTHONIOENCODING="ascii")
     assert b"Traceback" not in done.stderr
     assert Path("\u65e5.png").is_file()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii", "cp1252"])
+def test_json_in_any_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    name = "\u65e5\xe9\U0001f600\udcff\x9b\x7f\n"
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding, errors="backslashreplace")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    Terminal(TerminalOptions(json=True)).emit({"event": "done", "name": name})
+    written = stdout.buffer.getvalue()
+    assert json.loads(written.decode(encoding))["name"] == name
+    assert not {0x7F, 0x9B} & set(written)
+
+
+def test_colours_that_are_forced_do_not_redraw_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not Terminal().live
 
 
 def test_what_the_system_refuses_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

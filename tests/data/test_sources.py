@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import urllib.error
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +19,10 @@ from gentool.progress import Reporter
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise urllib.error.URLError("no network here")
+        raise OSError("no network here")
 
-    monkeypatch.setattr("urllib.request.urlopen", refuse)
-    monkeypatch.setattr("requests.get", refuse)
-    monkeypatch.setattr("requests.Session.send", refuse)
+    monkeypatch.setattr("gentool.data.fetch.PAUSE_SECONDS", 0)
+    monkeypatch.setattr("socket.create_connection", refuse)
 
 
 def test_digits() -> None:

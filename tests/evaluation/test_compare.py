@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from gentool.data.images import ImageData
+from gentool.engine.options import TrainOptions
 from gentool.evaluation import budget
 from gentool.evaluation.budget import parse_seconds, planned_steps, seconds_as_text
 from gentool.evaluation.compare import compare, contenders
@@ -127,8 +128,11 @@ def test_trained_under_one_budget_and_continued(cli: Callable, tmp_path: Path, m
 def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials that cost 2 s at once and 0.01 s an update."""
 
-    def imitated(model: str, data: ImageData, *, steps: int, device: str) -> SimpleNamespace:
-        assert (model, data, device) == ("vae", digits, "cpu")
+    def imitated(model: str, data: ImageData, options: TrainOptions, *, out: Path) -> SimpleNamespace:
+        assert (model, data, options.device, out) == ("vae", digits, "cpu", tmp_path / "vae-trial")
+        out.mkdir()
+        steps = options.steps
+        assert steps is not None
         trials.append(steps)
         return SimpleNamespace(history=Table([{"step": steps, "seconds": 2 + 0.01 * steps}]))
 
@@ -143,6 +147,7 @@ def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkey
     assert planned_steps("vae", digits, 60.0, "cpu", plan, reporter=Notices()) == 5800
     assert trials == [20, 20, 80, 320]  # the first one is not counted; the last one took 5 % of the budget
     assert notices == ["vae: 5,800 updates fit into 60 s"]
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
     assert planned_steps("vae", digits, 60.0, "cpu", plan) == 5800
     assert trials == [20, 20, 80, 320]
     plan.write_text("{")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gentool.cli.app import run
-from gentool.errors import CheckpointError, GentoolError, OptionError
+from gentool.engine.folder import owned
+from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.seq2seq import Sweep, sweep
 from gentool.seq2seq.sweeps import Cell, Workers, command
 from gentool.tables import Table
@@ -148,7 +149,60 @@ def test_a_run_that_fails_is_named_with_its_last_line(monkeypatch: pytest.Monkey
     monkeypatch.setattr("gentool.seq2seq.sweeps.command", lambda *_: [sys.executable, "-c", code])
     with pytest.raises(GentoolError) as failed:
         swept(repeats=2)
-    assert str(failed.value) == f"{COMMON},seed=0: ended with exit code 1: gentool: loss became NaN"
+    assert str(failed.value) == f"{COMMON},seed=0: ended with exit code 1: loss became NaN"
+
+
+ENDS = """
+import json, pathlib, sys
+folder, seed = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+if seed in (0, 3):
+    sys.exit(print("gentool: loss became NaN", file=sys.stderr) or int(sys.argv[3]))
+folder.mkdir()
+(folder / "result.json").write_text(json.dumps({"epoch": 1, "seconds": 2, "test_exact_match": 0.5}))
+"""
+
+
+def ending(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Runs of the seeds 0 and 3 end with an exit code, others well."""
+
+    def words(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
+        return [sys.executable, "-c", ENDS, str(folder), str(cell.seed), str(code)]
+
+    monkeypatch.setattr(Workers, "train", TRAIN)
+    monkeypatch.setattr("gentool.seq2seq.sweeps.command", words)
+
+
+def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ending(monkeypatch, Diverged.exit_code)
+    words = ["--hidden", "8,16", "--repeats", "2", "--seed"]
+    assert run(["seq2seq", "sweep", "text2text", *words, "0", "--out", "swept"]) == Diverged.exit_code
+    said = capsys.readouterr().err.splitlines()
+    assert "1 of 4: hidden=8,seed=0: diverged (loss became NaN); about 0 min left" in said
+    assert said[-1].startswith("gentool: swept: 2 of 4 runs diverged; runs.csv says which")
+    assert (Path("swept") / "runs.csv").read_text() == (
+        "hidden,seed,diverged,exact_match,seconds\n8,0,1,,\n8,1,,0.5,2\n16,0,1,,\n16,1,,0.5,2\n"
+    )
+    table = (Path("swept") / "table.md").read_text().splitlines()
+    assert table[0] == "| hidden | runs | diverged | exact match | seconds |"
+    assert table[2] == "| 8 | 2 | 1 | 50.00 % | 2.0 |"
+    assert (Path("swept") / "sweep.png").is_file()
+    assert run(["seq2seq", "sweep", "text2text", "--seed", "3", "--out", "all"]) == Diverged.exit_code
+    assert (Path("all") / "table.md").read_text().splitlines()[2] == "| 1 | 1 |"
+
+
+@pytest.mark.parametrize("code", [75, 130, 143])
+def test_a_run_that_was_stopped_stops_the_sweep(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    ending(monkeypatch, code)
+    with pytest.raises(Stopped, match=r"^swept: stopped with 2 runs to do; the same command continues$"):
+        swept(repeats=2)
+
+
+def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
+    swept()
+    with owned(Path("swept"), print), pytest.raises(OptionError, match=r"^swept: process .* trains here; wait until"):
+        swept()
 
 
 @pytest.mark.parametrize(

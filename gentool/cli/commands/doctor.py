@@ -31,10 +31,9 @@ NEEDED = {
     "scikit-learn": ("sklearn", "1.3"),
     "scipy": ("scipy", "1.11"),
     "matplotlib": ("matplotlib", "3.8"),
-    "pooch": ("pooch", "1.8"),
     "platformdirs": ("platformdirs", "4.0"),
     "packaging": ("packaging", "23.0"),
-    "filelock": ("filelock", "3.12"),
+    "filelock": ("filelock", "3.21.2"),
     "typer": ("typer", "0.28"),
     "rich": ("rich", "13.8"),
 }

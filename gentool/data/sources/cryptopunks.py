@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from gentool.data.fetch import Downloads, Remote
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet
@@ -10,15 +11,19 @@ from gentool.errors import DataError
 
 URL = "https://raw.githubusercontent.com/larvalabs/cryptopunks/11532167fa705ced569fc3206df0484f9027e1ee/punks.png"
 SHA256 = "ac39af4793119ee46bbff351d8cb6b5f23da60222126add4268e261199a2921b"
+MOST = 1_000_000
+"""A little more than its bytes."""
 
 
-def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """The tiles of punks.png, from `--source` (the file or its folder) or fetched; checked in both cases.
 
     Raises DataError.
     """
-    path = _fetched(downloads) if options.source is None else _given(options.source)
-    return read_sheet(path, options)
+    if options.source is not None:
+        return read_sheet(_given(options.source), options)
+    advice = f"get it from {URL} and run: gentool prepare cryptopunks --source punks.png"
+    return read_sheet(downloads.fetch(Remote("punks.png", (URL,), f"sha256:{SHA256}", MOST), advice), options)
 
 
 def _given(source: Path) -> Path:
@@ -31,17 +36,3 @@ def _given(source: Path) -> Path:
             f"or prepare your own sheet: gentool prepare {path} --tile 24"
         )
     return path
-
-
-def _fetched(downloads: Path) -> Path:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING")
-    try:
-        return Path(pooch.retrieve(URL, f"sha256:{SHA256}", fname="punks.png", path=downloads))
-    except Exception as error:  # requests, urllib3 and pooch each raise their own
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise DataError(
-            f"cryptopunks: punks.png could not be fetched ({reason}); get it from {URL} "
-            "and run: gentool prepare cryptopunks --source punks.png"
-        ) from None

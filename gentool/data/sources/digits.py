@@ -1,15 +1,14 @@
 """The 8x8 digits of scikit-learn's `load_digits`: Alpaydin and Kaynak, 1998 (UCI, doi:10.24432/C50P49)."""
 
-from pathlib import Path
-
 import numpy as np
 
 from gentool.data.detect import read_path
+from gentool.data.fetch import Downloads
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, from_arrays
 
 
-def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """The 1,797 digits, their 17 grey levels spread over 0..255; with `--source`, the images found there."""
     if options.source is not None:
         return read_path(options.source, options)

@@ -1,8 +1,7 @@
 """Data sets whose files you download yourself and give with --source: cat faces, and portraits of the Rijksmuseum."""
 
-from pathlib import Path
-
 from gentool.data.detect import read_path
+from gentool.data.fetch import Downloads
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.errors import DataError
@@ -14,7 +13,7 @@ WHERE = {
 }
 
 
-def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """The images at `--source`. Raises DataError that says where to get them."""
     if options.source is None:
         raise DataError(f"{name}: {WHERE[name]}, then run: gentool prepare {name} --source FOLDER_OR_ZIP")

@@ -7,12 +7,12 @@ independent. Distances to the outlines: the closed forms of Inigo Quilez (iquile
 import colorsys
 import math
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gentool.data.detect import read_path
+from gentool.data.fetch import Downloads
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels, Raw
 
@@ -57,7 +57,7 @@ def draw(factors: NDArray[np.float32], size: tuple[int, int]) -> Pixels:
     return pixels
 
 
-def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """`--count` images drawn at `--size`; with `--source`, the images found there."""
     if options.source is not None:
         return read_path(options.source, options)

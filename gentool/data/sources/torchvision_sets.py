@@ -1,11 +1,11 @@
-"""The data sets that torchvision has: MNIST and similar ones, CIFAR-10, SVHN; downloaded and checked by its classes."""
+"""The data sets that torchvision has: MNIST and similar ones, CIFAR-10, SVHN, from the addresses that it knows."""
 
-import urllib.error
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from gentool.data.fetch import Downloads, Remote
 from gentool.data.idx import idx_files, read_idx_folder
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TEST, TRAIN, Raw, from_arrays, own_splits
@@ -37,6 +37,9 @@ _FILES = {
     "cifar10": "cifar-10-python.tar.gz",
     "svhn": "train_32x32.mat and test_32x32.mat",
 }
+_MOST = {"cifar10": 180_000_000, "svhn": 190_000_000}
+"""A little more than the bytes of their largest file; the others have less than `_MOST_IDX`."""
+_MOST_IDX = 30_000_000
 _PAGES = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist",
@@ -46,20 +49,52 @@ _PAGES = {
 }
 
 
-def read(name: str, options: PrepareOptions, downloads: Path) -> Raw:
+def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """Train and test images of a set, from `--source` or fetched. Raises DataError saying where to get the files."""
     source = options.source
     if source is not None and not source.exists():
         raise DataError(f"--source {source}: no such folder")
-    if name in ("cifar10", "svhn"):
-        root = downloads if source is None else _root(name, source, downloads)
-        return _read_with_torchvision(name, root, download=source is None)
-    if source is None:
-        _fetch(name, downloads, download=True)
-        folder = downloads / _NAMES[name] / "raw"
-    else:
-        folder = _idx_folder(name, source)
-    return read_idx_folder(folder, _CLASSES[name])
+    if name not in ("cifar10", "svhn"):
+        return read_idx_folder(
+            _fetched_idx(name, downloads) if source is None else _idx_folder(name, source), _CLASSES[name]
+        )
+    if source is not None:
+        return _read_with_torchvision(name, _root(name, source, downloads.folder))
+    try:
+        return _read_with_torchvision(name, downloads.folder)
+    except DataError:  # not there, or incomplete
+        _fetch_archives(name, downloads)
+    return _read_with_torchvision(name, downloads.folder)
+
+
+def _fetched_idx(name: str, downloads: Downloads) -> Path:
+    """The folder with the IDX files, fetched unless they are there."""
+    from torchvision import datasets
+
+    kind = getattr(datasets, _NAMES[name])
+    inner = replace(downloads, folder=downloads.folder / _NAMES[name] / "raw")
+    for file, md5 in kind.resources:
+        urls = tuple(mirror + file for mirror in kind.mirrors)
+        inner.fetch(Remote(file, urls, f"md5:{md5}", _MOST_IDX), _advice(name))
+    return inner.folder
+
+
+def _fetch_archives(name: str, downloads: Downloads) -> None:
+    """Fetch what CIFAR-10 and SVHN come in, and unpack it."""
+    from torchvision.datasets import CIFAR10, SVHN
+    from torchvision.datasets.utils import extract_archive
+
+    files = [(CIFAR10.url, CIFAR10.filename, CIFAR10.tgz_md5)]
+    if name == "svhn":
+        files = [(url, file, md5) for url, file, md5 in (SVHN.split_list["train"], SVHN.split_list["test"])]
+    for url, file, md5 in files:
+        path = downloads.fetch(Remote(file, (url,), f"md5:{md5}", _MOST[name]), _advice(name))
+        if path.suffix == ".gz":
+            extract_archive(str(path), str(downloads.folder))
+
+
+def _advice(name: str) -> str:
+    return f"get {_FILES[name]} from {_PAGES[name]} and give their folder: gentool prepare {name} --source FOLDER"
 
 
 def _idx_folder(name: str, source: Path) -> Path:
@@ -91,29 +126,18 @@ def _root(name: str, source: Path, downloads: Path) -> Path:
     raise DataError(f"--source {source}: does not hold {_FILES[name]}; see {_PAGES[name]}")
 
 
-def _fetch(name: str, root: Path, *, download: bool) -> list[Any]:
-    """torchvision's train and test sets."""
+def _read_with_torchvision(name: str, root: Path) -> Raw:
     from torchvision import datasets
 
     kind = getattr(datasets, _NAMES[name])
     kinds = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
     try:
-        return [kind(root=str(root), download=download, **which) for which in kinds]
-    except (RuntimeError, OSError, urllib.error.URLError, EOFError, ValueError) as error:
-        reason = str(error).strip().splitlines()
-        detail = reason[-1] if reason else type(error).__name__
-        if download:
-            raise DataError(
-                f"{name}: could not be fetched ({detail}); get {_FILES[name]} from {_PAGES[name]} "
-                f"and give their folder: gentool prepare {name} --source FOLDER"
-            ) from None
+        train, test = (kind(root=str(root), download=False, **which) for which in kinds)
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise DataError(
-            f"{name}: {root} is incomplete ({detail}); get {_FILES[name]} again from {_PAGES[name]}"
+            f"{name}: {root} is incomplete ({lines[-1]}); get {_FILES[name]} again from {_PAGES[name]}"
         ) from None
-
-
-def _read_with_torchvision(name: str, root: Path, *, download: bool) -> Raw:
-    train, test = _fetch(name, root, download=download)
     # SVHN keeps (N, C, H, W) and `labels`, CIFAR-10 (N, H, W, C) and `targets`.
     parts = [part.data.transpose(0, 2, 3, 1) if name == "svhn" else part.data for part in (train, test)]
     labels = [np.asarray(part.labels if name == "svhn" else part.targets, np.int64) for part in (train, test)]

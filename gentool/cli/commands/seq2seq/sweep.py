@@ -10,7 +10,9 @@ import typer
 from gentool.cli.command import command
 from gentool.cli.commands.seq2seq.train import TASKS
 from gentool.cli.lazy import lazy_group
+from gentool.errors import Diverged
 from gentool.options import Validated, written
+from gentool.progress import counted
 
 
 def sweep_group() -> None:
@@ -37,7 +39,14 @@ def load_task(name: str) -> typer.Typer:
         for line in done.markdown():
             terminal.notice(line)
         terminal.notice(f"{folder}: {', '.join(name for name in FILES if (folder / name).is_file())}")
-        terminal.result(folder, {"event": "done", "folder": str(folder), "runs": len(done.runs)})
+        terminal.result(
+            folder, {"event": "done", "folder": str(folder), "runs": len(done.runs), "diverged": done.diverged}
+        )
+        if done.diverged:
+            raise Diverged(
+                f"{folder}: {done.diverged} of {counted(len(done.runs), 'run')} diverged; runs.csv says which, and the "
+                "others have their scores"
+            )
 
     return command(
         sweep_task,
