@@ -4,6 +4,7 @@ downloads/NAME/               files fetched for a named set
 prepared/NAME-KEY/            a prepared folder; KEY stands for options and source stamp, so it is never changed
 known/NAME-KEY.json           which prepared folder a named set with these options has, whatever its source was
 known/NAME.json               where the files of a named set were, when they were given
+known/data-….json             where the data of a training are, by their fingerprint
 known/verified-….json         that a large set was found whole, until its files change
 """
 
@@ -127,6 +128,17 @@ def is_verified(fingerprint: str, stamp: str) -> bool:
 def note_verified(fingerprint: str, stamp: str) -> None:
     """Note that a prepared set whose files have this stamp has this fingerprint."""
     _write(f"verified-{fingerprint[:16]}.json", {"stamp": stamp})
+
+
+def noted_data(fingerprint: str) -> Path | None:
+    """The prepared folder that a training on data of this fingerprint had."""
+    noted = _read(f"data-{fingerprint[:16]}.json", "folder")
+    return Path(noted) if noted else None
+
+
+def note_data(fingerprint: str, folder: Path) -> None:
+    """Note where the data of a training are."""
+    _write(f"data-{fingerprint[:16]}.json", {"folder": str(folder.absolute())})
 
 
 def _write(file: str, content: dict[str, str]) -> None:

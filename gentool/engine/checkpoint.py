@@ -28,8 +28,8 @@ from gentool.reading import DEEPEST, LARGEST_INTEGER, Each, Maybe, Scalar, check
 FORMAT = 1
 Network = TypeVar("Network", bound=nn.Module)
 HEADER = {
-    "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str, "folder": str,
-    "fingerprint": str,
+    "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str,
+    "fingerprint": str, "folder": Maybe(str),
 }  # fmt: skip
 WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
 STATE = {
@@ -45,7 +45,8 @@ CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIG
 class Header:
     """The description in a checkpoint.
 
-    `shape` is (C, H, W); `folder` is where the prepared images were, empty for images that were only in memory.
+    `shape` is (C, H, W). Checkpoints are passed on, so they do not say where the images are: the cache notes that, by
+    `fingerprint`. `folder` is from files of earlier versions, which did.
     """
 
     model: str
@@ -53,19 +54,19 @@ class Header:
     shape: tuple[int, int, int]
     classes: tuple[str, ...]
     data: str
-    folder: str
     fingerprint: str
+    folder: str = ""
 
     @classmethod
     def of(cls, model: str, options: Validated | None, data: TrainingData) -> Self:
         """The header of a model that is trained on these data."""
         settings = {} if options is None else options.to_json()
-        folder = "" if data.folder is None else str(data.folder)
-        return cls(model, settings, data.shape, data.classes, data.name, folder, data.fingerprint)
+        return cls(model, settings, data.shape, data.classes, data.name, data.fingerprint)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for a file."""
-        return {**dataclasses.asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
+        fields = {**dataclasses.asdict(self), "shape": list(self.shape), "classes": list(self.classes)}
+        return fields if self.folder else {name: value for name, value in fields.items() if name != "folder"}
 
 
 def digest(value: Any) -> str:
@@ -144,7 +145,7 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
             raise ValueError(f"shape is {channels}x{height}x{width}")
     except ValueError as error:
         raise CheckpointError(f"{path}: lacks what a checkpoint of format {FORMAT} has ({error})") from error
-    header = Header(**{field.name: document[field.name] for field in dataclasses.fields(Header)})
+    header = Header(**{field.name: document.get(field.name, "") for field in dataclasses.fields(Header)})
     shape = (channels, height, width)
     return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
 

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from gentool.data import cache
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.checkpoint import Header
@@ -48,7 +49,7 @@ from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
-from gentool.errors import Diverged, OptionError, Stopped
+from gentool.errors import Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.options import flag
@@ -233,6 +234,7 @@ class Run:
     def resume(self, **parts: Any) -> None:
         """Name everything that changes in training: networks, optimizers, averages. A resumed run restores it here."""
         self.parts = parts
+        self._note_data()
         what = f"{self.header.model} on {self.header.data}, {self.data.description}"
         place = "" if self.folder is None else f"{self.folder}: "
         if self.folder is not None:
@@ -270,6 +272,14 @@ class Run:
                 f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
                 f"the learning rate continues at {share:.0%} of its peak"
             )
+
+    def _note_data(self) -> None:
+        """Let commands find the images of a model again: its checkpoint does not say where they are."""
+        if self.data.folder is not None:
+            try:
+                cache.note_data(self.data.fingerprint, self.data.folder)
+            except GentoolError as error:
+                self.reporter.notice(f"{error}. Commands that need the images of this training will need --data")
 
     def _own(self, folder: Path) -> None:
         """Hold the folder until the end of the context. Raises OptionError if another process has trained there."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gentool.data import cache
 from gentool.data.catalog import CATALOG
 from gentool.data.conform import conform, is_pixel_art, with_channels
 from gentool.data.decode import Unreadable, pillow_warnings, read_picture
@@ -59,13 +60,18 @@ def load_for(
 
 def training_data(header: Header) -> str:
     """The folder or name of the images that a model was trained on. Raises DataError when they are gone."""
-    if header.folder and is_prepared(Path(header.folder)):
-        return header.folder
+    folder = data_folder(header)
+    if folder is not None:
+        return str(folder)
     if header.data in CATALOG:
         return header.data
-    if not header.folder:
-        raise DataError("the images of the training were only in memory; name them with --data, or give them")
-    raise DataError(f"{header.folder}: the images of the training are no longer there; name them with --data")
+    raise DataError(f"{header.data}: the images of the training are not found; name them with --data, or give them")
+
+
+def data_folder(header: Header) -> Path | None:
+    """The prepared folder of the images that a model was trained on; None when it is gone, or on another machine."""
+    folders = [cache.noted_data(header.fingerprint), Path(header.folder) if header.folder else None]
+    return next((folder for folder in folders if folder is not None and is_prepared(folder)), None)
 
 
 def read_pictures(paths: Sequence[Path], shape: Shape, *, reporter: Reporter = SILENT) -> Tensor:

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 import torch
 
-from gentool.data.target import is_prepared
 from gentool.engine import checkpoint, training
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
@@ -16,6 +15,7 @@ from gentool.engine.folder import model_path
 from gentool.engine.randomness import isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, OptionError, Stopped
+from gentool.latent.images import data_folder
 from gentool.progress import SILENT, Reporter
 from gentool.seq2seq.handwriting import Pictures, load_pictures
 from gentool.seq2seq.network import Seq2Seq, build
@@ -55,8 +55,9 @@ class Seq2SeqModel(Trained[Seq2Seq]):
     def pictures(self) -> Pictures | None:
         """The handwriting of the training and of the tests. Raises DataError when it is gone."""
         options = self.options
-        if isinstance(options, PictureOptions) and is_prepared(Path(self.header.folder)):
-            options = replace(options, digits=self.header.folder, source=None)
+        folder = data_folder(self.header)
+        if isinstance(options, PictureOptions) and folder is not None:
+            options = replace(options, digits=str(folder), source=None)
         return load_pictures(options)
 
     @cached_property

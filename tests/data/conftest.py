@@ -12,11 +12,8 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache folder."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("GENTOOL_DATA", str(folder))
-    return folder
+def every_test_has_its_own_cache(own_cache: Path) -> None:
+    """None finds what another has prepared."""
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.errors import CheckpointError, GentoolError
 
-HEADER = Header("vae", {"lr": 1e-3, "steps": None}, (1, 8, 8), ("0", "1"), "digits", "prepared/digits", "f" * 64)
+HEADER = Header("vae", {"lr": 1e-3, "steps": None}, (1, 8, 8), ("0", "1"), "digits", "f" * 64)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -174,7 +175,7 @@ def test_images_of_another_shape_are_resized_with_a_notice(cli: Callable, runs: 
     assert "prepare them again with --size 8x8 --channels 1" in refused.err
 
 
-def test_a_raw_source_is_found_again_through_the_checkpoint(cli: Callable) -> None:
+def test_a_raw_source_is_found_again_through_the_cache(own_cache: Path, cli: Callable) -> None:
     np.save("mine.npy", np.random.default_rng(0).integers(0, 255, (60, 8, 8), np.uint8))
     train = ["train", "cae", "--data", "mine.npy", "--epochs", 1, "--channels", "4", "--out", "run"]
     assert cli(*train).code == 0
@@ -182,8 +183,9 @@ def test_a_raw_source_is_found_again_through_the_checkpoint(cli: Callable) -> No
     done = cli("reconstruct", "cae", "run", "--out", "r.png")
     assert done.code == 0, done.err
     assert "6 test images of mine" in done.err
-    header = torch.load("run/model.pt", weights_only=True)
-    Path(header["folder"]).rename("elsewhere")
+    for name in ("model.pt", "options.json"):  # they are passed on
+        assert str(Path.cwd()).encode() not in Path("run", name).read_bytes()
+    shutil.rmtree(own_cache)
     lost = cli("reconstruct", "cae", "run", "--out", "r2.png")
     assert lost.code == 3
-    assert "no longer there; name them with --data" in lost.err
+    assert "mine: the images of the training are not found; name them with --data" in lost.err
