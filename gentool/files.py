@@ -1,13 +1,18 @@
 """Write files completely or not at all: beside the target, flushed to the disk, renamed."""
 
+import contextlib
 import csv
 import errno
+import functools
 import hashlib
 import io
 import json
 import os
+import platform
+import re
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +21,8 @@ from typing import Any
 from gentool.errors import GentoolError
 
 _BLOCK = 2**24
+LEFT_SECONDS = 24 * 3600
+_TEMPORARY = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>\d+)\.tmp", re.DOTALL)
 
 
 @contextmanager
@@ -27,10 +34,11 @@ def replacing(path: Path | str) -> Iterator[Path]:
     keeps the permissions that it had.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     size = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_once(path.parent)
         try:
             yield temporary
             with temporary.open("r+b") as file:
@@ -65,6 +73,58 @@ def append_text(path: Path, text: str) -> None:
             file.write(text)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def temporary_beside(path: Path) -> Path:
+    """A hidden name beside `path` for what will take its place. It says which process writes it."""
+    name = os.fsdecode(os.fsencode(path.name)[:100])
+    return path.with_name(f".{name}.{_machine()}-{os.getpid()}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder has a name of `temporary_beside`."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """What killed processes left in a folder: they ran here and are gone, or a day has passed."""
+    found = []
+    for path in folder.glob(".*.tmp"):
+        of = _TEMPORARY.fullmatch(path.name)
+        with contextlib.suppress(FileNotFoundError):  # its process has just ended
+            if of and (
+                (of["machine"] == _machine() and not _is_running(int(of["process"])))
+                or path.stat().st_mtime < time.time() - LEFT_SECONDS
+            ):
+                found.append(path)
+    return found
+
+
+@functools.cache
+def _sweep_once(folder: Path) -> None:
+    """Remove files that killed processes left in a folder, when this process first writes there."""
+    for path in left_behind(folder):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+@functools.cache
+def _machine() -> str:
+    """A short text for this machine."""
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process of this number runs here."""
+    if os.name == "nt":  # where this would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,22 +1,17 @@
 """Write a prepared folder completely or not at all, and never replace what gentool did not write."""
 
-import os
-import re
 import secrets
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gentool.errors import DataError
-from gentool.files import cannot_write
+from gentool.files import cannot_write, left_behind, temporary_beside
 
 FORMAT = "gentool prepared images"
 DESCRIPTION = "dataset.json"
 SCRATCH = "scratch.npy"
-_LEFTOVER_SECONDS = 24 * 3600
-_TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 
 
 def is_ours(folder: Path) -> bool:
@@ -43,12 +38,12 @@ def building(target: Path, overwrite: bool = False) -> Iterator[Path]:
     """
     if target.exists() and not replaceable(target):
         raise DataError(f"{target} exists and is not a prepared folder; choose another place")
-    token = f"{os.getpid()}-{secrets.token_hex(4)}"
-    temporary = target.with_name(f".{target.name}.{token}.tmp")
+    temporary = temporary_beside(target.with_name(f"{secrets.token_hex(4)}-{target.name}"))
     try:
         try:  # a signal may come at any moment once the folder is there
             temporary.mkdir(parents=True)
-            _remove_leftovers(target)
+            for leftover in left_behind(target.parent):  # of earlier preparations that were killed
+                shutil.rmtree(leftover, ignore_errors=True)
             yield temporary
             (temporary / SCRATCH).unlink(missing_ok=True)
             _take_place(temporary, target, overwrite)
@@ -63,13 +58,6 @@ def replaceable(target: Path) -> bool:
     return target.is_dir() and (not any(target.iterdir()) or is_ours(target))
 
 
-def _remove_leftovers(target: Path) -> None:
-    """What earlier preparations left beside this target when they were killed, once it is a day old."""
-    for leftover in target.parent.glob(".*.tmp"):
-        if _TEMPORARY.fullmatch(leftover.name) and leftover.stat().st_mtime < time.time() - _LEFTOVER_SECONDS:
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
 def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
     if not target.exists():
         temporary.rename(target)
@@ -78,7 +66,7 @@ def _take_place(temporary: Path, target: Path, overwrite: bool) -> None:
         raise DataError(f"{target} appeared meanwhile and is not a prepared folder; choose another place")
     if any(target.iterdir()) and not overwrite:
         return
-    old = temporary.with_suffix(".old")
+    old = temporary_beside(target.with_name(f"{secrets.token_hex(4)}-old-{target.name}"))
     target.rename(old)
     try:
         temporary.rename(target)

@@ -19,7 +19,15 @@ from gentool.engine.device import finite
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
-from gentool.files import cannot_write, reserve, write_json, write_text
+from gentool.files import (
+    cannot_write,
+    is_temporary,
+    left_behind,
+    reserve,
+    temporary_beside,
+    write_json,
+    write_text,
+)
 from gentool.options import flag
 from gentool.reading import Maybe, read_json
 
@@ -40,8 +48,6 @@ removes."""
 LOCK, OWNER = ".lock", ".owner"
 UPDATES = "updates"
 """The length of the whole run in options.json, also where it is the default one."""
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
-"""A file that `gentool.files` was writing."""
 
 
 def model_path(path: Path) -> Path:
@@ -146,7 +152,7 @@ def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finishe
 def is_empty(folder: Path) -> bool:
     """Whether a folder is not there, or holds only what a process left that was killed before it wrote a file."""
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    return all(name in (LOCK, OWNER) or _TEMPORARY.fullmatch(name) for name in names)
+    return all(name in (LOCK, OWNER) or is_temporary(name) for name in names)
 
 
 def _remove_run(folder: Path) -> None:
@@ -182,8 +188,7 @@ def drawn_in(folder: Path) -> list[Path]:
 
 def _temporaries(folder: Path) -> list[Path]:
     """What a process left that was killed while it wrote a file."""
-    places = (folder, *(folder / name for name in PICTURES))
-    return [path for place in places for path in place.glob(".*.tmp") if _TEMPORARY.fullmatch(path.name)]
+    return [path for place in (folder, *(folder / name for name in PICTURES)) for path in left_behind(place)]
 
 
 def is_whole(folder: Path, state: dict[str, Any]) -> bool:
@@ -224,7 +229,7 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
 
 def check_room(folder: Path, size: int) -> None:
     """Raises GentoolError where the disk has no room for files of `size` bytes, before a training begins."""
-    trial = folder / f".trial.{os.getpid()}.tmp"
+    trial = temporary_beside(folder / "trial")
     try:
         with trial.open("wb") as file:
             file.truncate(size)

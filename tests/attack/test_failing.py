@@ -3,8 +3,12 @@
 In short form in the default run; `pytest -m attack` lets many more writes of every command fail.
 """
 
+import errno
+import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,3 +117,18 @@ def test_failing_writes_of_a_report(library: Path, runs: Path, tmp_path: Path) -
 def test_failing_writes_of_a_comparison(library: Path, runs: Path, tmp_path: Path) -> None:
     words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
     check(library, words, tmp_path / "place", None, 7, tuple(FAILURES))
+
+
+def test_a_disk_without_room_for_mapped_rows(
+    own_cache: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("gentool.data.store.IN_MEMORY", 0)  # as a set above 1 GiB
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    done = cli("prepare", "digits")
+    assert done.code == 1
+    assert "gentool: cannot write" in done.err
+    assert "No space left on device" in done.err
+    assert not [path for path in own_cache.rglob("*") if path.is_file()]

@@ -37,7 +37,7 @@ def test_a_signal_leaves_no_temporary_files(tmp_path: Path, number: signal.Signa
 
 def test_old_leftovers_of_any_set_are_removed(own_cache: Path) -> None:
     prepared = own_cache / "prepared"
-    old, young, other = (prepared / name for name in (".mnist-1.77-0123abcd.tmp", ".x-2.78-0123abcd.tmp", ".mine.tmp"))
+    old, young, other = (prepared / name for name in (".mnist.01234567-7.tmp", ".x.01234567-8.tmp", ".mine.tmp"))
     for folder in (old, young, other):
         folder.mkdir(parents=True)
     for folder in (old, other):

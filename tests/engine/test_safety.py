@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import gentool
+from gentool import files
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.engine import checkpoint
@@ -119,7 +120,7 @@ def test_owning_is_undone_by_an_error(folder: Path) -> None:
 
 def test_a_run_that_was_killed_before_its_options(fit: Callable[..., Model], folder: Path) -> None:
     folder.mkdir()
-    for name in (".options.json.4711.tmp", ".lock", ".owner"):
+    for name in (f".options.json.{files._machine()}-4194305.tmp", ".lock", ".owner"):
         (folder / name).write_text("")
     fit()
     assert not list(folder.glob(".*"))
@@ -134,10 +135,13 @@ def test_foreign_hidden_files_are_not_trained_beside(fit: Callable[..., Model], 
 
 def test_temporary_files_of_a_killed_process_are_removed(fit: Callable[..., Model], folder: Path) -> None:
     fit(epochs=1)
-    for name in (".model.pt.12.tmp", "samples/.epoch-0002.png.12.tmp"):
+    gone = f"{files._machine()}-4194305.tmp"  # more than Linux counts to
+    for name in (f".model.pt.{gone}", f"samples/.epoch-0002.png.{gone}"):
         (folder / name).write_text("")
+    elsewhere = folder / ".model.pt.01234567-4194305.tmp"
+    elsewhere.write_text("")
     fit(epochs=2)
-    assert not list(folder.rglob(".*"))
+    assert list(folder.rglob(".*")) == [elsewhere]
 
 
 @pytest.mark.parametrize("removed", range(1, 8))
