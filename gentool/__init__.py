@@ -9,11 +9,13 @@
 docs/python.md is the guide. Names are imported when they are first used, so that `import gentool` is fast.
 """
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False  # typing takes a while to import, and signals have no handlers before it is
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from gentool import seq2seq
     from gentool.data.images import ImageData
     from gentool.data.load import load_data
@@ -125,7 +127,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     """The public names, imported when they are first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

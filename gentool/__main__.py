@@ -1,15 +1,20 @@
 """The program, from its first line: `gentool`, and `python -m gentool`."""
 
-import atexit
 import os
+import signal
 import sys
-
-from gentool.signals import STOPS_WITH_INPUT, end_at_once, ignore, stop_with_input
 
 
 def main() -> None:
     """Run the command line and exit with its exit code."""
-    end_at_once()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # before anything else is imported
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, _: os._exit(128 + number))
+    import atexit
+
+    from gentool.signals import STOPS_WITH_INPUT, end_at_once, ignore, stop_with_input
+
     atexit.register(ignore)  # the first to be registered is the last: Python would let them kill its own end
     if os.environ.pop(STOPS_WITH_INPUT, None):
         stop_with_input()

@@ -1,8 +1,8 @@
-"""What a signal does to a command: before it works, while it works, and after.
+"""What a signal does to a command: while it works, and after.
 
-Before and after there is nothing to clean up, so the process ends at once: an exception could get lost in the middle of
-an import. While a command works, an exception removes what is half-made on its way out. A training handles the signals
-itself, and saves its state.
+While it works, an exception removes what is half-made on its way out. Before (see `gentool.__main__`) and after there
+is nothing to remove, so the process ends at once: an exception could get lost in the middle of an import. A training
+handles the signals itself, and saves its state.
 """
 
 import _thread
@@ -34,9 +34,9 @@ class Terminated(BaseException):
         self.number = number
 
 
-def end_at_once(code: int | None = None) -> None:
-    """From now on, signals end the process with this exit code, or with 128 plus their number."""
-    _handle(ALL, lambda number, _: os._exit(128 + number if code is None else code))
+def end_at_once(code: int) -> None:
+    """From now on, signals end the process with this exit code: its work is done."""
+    _handle(ALL, lambda *_: os._exit(code))
 
 
 def ignore() -> None:

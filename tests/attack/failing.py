@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.attack.content import content
+from tests.attack.kills import import_all
 
 SOURCE = Path(__file__).with_name("failing_writes.c")
 FAILURES = {
@@ -96,12 +97,7 @@ def ran(words: list[str], folder: Path, at: int, failure: str | None, shim: Shim
 
 
 def main(job: dict[str, Any]) -> None:
-    import matplotlib.backends.backend_agg
-    import matplotlib.figure  # noqa: F401
-
-    import gentool.engine.report
-    import gentool.models.vae  # noqa: F401
-
+    import_all()
     words, folder = [str(word) for word in job["words"]], Path(job["folder"])
     before = Path(job["before"]) if job.get("before") else None
     shim = Shim()

@@ -11,14 +11,20 @@ from typing import Any
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "os.link"}
 
 
-def in_child(work: Callable[[], int], log: Path = Path(os.devnull)) -> int:
-    """The exit code of `work` in a forked process that prints to `log`; minus the signal that killed it."""
+def import_all() -> None:
+    """Import what commands need, so that a forked process does not have to."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
 
+    import gentool.cli.commands.prepare
+    import gentool.cli.commands.train
     import gentool.engine.report
     import gentool.models.vae  # noqa: F401
 
+
+def in_child(work: Callable[[], int], log: Path = Path(os.devnull)) -> int:
+    """The exit code of `work` in a forked process that prints to `log`; minus the signal that killed it."""
+    import_all()
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
