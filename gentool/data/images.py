@@ -3,13 +3,19 @@
 Batches are gathered by index: no loader, no worker, no per-image work.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from gentool.errors import DataError
+from gentool.reading import check_regular
 
 IN_MEMORY = 2**30
 """Images of more bytes are memory-mapped and stay on the disk."""
@@ -138,18 +144,39 @@ class ImageData:
 
     def factors(self) -> Tensor | None:
         """The known factors behind each image, float32 (N, F) in stored order, named by `info["factors"]`, or None."""
-        return self._rows("factors.npy")
+        return self._rows("factors.npy", np.float32, (len(self), len(self.info.get("factors", ()))))
 
     def source_positions(self) -> Tensor | None:
         """The position in the source of each stored image, int64 (N,), such as the number of a CryptoPunk."""
-        return self._rows("order.npy")
+        return self._rows("order.npy", np.int64, (len(self),))
 
-    def _rows(self, file: str) -> Tensor | None:
-        import numpy as np
-
-        if self.folder is None or not (self.folder / file).is_file():
+    def _rows(self, name: str, kind: type, shape: tuple[int, ...]) -> Tensor | None:
+        if self.folder is None or not (self.folder / name).is_file():
             return None
-        return torch.from_numpy(np.load(self.folder / file, allow_pickle=False))
+        return torch.from_numpy(array_in(self.folder, name, kind, shape))
+
+
+def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
+    """An array of a prepared folder, memory-mapped if it is large. Raises DataError for one of another form."""
+    path = folder / name
+    large = math.prod(shape) * np.dtype(kind).itemsize > IN_MEMORY
+    try:
+        check_regular(path)
+        # Copy-on-write mapping: torch wants writable memory, the file stays as it is.
+        array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+        found = f"{array.dtype} {array.shape}"
+    except FileNotFoundError:
+        raise damaged(folder, f"{name} is missing") from None
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+        raise damaged(folder, f"{name} cannot be read ({' '.join(str(error).split())[:200]})") from None
+    if array.dtype != kind or array.shape != shape:
+        raise damaged(folder, f"{name} holds {found[:100]} instead of {np.dtype(kind).name} {shape}")
+    return array
+
+
+def damaged(folder: Path, what: str) -> DataError:
+    """The error for a prepared folder that is not as it was written."""
+    return DataError(f"{folder}: the prepared folder is damaged: {what}; prepare it again with `gentool prepare`")
 
 
 def channels_text(channels: int) -> str:

@@ -23,23 +23,34 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gentool.data import cache
-from gentool.data.images import IN_MEMORY, ImageData, Split
+from gentool.data.images import IN_MEMORY, ImageData, Split, array_in, damaged
 from gentool.data.pipeline import Rows
+from gentool.data.prepare import LARGEST
 from gentool.data.preview import preview
 from gentool.data.raw import SPLITS, Pixels, Raw
 from gentool.data.target import DESCRIPTION, FORMAT, SCRATCH
 from gentool.errors import DataError, GentoolError
 from gentool.figures.grids import save_png
 from gentool.files import reserve, text_digest
+from gentool.reading import Each, Maybe, check, read_json, shown
 
 VERSION = 1
 VERIFIED = 2**28
 """Data sets up to this number of bytes are checked against their fingerprint whenever they are opened, in a quarter of
 a second; larger ones when they are first opened, and when their files have changed."""
 _BLOCK = 4096
+MOST_ROWS = 10**9
+FORM = {
+    "name": str, "fingerprint": str, "labelled": bool, "classes": [str], "shape": [int], "factors": [str],
+    "counts": dict.fromkeys(SPLITS, int), "class_counts": Maybe(Each([int])), "photographic": Maybe(bool),
+    "source": {"path": str}, "own_test": bool, "range": Maybe([int]), "notes": [str],
+    "found": {"kind": str, "sizes": Each(int), "modes": Each(int), "ignored": int},
+    "layout": Maybe([{"folder": str, "role": str, "images": int, "classes": Each(int)}]),
+    "skipped": [{"name": str, "reason": str}], "duplicates": {"copies": int},
+}  # fmt: skip
+"""What is used of dataset.json."""
 
 
 def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
@@ -128,21 +139,18 @@ def open_prepared(folder: Path) -> ImageData:
     Raises DataError that says what is damaged.
     """
     info = _description(folder)
-    try:
-        counts = [int(info["counts"][name]) for name in SPLITS]
-        shape = tuple(int(side) for side in info["shape"])
-        classes = tuple(str(name) for name in info["classes"])
-        name, fingerprint, labelled = str(info["name"]), str(info["fingerprint"]), bool(info["labelled"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _damaged(folder, f"{DESCRIPTION} has a missing or wrong entry ({error})") from None
+    counts, shape, classes = [info["counts"][name] for name in SPLITS], tuple(info["shape"]), tuple(info["classes"])
+    name, fingerprint, labelled = info["name"], info["fingerprint"], info["labelled"]
     if not name or re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith("."):
-        raise _damaged(folder, f"{DESCRIPTION} has a name that is none of a data set: {name!r}")
-    images = _array(folder, "images.npy", np.uint8, (sum(counts), *shape))
+        raise damaged(folder, f"{DESCRIPTION} has a name that is none of a data set: {name!r}")
+    images = array_in(folder, "images.npy", np.uint8, (sum(counts), *shape))
     labels = None
     if labelled:
-        labels = _array(folder, "labels.npy", np.int64, (sum(counts),))
+        if not classes:
+            raise damaged(folder, f"{DESCRIPTION} has labels and no classes")
+        labels = array_in(folder, "labels.npy", np.int64, (sum(counts),))
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
-            raise _damaged(folder, "labels.npy holds labels outside the classes")
+            raise damaged(folder, "labels.npy holds labels outside the classes")
     every = torch.from_numpy(images)
     every_label = None if labels is None else torch.from_numpy(labels)
     ends = np.cumsum(counts)
@@ -152,14 +160,14 @@ def open_prepared(folder: Path) -> ImageData:
     )
     data = ImageData(name, classes, fingerprint, folder, train, validation, test, info)
     if "sha256" in info:
-        order = _array(folder, "order.npy", np.int64, (sum(counts),))
+        order = array_in(folder, "order.npy", np.int64, (sum(counts),))
         if info["sha256"] != _description_digest(info, order):
-            raise _damaged(folder, f"{DESCRIPTION} or order.npy is not what was prepared (its SHA-256 differs)")
+            raise damaged(folder, f"{DESCRIPTION} or order.npy is not what was prepared (its SHA-256 differs)")
     stamp = _stamp(folder)
     if images.nbytes > VERIFIED and cache.is_verified(fingerprint, stamp):
         return data
     if content_fingerprint(data) != fingerprint:
-        raise _damaged(folder, "its content is not what was prepared (the fingerprint differs)")
+        raise damaged(folder, "its content is not what was prepared (the fingerprint differs)")
     if images.nbytes > VERIFIED:
         with contextlib.suppress(GentoolError):  # in a cache that cannot be written, it is checked every time
             cache.note_verified(fingerprint, stamp)
@@ -198,37 +206,29 @@ def content_fingerprint(data: ImageData) -> str:
 def _description(folder: Path) -> dict[str, Any]:
     path = folder / DESCRIPTION
     try:
-        info = json.loads(path.read_text(encoding="utf-8"))
+        info: dict[str, Any] = read_json(path, Each(Any))
     except OSError as error:
-        raise _damaged(folder, f"{DESCRIPTION} cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise _damaged(folder, f"{DESCRIPTION} is incomplete") from None
-    if not isinstance(info, dict) or info.get("format") != FORMAT:
+        raise damaged(folder, f"{DESCRIPTION} cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise damaged(folder, f"{DESCRIPTION} is incomplete ({error})") from None
+    if info.get("format") != FORMAT:
         raise DataError(
             f"{path}: not the description of a prepared folder; give the folder that `gentool prepare` wrote"
         )
     if not isinstance(info.get("version"), int) or info["version"] > VERSION:
         raise DataError(
-            f"{folder}: prepared by a newer gentool (format {info.get('version')}); update gentool or prepare again"
+            f"{folder}: prepared by a newer gentool (format {shown(info.get('version'))}); update gentool or "
+            "prepare again"
         )
-    return info
-
-
-def _array(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
-    path = folder / name
-    large = math.prod(shape) * np.dtype(kind).itemsize > IN_MEMORY
     try:
-        # Copy-on-write mapping: torch wants writable memory, the file stays as it is.
-        array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
-    except FileNotFoundError:
-        raise _damaged(folder, f"{name} is missing") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise _damaged(folder, f"{name} cannot be read ({error})") from None
-    if array.dtype != kind or array.shape != shape:
-        expected = f"{np.dtype(kind).name} {shape}"
-        raise _damaged(folder, f"{name} holds {array.dtype} {array.shape} instead of {expected}")
-    return array
-
-
-def _damaged(folder: Path, what: str) -> DataError:
-    return DataError(f"{folder}: the prepared folder is damaged: {what}; prepare it again with `gentool prepare`")
+        check(info, FORM)
+        sizes = {len(of_split) for of_split in (info["class_counts"] or {}).values()}
+        if len(info["shape"]) != 3 or not all(0 < side <= LARGEST for side in info["shape"]):
+            raise ValueError(f"shape is {info['shape'][:4]}")
+        if min(info["counts"].values()) < 0 or sum(info["counts"].values()) > MOST_ROWS:
+            raise ValueError("counts are out of range")
+        if len(info.get("range") or (0, 255)) != 2 or sizes - {len(info["classes"])}:
+            raise ValueError("range or class_counts has another length")
+    except ValueError as error:
+        raise damaged(folder, f"{DESCRIPTION} has a missing or wrong entry ({error})") from None
+    return info

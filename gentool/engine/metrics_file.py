@@ -7,6 +7,9 @@ from pathlib import Path
 
 from gentool.errors import CheckpointError
 from gentool.files import append_text, csv_text, write_csv
+from gentool.reading import read_text, shown
+
+MOST_DIGITS = 18
 
 
 class MetricsFile:
@@ -86,8 +89,8 @@ class MetricsFile:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
+        return read_text(path)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: damaged: {error}") from None
 
 
@@ -102,10 +105,18 @@ def _parsed(path: Path, text: str) -> list[dict[str, str]]:
         rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise CheckpointError(f"{path}: damaged: {error}") from None
+    if rows and any(name and ";" in name for name in rows[0]):
+        raise CheckpointError(
+            f"{path}: a spreadsheet has saved it with semicolons; the training's command writes it again"
+        )
     for number, row in enumerate(rows, 1):
         for name, value in row.items():
             if not name or not isinstance(value, str) or (value and not _is_number(value)):
-                raise CheckpointError(f"{path}: damaged: row {number} has {value!r} in column {name}")
+                column = name[:60] if name else "without a name"
+                raise CheckpointError(f"{path}: damaged: row {number} has {shown(value)} in column {column}")
+        counters = (row.get("epoch", ""), row.get("step", "0"))
+        if not all(text.removesuffix(".0").isdecimal() for text in counters):
+            raise CheckpointError(f"{path}: damaged: row {number} has no whole number as its epoch or step")
     return rows
 
 
@@ -118,4 +129,4 @@ def _is_number(text: str) -> bool:
 
 
 def _number(text: str) -> int | float:
-    return int(text) if text.removeprefix("-").isdecimal() else float(text)
+    return int(text) if text.removeprefix("-").isdecimal() and len(text) <= MOST_DIGITS else float(text)

@@ -38,7 +38,7 @@ def prepare(
     raw = from_arrays("array", images, labels, classes=classes)
     with building(target, overwrite) as folder:
         rows = prepare_rows(raw, PrepareOptions(**options), scratch=scratch_in(folder))
-        write(folder, rows, raw, {"name": "set"})
+        write(folder, rows, raw, {"name": "set", "source": {"path": "here"}})
         del rows
     return open_prepared(target)
 
