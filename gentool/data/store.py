@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gentool.data import cache
 from gentool.data.images import IN_MEMORY, ImageData, Split, array_in, damaged
