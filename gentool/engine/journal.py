@@ -50,7 +50,7 @@ class Journal:
     def begin(self, rows: int, text: str | None, begun: int | None = None) -> None:
         """Continue after this many rows of metrics.csv, 0 for a new run; `text` is its content up to there.
 
-        Where the file holds something else, it is written again. The row of the epoch `begun`, in which a shorter run
+        The file holds it, but for states of earlier versions. The row of the epoch `begun`, in which a shorter run
         ended, is left out: it comes again.
         """
         if self.folder is None:
@@ -61,8 +61,6 @@ class Journal:
             self.metrics.truncate(rows)
         else:
             self.metrics = MetricsFile.of(path, text)
-            if self.metrics.restore():
-                self.notice(f"{path}: was damaged, and is written again from the state")
         if begun is not None:
             self.metrics.truncate(sum(row["epoch"] < begun for row in self.metrics.numbers()))
         self.rows = self.metrics.numbers()

@@ -258,10 +258,10 @@ class Run:
         self.precision.scaler.load_state_dict(state["scaler"])
         self.losses.load_state_dict(state["losses"])
         self.model = state.get("model")
-        begun = self.epoch if self.step < self.plan.total_steps else None
-        self.journal.begin(state["rows"], state.get("metrics"), begun)
         if self.folder is not None:
             roll_forward(self.folder, self.header, state, self.journal.notice)
+        begun = self.epoch if self.step < self.plan.total_steps else None
+        self.journal.begin(state["rows"], state.get("metrics"), begun)
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.step >= self.plan.total_steps:
             where = "its end"
