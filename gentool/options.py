@@ -23,6 +23,7 @@ from typing import Any, Literal, Self
 from gentool.errors import OptionError
 
 Resume = Literal["same", "grow", "free"]
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
 Conditions = Mapping[str, Any]
 """Another option to the values that are meant: one value, a tuple of values, or True for any but its default."""
 
@@ -184,8 +185,8 @@ class Validated:
     def _check_fields(self) -> None:
         annotations = field_types(type(self))
         for field in dataclasses.fields(self):
-            checked = _checked(field, annotations[field.name], getattr(self, field.name))
-            object.__setattr__(self, field.name, checked)
+            value = checked(field, annotations[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     def cross_check(self) -> None:
         """What fields by themselves and `only_with` cannot say. Raises OptionError."""
@@ -287,7 +288,7 @@ def _range(settings: Mapping[str, Any]) -> str:
     return f"at least {low:g}" if low is not None else f"at most {high:g}"
 
 
-def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
+def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
     """The value in its field's type. Raises OptionError with the flag and what is allowed."""
     kind, optional = unwrap_optional(annotation)
     name = flag(field.name)
@@ -312,7 +313,7 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise OptionError(f"{name}: {value!r} is not of type {kind.__name__}")
+        raise OptionError(f"{name}: {value!r} is not {KINDS.get(kind, f'of type {kind.__name__}')}")
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]

@@ -23,7 +23,7 @@ import typer
 
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
-from gentool.options import Validated, field_types, flag, required, suggestion, unwrap_optional, written
+from gentool.options import Validated, checked, field_types, flag, required, suggestion, unwrap_optional, written
 
 CONFIG = Annotated[
     Path | None,
@@ -51,7 +51,8 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        settings = _read_config(config, [field for kind in groups.values() for field in dataclasses.fields(kind)])
+        values = {name: _expanded(value) for name, value in values.items()}
+        settings = {} if config is None else _read_config(config.expanduser(), groups.values())
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
         with ExitStack() as stack:
@@ -66,6 +67,13 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
     app = typer.Typer(add_completion=False)
     app.command()(call)
     return app
+
+
+def _expanded(value: Any) -> Any:
+    """Paths with the home folder in place of `~`, which shells leave alone in quotes."""
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 def _options(kind: type[Validated], values: dict[str, Any], settings: Mapping[str, Any], typed: set[str]) -> Validated:
@@ -142,26 +150,32 @@ def _typed_as(settings: Mapping[str, Any], annotation: Any) -> Any:
     return str | None if unwrap_optional(annotation)[1] else str
 
 
-def _read_config(path: Path | None, fields: Iterable["Field[Any]"]) -> Mapping[str, Any]:
+def _read_config(path: Path, kinds: Iterable[type[Validated]]) -> Mapping[str, Any]:
     """The options of a TOML file by field name; `batch-size` and `batch_size` are the same name."""
-    if path is None:
-        return {}
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"--config {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise OptionError(f"--config {path}: not a TOML file: {error}") from error
-    known: dict[str, str] = {}
-    for field in fields:
-        names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
-        known |= {name: field.name for name in names if name}
-    options = {}
+    known: dict[str, tuple[Field[Any], Any]] = {}
+    for kind in kinds:
+        annotations = field_types(kind)
+        for field in dataclasses.fields(kind):
+            names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
+            known |= {name: (field, annotations[field.name]) for name in names if name}
+    options: dict[str, Any] = {}
     for name, value in settings.items():
         plain = name.replace("-", "_")
+        if isinstance(value, dict):
+            raise OptionError(f"--config {path}: [{name}] is a table; the file has options only, without tables")
         if plain not in known:
             raise OptionError(f"--config {path}: {plain!r} is not an option of this command.{suggestion(plain, known)}")
-        if known[plain] in options:
-            raise OptionError(f"--config {path}: gives {flag(known[plain])} twice")
-        options[known[plain]] = value
+        field, annotation = known[plain]
+        if field.name in options:
+            raise OptionError(f"--config {path}: gives {flag(field.name)} twice")
+        try:
+            options[field.name] = checked(field, annotation, value)
+        except OptionError as error:
+            raise OptionError(f"--config {path}: {str(error).replace(flag(field.name), name, 1)}") from None
     return options

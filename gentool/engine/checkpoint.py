@@ -99,7 +99,9 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     Raises CheckpointError for a file that is missing, damaged, not gentool's, of another kind, or of a newer format.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
+        raise CheckpointError(
+            f"{path}: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt"
+        )
     try:
         _check_archive(path)
         document = torch.load(path, map_location="cpu", weights_only=True)
@@ -153,5 +155,20 @@ def restore(network: nn.Module, content: dict[str, Any], path: Path) -> None:
         network.load_state_dict(content["weights"])
     except (RuntimeError, KeyError, AttributeError) as error:
         raise CheckpointError(
-            f"{path}: its weights do not fit its options; the file is damaged, or was made by hand"
+            f"{path}: its weights do not fit its options{_misfit(network, content)}; the file is damaged, or was made "
+            "by hand"
         ) from error
+
+
+def _misfit(network: nn.Module, content: dict[str, Any]) -> str:
+    """The first tensor that is of another shape, or missing."""
+    weights, expected = content.get("weights"), network.state_dict()
+    if not isinstance(weights, dict):
+        return ""
+    for name, tensor in expected.items():
+        found = weights.get(name)
+        if not isinstance(found, torch.Tensor):
+            return f": {name} is missing"
+        if found.shape != tensor.shape:
+            return f": {name} has the shape {tuple(found.shape)}, and they ask for {tuple(tensor.shape)}"
+    return f": {next(iter(weights.keys() - expected.keys()), 'nothing')} is not part of the network"

@@ -32,7 +32,7 @@ def write_report(folder: Path) -> Path:
     try:
         run = json.loads((folder / OPTIONS).read_text(encoding="utf-8"))
         content = collect(folder, run)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise CheckpointError(f"{folder}: not the folder of a run: there is no {error.filename}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder}: its files are damaged ({error})") from error
