@@ -24,6 +24,7 @@ from gentool.errors import OptionError
 from gentool.reading import shown
 
 Resume = Literal["same", "grow", "free"]
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
 Conditions = Mapping[str, Any]
 """Another option to the values that are meant: one value, a tuple of values, or True for any but its default."""
 
@@ -97,12 +98,6 @@ def redefault(cls: type, name: str, default: Any, **changes: Any) -> Any:
     """The field `name` of `cls` with another default, for a subclass; `changes` are other arguments of `option`."""
     field = next(field for field in dataclasses.fields(cls) if field.name == name)
     return dataclasses.field(default=default, metadata={**field.metadata, **changes})
-
-
-def checked_value(cls: type["Validated"], name: str, value: Any) -> Any:
-    """A value in the type of the field `name`. Raises OptionError."""
-    field = next(field for field in dataclasses.fields(cls) if field.name == name)
-    return _checked(field, field_types(cls)[name], value)
 
 
 def flag(name: str) -> str:
@@ -205,8 +200,8 @@ class Validated:
     def _check_fields(self) -> None:
         annotations = field_types(type(self))
         for field in dataclasses.fields(self):
-            checked = _checked(field, annotations[field.name], getattr(self, field.name))
-            object.__setattr__(self, field.name, checked)
+            value = checked(field, annotations[field.name], getattr(self, field.name))
+            object.__setattr__(self, field.name, value)
 
     def cross_check(self) -> None:
         """What fields by themselves and `only_with` cannot say. Raises OptionError."""
@@ -311,7 +306,7 @@ def _range(settings: Mapping[str, Any], value: float) -> str:
     return f"at least {low:.10g}" if low is not None else f"at most {high:.10g}"
 
 
-def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
+def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
     """The value in its field's type. Raises OptionError with the flag and what is allowed."""
     kind, optional = unwrap_optional(annotation)
     name = flag(field.name)
@@ -336,7 +331,7 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
     if kind is Path and isinstance(value, str):
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise OptionError(f"{name}: {shown(value)} is not of type {kind.__name__}")
+        raise OptionError(f"{name}: {shown(value)} is not {KINDS.get(kind, f'of type {kind.__name__}')}")
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]

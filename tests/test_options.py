@@ -49,8 +49,8 @@ def test_options_of_earlier_versions_that_had_no_effect_are_still_read() -> None
     ("settings", "text"),
     [
         ({"count": 10}, "--count: 10 is out of range; it must be between 1 and 9"),
-        ({"count": "3"}, "--count: '3' is not of type int"),
-        ({"count": True}, "--count: True is not of type int"),
+        ({"count": "3"}, "--count: '3' is not a whole number"),
+        ({"count": True}, "--count: True is not a whole number"),
         ({"count": None}, "--count: needs a value"),
         ({"method": "tsn"}, "--method: 'tsn' is not one of pca, tsne, umap. Did you mean 'tsne'?"),
         ({"sizes": "8,x"}, "--sizes: '8,x': expected positive whole numbers with commas, such as 16,32"),
@@ -131,9 +131,9 @@ def test_numpy_scalars_are_taken_as_python_s_own(name: str, given: Any, plain: A
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"latent_dim": np.float64(3)}, "--latent-dim: 3.0 is not of type int"),
-        ({"latent_dim": np.True_}, "--latent-dim: True is not of type int"),
-        ({"flip": np.int64(1)}, "--flip: 1 is not of type bool"),
+        ({"latent_dim": np.float64(3)}, "--latent-dim: 3.0 is not a whole number"),
+        ({"latent_dim": np.True_}, "--latent-dim: True is not a whole number"),
+        ({"flip": np.int64(1)}, "--flip: 1 is not true or false"),
         ({"beta": np.float64("nan")}, "--beta: nan is out of range; it must be "),
         ({"latent_dim": np.int64(0)}, "--latent-dim: 0 is out of range; it must be "),
     ],

@@ -13,6 +13,7 @@ import typer
 
 import gentool
 from gentool.cli.lazy import lazy_group
+from gentool.cli.usage import in_plain_words
 from gentool.errors import GentoolError
 from gentool.progress import printable
 from gentool.signals import Terminated
@@ -123,12 +124,7 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         print(error.format_message())
         return error.exit_code
-    message = " ".join(error.format_message().split()).replace("Value error, ", "")
-    if message.startswith("No such command") and "train" in arguments[:1] and len(arguments) > 1:
-        message = message.replace("No such command", "no such model")
-    if message.startswith("No such command") and arguments[:2] in (["seq2seq", "train"], ["seq2seq", "sweep"]):
-        message = message.replace("No such command", "no such task")
-    return _fail(message[:1].lower() + message[1:], error.exit_code)
+    return _fail(in_plain_words(error.format_message(), arguments), error.exit_code)
 
 
 def _fail(message: str, code: int) -> int:

@@ -23,17 +23,7 @@ import typer
 
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
-from gentool.options import (
-    MOST,
-    Validated,
-    checked_value,
-    field_types,
-    flag,
-    required,
-    suggestion,
-    unwrap_optional,
-    written,
-)
+from gentool.options import MOST, Validated, checked, field_types, flag, required, suggestion, unwrap_optional, written
 from gentool.reading import read_text, shown
 from gentool.signals import end_in_order
 
@@ -64,7 +54,8 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-        settings = _read_config(config, groups.values())
+        values = {name: _expanded(value) for name, value in values.items()}
+        settings = {} if config is None else _read_config(config.expanduser(), groups.values())
         for name, kind in groups.items():
             values[name] = _options(kind, values, settings, typed)
         with end_in_order(), ExitStack() as stack:
@@ -79,6 +70,13 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
     app = typer.Typer(add_completion=False)
     app.command()(call)
     return app
+
+
+def _expanded(value: Any) -> Any:
+    """Paths with the home folder in place of `~`, which shells leave alone in quotes."""
+    if isinstance(value, list):
+        return [_expanded(one) for one in value]
+    return value.expanduser() if isinstance(value, Path) else value
 
 
 def _options(kind: type[Validated], values: dict[str, Any], settings: Mapping[str, Any], typed: set[str]) -> Validated:
@@ -155,13 +153,11 @@ def _typed_as(settings: Mapping[str, Any], annotation: Any) -> Any:
     return str | None if unwrap_optional(annotation)[1] else str
 
 
-def _read_config(path: Path | None, sets: Iterable[type[Validated]]) -> Mapping[str, Any]:
+def _read_config(path: Path, kinds: Iterable[type[Validated]]) -> Mapping[str, Any]:
     """The options of a TOML file by field name; `batch-size` and `batch_size` are the same name.
 
     Raises OptionError that names the file.
     """
-    if path is None:
-        return {}
     try:
         settings = tomllib.loads(read_text(path, CONFIG_BYTES))
     except OSError as error:
@@ -170,27 +166,26 @@ def _read_config(path: Path | None, sets: Iterable[type[Validated]]) -> Mapping[
         raise OptionError(f"--config {path}: nested too deeply") from None
     except ValueError as error:
         raise OptionError(f"--config {path}: not a TOML file: {error}") from error
-    known: dict[str, str] = {}
-    owners: dict[str, type[Validated]] = {}
-    for kind in sets:
+    known: dict[str, tuple[Field[Any], Any]] = {}
+    for kind in kinds:
+        annotations = field_types(kind)
         for field in dataclasses.fields(kind):
             names = (field.name, field.name.rstrip("_"), field.metadata["alias"])
-            known |= {name: field.name for name in names if name}
-            owners[field.name] = kind
-    options = {}
+            known |= {name: (field, annotations[field.name]) for name in names if name}
+    options: dict[str, Any] = {}
     for name, value in settings.items():
         plain = name.replace("-", "_")
+        if isinstance(value, dict):
+            raise OptionError(f"--config {path}: [{name}] is a table; the file has options only, without tables")
         if plain not in known:
             raise OptionError(
                 f"--config {path}: {shown(plain)} is not an option of this command.{suggestion(plain[:60], known)}"
             )
-        if known[plain] in options:
-            raise OptionError(f"--config {path}: gives {flag(known[plain])} twice")
-        if isinstance(value, dict):
-            raise OptionError(f"--config {path}: {plain} is a table; give options by their names, without tables")
+        field, annotation = known[plain]
+        if field.name in options:
+            raise OptionError(f"--config {path}: gives {flag(field.name)} twice")
         try:
-            checked_value(owners[known[plain]], known[plain], value)
+            options[field.name] = checked(field, annotation, value)
         except OptionError as error:
-            raise OptionError(f"--config {path}: {error}") from None
-        options[known[plain]] = value
+            raise OptionError(f"--config {path}: {str(error).replace(flag(field.name), name, 1)}") from None
     return options

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
@@ -210,5 +211,7 @@ def sampling_flags() -> type[SamplingFlags]:
 
 def load_model(name: str, checkpoint: Path, device: str, sampling: SamplingFlags | None = None) -> Model:
     """The model that a command is given."""
+    if name not in MODELS and str(checkpoint) in MODELS:
+        raise OptionError(f"the model comes before its checkpoint: {checkpoint} {shlex.quote(name)}")
     own = None if sampling is None else sampling.of(check_name(name))
     return Model.load(checkpoint, name=name, device=device, sampling=own)

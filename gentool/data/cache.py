@@ -14,9 +14,11 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
+from gentool.data.target import DESCRIPTION
 from gentool.files import write_json
 from gentool.reading import read_json
 
@@ -91,8 +93,27 @@ def key(name: str, options: PrepareOptions, source_stamp: str = "") -> str:
 
 def prepared_folder(name: str, options: PrepareOptions, source_stamp: str) -> Path:
     """Where a set with these options and this source stamp is, or would be, kept."""
-    legible = re.sub(r"[^\w-]+", "-", name)[:40].strip("-") or "images"
-    return cache_folder() / "prepared" / f"{legible}-{key(name, options, source_stamp)}"
+    return cache_folder() / "prepared" / f"{_legible(name)}-{key(name, options, source_stamp)}"
+
+
+def _legible(name: str) -> str:
+    return re.sub(r"[^\w-]+", "-", name)[:40].strip("-") or "images"
+
+
+def newest_preparation(name: str, source: str) -> tuple[Path, dict[str, Any]] | None:
+    """The folder of the latest preparation of a source, and its options."""
+    found = []
+    for file in (cache_folder() / "prepared").glob(f"{_legible(name)}-*/{DESCRIPTION}"):
+        try:
+            info = json.loads(file.read_text(encoding="utf-8"))
+            if info["source"]["path"] == source:
+                found.append((file.stat().st_mtime_ns, file.parent, dict(info["options"])))
+        except (OSError, ValueError, KeyError, TypeError):  # damaged, which is said where it is opened
+            continue
+    if not found:
+        return None
+    _, folder, options = max(found, key=lambda one: one[:2])
+    return folder, options
 
 
 def remember(name: str, options: PrepareOptions, folder: Path) -> None:

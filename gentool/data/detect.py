@@ -37,6 +37,8 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
             return read_parquet(files)
         return read_folder(path)
     suffix = path.suffix.lower()
+    if suffix == ".pt":
+        raise DataError(f"{path}: a checkpoint, not images")
     if options.tile is not None or suffix in (".npy", ".npz", ".parquet", ".csv"):
         _check_no_layout(path, options)
     if options.tile is not None:

@@ -36,6 +36,10 @@ Source: TypeAlias = ImageData | Path | str | Array
 """What functions take as `data`: images that are loaded, or what `load_data` reads."""
 
 
+OF_EVERY_COMMAND = ("source", "tile", "size")
+"""Options of a preparation that every command with --data has."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A set that is to be prepared: its name, its options with nothing left open, and how to read its source."""
@@ -90,6 +94,7 @@ def load_data(
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
     request = find(data, options)
+    _say_what_is_left_out(data, request, reporter)
     cached = _cached(request, reporter)
     if cached is not None:
         return cached
@@ -101,6 +106,19 @@ def load_data(
     prepared = prepare_into(target, request, overwrite=target.exists(), reporter=reporter)  # exists: it is damaged
     _remember(request, target, reporter)
     return prepared
+
+
+def _say_what_is_left_out(data: str, request: Request, reporter: Reporter) -> None:
+    """Say that the latest preparation of these images had options that this one has not."""
+    latest = cache.newest_preparation(request.name, request.source)
+    if latest is None:
+        return
+    folder, before = latest
+    now = request.options.to_json()
+    other = {name: value for name, value in before.items() if name not in OF_EVERY_COMMAND and now.get(name) != value}
+    flags = " ".join(f"{flag(name)} {value}" for name, value in other.items() if value is not None)
+    if flags:
+        reporter.notice(f"{data}: was prepared with {flags}, which is not used here; to use it, give --data {folder}")
 
 
 def prepare_to(
@@ -161,6 +179,8 @@ def _from_path(data: str, options: PrepareOptions) -> Request:
         raise OptionError("--source goes with a named data set; a path needs none")
     if is_prepared(path):
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
+    if (path / "options.json").is_file() and (path / "metrics.csv").is_file():
+        raise DataError(f"{data}: the folder of a run, not images; give the images that you mean")
     name = path.resolve().name.split(".")[0] or "images"
     return Request(
         name, options, lambda _: read_path(path, options), cache.stamp(path, options.labels), None, str(path.resolve())

@@ -119,7 +119,9 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     Raises CheckpointError for a file that is missing, damaged, not gentool's, of another kind, or of a newer format.
     """
     if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
+        raise CheckpointError(
+            f"{path}: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt"
+        )
     try:
         _check_archive(path)
         document = torch.load(path, map_location="cpu", weights_only=True)

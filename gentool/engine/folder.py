@@ -53,6 +53,8 @@ UPDATES = "updates"
 def model_path(path: Path) -> Path:
     """The model.pt of a run folder; a file is returned as it is. Raises CheckpointError where the folder has none."""
     if not path.is_dir():
+        if path.is_file() and path.suffix != ".pt" and (path.parent / MODEL).is_file():
+            raise CheckpointError(f"{path}: not a checkpoint; give the run folder {path.parent}")
         return path
     if not (path / MODEL).is_file():
         raise CheckpointError(f"{path}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?")
@@ -65,8 +67,9 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     Raises OptionError when it holds another run, listing the differences, or something that is no run.
     """
     options_file = folder / OPTIONS
-    if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--out {folder}: is a file")
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise OptionError(f"--out {folder}: {'' if place == folder else f'{place} '}is a file")
     if not options_file.is_file():
         if not is_empty(folder):
             raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
@@ -113,12 +116,14 @@ def _is_run(options_file: Path) -> bool:
 def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
     """How the run that a folder holds differs from the one that is asked for, one text each, except in length."""
     differences = []
-    for name in ("model", "fingerprint"):
+    for name in ("model", "data"):
         old, new = before[name], getattr(now, name)
         if old != new:
-            differences.append(f"{name} was {old[:16]}, is {new[:16]}")
+            differences.append(f"{name} was {old}, is {new}")
     if differences:
         return differences
+    if before["fingerprint"] != now.fingerprint:
+        return [f"the images of {now.data} have changed: other files, sizes or splits"]
     try:
         old_options = type(options).from_json(before["options"]).to_json()
     except OptionError as error:

@@ -99,7 +99,7 @@ class Run:
         self.step, self.seconds = 0, 0.0
         self.losses = Losses(self.device)
         self.losses_text = ""  # those of the last epoch, for the display
-        self.validation: dict[str, float] = {}
+        self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
         self.result: dict[str, Any] | None = None
         self.resuming = False
@@ -342,8 +342,12 @@ class Run:
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
-        self.validation = {f"validation_{name}": value for name, value in terms.items()}
-        self._check([name for name, value in self.validation.items() if not math.isfinite(value)])
+        self.record_epoch({f"validation_{name}": value for name, value in terms.items()})
+
+    def record_epoch(self, terms: Mapping[str, float]) -> None:
+        """What is measured once at the end of this epoch. Raises Diverged when one is NaN or infinite."""
+        self.measured = dict(terms)
+        self._check([name for name, value in terms.items() if not math.isfinite(value)])
 
     def in_order(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor | None]]:
         """A split once, in order, in batches."""
@@ -368,7 +372,7 @@ class Run:
         epoch, last = self.plan.epochs_begun(self.step), self.step >= self.plan.total_steps
         self.network = network
         self.seconds = time.monotonic() - self.started_at
-        losses = self.losses.means() | self.validation
+        losses = self.losses.means() | self.measured
         row = {
             "epoch": epoch,
             "step": self.step,
@@ -382,8 +386,7 @@ class Run:
         raised = self.journal.add_row(row)
         if self.options.stop_on_collapse and any(alarm.fatal for alarm in raised):
             text = next(alarm.text for alarm in raised if alarm.fatal)
-            kept = "" if self.folder is None else "The state before is kept; "
-            raise Diverged(f"{self._place}{text}. {kept}without --stop-on-collapse the run continues")
+            raise Diverged(f"{self._place}{text}{self._kept}. Without --stop-on-collapse the run continues")
         if self.step % self.plan.steps_per_epoch == 0:  # a run that grows goes on with an epoch that was cut short
             self.losses.clear()
         if self.save_due and self.folder is not None:
@@ -423,13 +426,20 @@ class Run:
         names = ", ".join(broken)
         if names:
             again = "" if self.folder is None else ", with --overwrite"
-            saved = ""
-            if self.folder is not None and states_in(self.folder):
-                saved = f"; the last good state is kept in {self.folder}"
+            amp = ", or --amp off" if self.precision.reduced else ""
             raise Diverged(
-                f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}{saved}. "
-                f"Try a lower --lr, or --amp off{again}"
+                f"{names} became NaN or infinite in epoch {self.plan.epochs_begun(update)}, update {update}"
+                f"{self._kept}. Try a lower --lr{amp}{again}"
             )
+
+    @property
+    def _kept(self) -> str:
+        """What a run that fails leaves."""
+        if self.folder is None:
+            return ""
+        return (
+            f"; the last good state is kept in {self.folder}" if states_in(self.folder) else "; nothing was saved yet"
+        )
 
     def _save_state(self, path: Path) -> None:
         content = {

@@ -1,5 +1,6 @@
 """Evaluation of one trained model: a table of scores beside their floor, and pictures."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,11 @@ from gentool.latent.prior import MixturePrior, Prior
 from gentool.metrics.classes import class_entropy
 from gentool.models.capabilities import abilities_of, models_that
 from gentool.options import flag
-from gentool.progress import SILENT, Reporter
+from gentool.progress import SILENT, Reporter, counted
 from gentool.results import Results
 from gentool.tables import Table
 
+LARGEST_TEST = 0.5
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
 COPYING_SHARE = 0.1
@@ -225,10 +227,19 @@ def references_for(
     """
     for name, split in (("test", data.test), ("training", data.train)):
         if len(split) < MIN_IMAGES:
-            raise DataError(f"{data.name}: {len(split)} {name} images; evaluating needs at least {MIN_IMAGES}")
+            raise DataError(f"{data.name}: {counted(len(split), f'{name} image')}, and {_more_images(data)}")
     names = options.features or default_names(data)
     networks = feature_networks(names, data, device, options.weights, reporter=reporter)
     return [Reference.of(network, data, options.seed, reporter=reporter) for network in networks]
+
+
+def _more_images(data: ImageData) -> str:
+    """How to come to enough images."""
+    share = math.ceil(20 * MIN_IMAGES / len(data)) / 20
+    needed = f"evaluating needs at least {MIN_IMAGES}"
+    if share > LARGEST_TEST:
+        return f"{needed}; use more images"
+    return f"{needed}; prepare the images with --test {share:g}"
 
 
 def facts_of(

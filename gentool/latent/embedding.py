@@ -252,7 +252,7 @@ def check_mixtures(data: ImageData, options: EmbedOptions, sizes: tuple[int, ...
     if not data.labelled:
         raise DataError(f"{data.name}: has no labels, and --gmm scores clusters by them; leave out --gmm")
     if not len(data.test):
-        raise DataError(f"{data.name}: has no test images for --gmm; prepare it with some")
+        raise DataError(f"{data.name}: has no test images for --gmm; prepare it with --test 0.2")
     if max(sizes) > len(data.train):
         needed = f"{max(sizes)} components need as many training images"
         raise OptionError(f"--gmm: {needed}; {data.name} has {len(data.train)}")

@@ -39,6 +39,8 @@ CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
 share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
+FEW_IMAGES = 8
+"""Fewer images than this in an update say nothing about variety."""
 FEW_CLASSES = 0.35
 """Classes have vanished below this ratio of the entropies of samples and real images; two classes of ten have .34."""
 OVERPOWERING_ACCURACY, OVERPOWERED_LOSS = 0.995, 4.0
@@ -214,8 +216,13 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
             run.record(losses | telemetry.of(real, fake.detach(), real_logits, fake_logits))
 
         average = ema.average()
-        if run.pictures_due or run.save_due:
+        if run.pictures_due or run.save_due or telemetry.few:
             refresh_batch_norm(average, run, options, classes)
+        if telemetry.few:
+            with torch.no_grad():
+                run.record_epoch(
+                    telemetry.at_the_end(average.decode(fixed_z, fixed_labels), run.examples(len(fixed_z)))
+                )
         if run.pictures_due:
             with torch.no_grad():
                 samples = average.decode(fixed_z, fixed_labels)
@@ -257,20 +264,30 @@ def fixed_noise(run: Run, options: AdversarialOptions, classes: int) -> tuple[Te
 class Telemetry:
     """What metrics.csv says about a game beside its losses: diversity, classes, the discriminator's accuracy.
 
-    `has_threshold`: logits above 0 mean real, which does not hold for wgan-gp.
+    `has_threshold`: logits above 0 mean real, which does not hold for wgan-gp. `few`: the images of one update are too
+    few to vary, so what they show is measured at the end of the epoch.
     """
 
     def __init__(self, data: ImageData, run: Run, *, has_threshold: bool) -> None:
         self.classifier = linear_classifier(data, run)
         self.has_threshold = has_threshold
+        self.few = run.plan.batch_size < FEW_IMAGES
 
     def of(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """The columns of one update, from images (N, C, H, W) in [-1, 1] and logits (N,)."""
+        columns = {} if self.few else self._variety(fake, real)
+        if self.has_threshold:
+            columns["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
+        return columns
+
+    def at_the_end(self, samples: Tensor, real: Tensor) -> dict[str, float]:
+        """The columns of samples (N, C, H, W) in [0, 1] at the end of an epoch."""
+        return {name: value.item() for name, value in self._variety(samples * 2 - 1, real * 2 - 1).items()}
+
+    def _variety(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
         columns = {"diversity": diversity(fake, real)}
         if self.classifier:
             columns["class_entropy_ratio"] = class_entropy_ratio(self.classifier, (fake + 1) / 2, (real + 1) / 2)
-        if self.has_threshold:
-            columns["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
         return columns
 
 

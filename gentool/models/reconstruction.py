@@ -1,5 +1,7 @@
 """What cae and lstm-ae share: an autoencoder around any encoder and decoder, its loss, and the training loop."""
 
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentool.data.images import ImageData, Split
+from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Check, Row
 from gentool.engine.ema import EMA
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
@@ -19,6 +22,8 @@ from gentool.networks.autoencoder import Decoder
 from gentool.networks.pixels import Standardise, some_images
 from gentool.options import option, redefault
 
+WORSE = 1.1
+"""Reconstructions are worse than the mean image at this many times its error."""
 MEASURED_IMAGES = 4096
 """Training images on which the mean and the standard deviation of the latents are measured."""
 
@@ -85,6 +90,7 @@ def train_autoencoder(
     optimizer = run.adam(network, options.lr)
     ema = EMA(network, options.ema)
     run.resume(network=network, ema=ema, optimizer=optimizer)
+    run.watch(worse_than_the_mean("validation_mse" if options.loss == "bce" else "validation_loss", mean_error(data)))
     augment = augmentation(options, data, run)
     z, held_out = run.fixed_noise("samples", 64, options.latent_dim), run.examples(10)
 
@@ -111,6 +117,29 @@ def train_autoencoder(
                 run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
         run.save(average)
     run.finish(held_out_losses(ema.network, data.test, options, run))
+
+
+def mean_error(data: ImageData) -> float:
+    """The mean squared error of the mean training image on the validation images; infinity where there are none."""
+    if not len(data.validation):
+        return math.inf
+    mean = some_images(data.train.images).mean(0)
+    return (some_images(data.validation.images) - mean).square().mean().item()
+
+
+def worse_than_the_mean(column: str, error: float) -> Check:
+    """A check for reconstructions that are worse than the mean image, with which a training begins."""
+
+    def check(rows: Sequence[Row]) -> Iterator[Alarm]:
+        now = rows[-1].get(column, 0.0)
+        if rows[-1]["step"] >= WARM_UP_STEPS and now > WORSE * error:
+            yield Alarm(
+                "worse_than_mean",
+                f"reconstructions are worse than the mean image: their squared error is {now:.3g}, that of the mean "
+                f"image {error:.3g}; try a lower --lr",
+            )
+
+    return check
 
 
 @torch.no_grad()
@@ -140,6 +169,6 @@ def held_out_losses(network: Autoencoder, split: Split, options: ReconstructionO
             totals[name] = totals.get(name, 0.0) + value.item() * len(x)
         count += len(x)
     means = {name: total / count for name, total in totals.items()}
-    if count:
+    if count > 1:  # a single image does not vary
         means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
     return means

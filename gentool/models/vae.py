@@ -154,7 +154,7 @@ def held_out_losses(vae: VAE, split: Split, run: Run) -> dict[str, float]:
             totals[name] = totals.get(name, 0.0) + terms[name].item() * len(x)
         count += len(x)
     means = {name: total / count for name, total in totals.items()}
-    if count:
+    if count > 1:  # a single image does not vary
         means["active_units"] = float((codes.variance > ACTIVE).sum())
         means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
     return means

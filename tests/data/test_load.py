@@ -246,3 +246,16 @@ def test_channels_follow_the_images(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8), (255, 0, 0)).save(folder / "red.png")
     assert load_data(folder).shape == (3, 8, 8)
     assert load_data(folder, channels=1).shape == (1, 8, 8)
+
+
+def test_options_of_an_earlier_preparation_are_said(photos: Path, reporter: Reporter, notices: list[str]) -> None:
+    prepared = load_data(photos, crop="pad", channels=1, size=16)
+    load_data(photos, size=24, reporter=reporter)
+    assert (
+        f"{photos}: was prepared with --crop pad --channels 1, which is not used here; to use it, give --data "
+        f"{prepared.folder}"
+    ) in notices
+    notices.clear()
+    load_data(photos, size=24, reporter=reporter)
+    load_data(photos, size=16, reporter=reporter)
+    assert not [text for text in notices if "was prepared with" in text], "said once"

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -77,3 +78,27 @@ def test_a_spoilt_discriminator_is_called(cli: Callable, monkeypatch: pytest.Mon
     done = cli("train", "gan", "--data", "digits", "--epochs", 6, "--latent-dim", 16, *QUICK)
     assert done.code == 0
     assert raised()
+
+
+@pytest.mark.parametrize("model", ["gan", "vae"])
+def test_single_images_are_no_collapse(cli: Callable, model: str) -> None:
+    """One image in an update, and one validation image, do not vary."""
+    np.save("few.npy", np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8))
+    done = cli(
+        "train", model, "--data", "few.npy", *MODELS[model], "--steps", 320, "--batch-size", 1, "--stop-on-collapse",
+        "--sample-every", 0, "--quiet", "--out", "run",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    with (Path("run") / "metrics.csv").open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert "validation_diversity" not in last
+    if model == "gan":
+        assert float(last["diversity"]) > 0.1
+
+
+def test_an_autoencoder_that_is_worse_than_the_mean_image_is_called(cli: Callable) -> None:
+    fast = ["--lr", 10, "--steps", 320, "--schedule", "constant", "--stop-on-collapse"]
+    done = cli("train", "cae", "--data", "digits", *MODELS["cae"], *fast, *QUICK)
+    assert done.code == 5
+    assert "reconstructions are worse than the mean image: their squared error is 0." in done.err
+    assert set(raised()) == {14}

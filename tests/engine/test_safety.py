@@ -397,7 +397,9 @@ def test_losses_on_the_validation_images_are_checked(
         validate(run, {**terms, "loss": float("nan")})
 
     monkeypatch.setattr(Run, "record_validation", spoil)
-    with pytest.raises(Diverged, match="validation_loss became NaN or infinite in epoch 1"):
+    with pytest.raises(
+        Diverged, match="validation_loss became NaN or infinite in epoch 1, update 5; nothing was saved yet"
+    ):
         fit(epochs=1)
 
 

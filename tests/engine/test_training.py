@@ -148,8 +148,10 @@ def test_divergence_in_memory_names_no_folder(digits: ImageData, monkeypatch: py
     with pytest.raises(
         Diverged, match=r"^loss became NaN or infinite in epoch 2, update 8\W+Try a lower --lr"
     ) as caught:
-        fit("vae", digits)
+        fit("vae", digits, amp="off")
     assert "state" not in str(caught.value)
+    assert "saved" not in str(caught.value)
+    assert "--amp off" not in str(caught.value), "it is off"
 
 
 @pytest.mark.parametrize(("settings", "flag"), [({"gif": True}, "--gif"), ({"log": "tensorboard"}, "--log")], ids=str)

@@ -184,4 +184,4 @@ def test_too_few_held_out_images(cli: Callable, runs: Path, tmp_path: Path) -> N
         Image.new("L", (8, 8), 6 * i).save(folder / f"{i}.png")
     done = cli("evaluate", "gan", runs / "gan", "--data", folder)
     assert done.code == 3
-    assert "4 test images; evaluating needs at least 12" in done.err
+    assert "4 test images, and evaluating needs at least 12; prepare the images with --test 0.3" in done.err

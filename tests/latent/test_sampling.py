@@ -49,7 +49,7 @@ def test_grid_and_each(cli: Callable, runs: Path) -> None:
     with Image.open("s.png") as picture:
         assert picture.size == (4 * 66 + 2, 3 * 66 + 2)
         pixels = np.asarray(picture)
-    singles = sorted(Path("s").iterdir())
+    singles = sorted(Path("s").glob("*.png"))
     assert [path.name for path in singles] == [f"{i:05d}.png" for i in range(12)]
     with Image.open(singles[5]) as single:
         assert single.size == (8, 8)
@@ -83,7 +83,7 @@ def test_conditional_grids_have_a_row_for_each_label(cli: Callable, runs: Path) 
 def test_palette(cli: Callable, runs: Path) -> None:
     done = cli("sample", "gan", runs / "gan", "--palette", 3, "--out", "p.png", "--each", "-n", 6)
     assert done.code == 0, done.err
-    values = {value for path in Path("p").iterdir() for value in np.asarray(Image.open(path)).flatten().tolist()}
+    values = {value for path in Path("p").glob("*.png") for value in np.asarray(Image.open(path)).flatten().tolist()}
     assert len(values) <= 3
     assert cli("sample", "gan", runs / "gan", "--data", "digits", "--out", "q.png").code == 2
 
@@ -129,10 +129,14 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
     [
         (["sample", "vae", "{runs}/gan"], 4, "holds a gan, not a vae; give `gan` as the model"),
         (["sample", "vea", "."], 2, "no model 'vea'; there are cae, vae, lstm-ae, gan, cgan. Did you mean 'vae'?"),
-        (["sample", "vae", "absent.pt"], 4, "absent.pt: no such checkpoint"),
+        (
+            ["sample", "vae", "absent.pt"],
+            4,
+            "absent.pt: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt",
+        ),
         (["sample", "vae", "."], 4, "has no model.pt (yet)"),
         (["sample", "vae", "cut.pt"], 4, "cut.pt: not a readable checkpoint"),
-        (["sample", "vae", "{runs}/vae", "-n", "0"], 2, "-n"),
+        (["sample", "vae", "{runs}/vae", "-n", "0"], 2, "--count: must be at least 1"),
         (["sample", "vae", "{runs}/vae", "--seeds", "1"], 2, "no such option: --seeds"),
         (["sample", "vae"], 2, "missing argument"),
         (["sample", "vae", "{runs}/vae", "--device", "cuda"], 2, "--device cuda: there is none here"),

@@ -337,7 +337,7 @@ def test_config_file(cli: Callable) -> None:
     assert typo.code == 2
     assert "'latent_dmi' is not an option of this command. Did you mean 'latent_dim'?" in typo.err
     Path("options.toml").write_text("epochs = 'many'\n")
-    assert "--epochs: 'many' is not of type int" in cli(*command).err
+    assert "epochs: 'many' is not a whole number" in cli(*command).err
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -213,7 +213,7 @@ def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
         ({"jobs": -2}, "--jobs: -2 is out of range; it must be between 1 and 256"),
         ({"seed": -1}, "--seed: -1 is out of range; it must be "),
         ({"seed": 2**31 - 1, "repeats": 2}, "--seed: 2147483648 is out of range; it must be "),
-        ({"seed": 1.5}, "--seed: 1.5 is not of type int"),
+        ({"seed": 1.5}, "--seed: 1.5 is not a whole number"),
         ({"values": {"seed": [1, 2]}}, "--seed: give the first seed, and the number of seeds as --repeats"),
         ({"values": {"hiden": 8}}, "'hiden' is not an option of text2text. Did you mean 'hidden'?"),
         ({"values": {"hidden": [8, "many"]}}, "--hidden: '8,many': expected values of type int with commas"),

@@ -36,7 +36,7 @@ from gentool.options import Validated, flag, indices, option, words
 from gentool.progress import counted
 
 FILMS = (".gif", ".apng", ".mp4")
-TOO_FEW = "a walk needs at least two key frames"
+TOO_FEW = "a walk goes from one image to the next; give two or more"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The 10,000 CryptoPunks as one sheet of 100 x 100 tiles: punks.png of github.com/larvalabs/cryptopunks."""
 
 import hashlib
+import shlex
 from pathlib import Path
 
 from gentool.data.fetch import Downloads, Remote
@@ -33,6 +34,6 @@ def _given(source: Path) -> Path:
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256:
         raise DataError(
             f"{path}: not the original punks.png (its SHA-256 differs); get it from {URL}, "
-            f"or prepare your own sheet: gentool prepare {path} --tile 24"
+            f"or prepare your own sheet: gentool prepare {shlex.quote(str(path))} --tile 24"
         )
     return path

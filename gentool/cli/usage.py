@@ -1,0 +1,38 @@
+"""Mistakes in a command line, in plain words: what the parser says, and the next step to take."""
+
+import re
+from collections.abc import Sequence
+
+PLAIN = (
+    (r"Invalid value for (?:'[^']+' / )?'([^']+)': ", r"\1: "),
+    (r"Input should be a valid integer.*", "expected a whole number"),
+    (r"Input should be a valid number.*", "expected a number"),
+    (r"Input should be greater than or equal to (\S+)", r"must be at least \1"),
+    (r"Input should be less than or equal to (\S+)", r"must be at most \1"),
+    (r"Value error, ", ""),
+)
+"""What the parser says, and in plain words."""
+RESUMING = ("--resume", "--continue")
+
+
+def in_plain_words(message: str, arguments: Sequence[str]) -> str:
+    """The message of the parser about these arguments, as one line."""
+    message = " ".join(message.split())
+    for pattern, plain in PLAIN:
+        message = re.sub(pattern, plain, message)
+    first = arguments[0] if arguments else ""
+    words = 2 if first == "seq2seq" and arguments[1:2] in (["train"], ["sweep"]) else 1 if first == "train" else 0
+    what = {0: "command", 1: "model", 2: "task"}[words]
+    if message.startswith("No such command") and len(arguments) > words:
+        message = message.replace("No such command", f"no such {what}")
+    elif unknown := re.match(r"No such option: (\S+)", message):
+        if unknown[1] in RESUMING:
+            message = f"no such option: {unknown[1]}; the same command again resumes"
+        elif words and arguments[words].startswith("-"):
+            message = f"name the {what} before its options: {' '.join(arguments[:words])} {what.upper()} {unknown[1]} …"
+    elif extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
+        message = f"unexpected argument: {extra[1]}{'; give data with --data' if first == 'train' else ''}"
+    elif first != "seq2seq" and re.match(r"Missing argument '(CKPT|MODEL)'", message):
+        example = f"gentool {first} vae runs/vae-digits"
+        message = f"{message.rstrip('.')}; give the model and its checkpoint, such as: {example}"
+    return message[:1].lower() + message[1:]
