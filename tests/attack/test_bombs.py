@@ -21,8 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the limit of me
 def limited(*words: object, gib: float = 3) -> subprocess.CompletedProcess[str]:
     """A command in a process of its own; libraries alone take some of the address space."""
     program = (
-        "import resource, sys; from gentool.cli.app import main\n"
-        f"resource.setrlimit(resource.RLIMIT_DATA, ({int(gib * GIB)}, {int(gib * GIB)}))\nmain(sys.argv[1:])"
+        "import resource, sys; from gentool.cli.app import run\n"
+        f"resource.setrlimit(resource.RLIMIT_DATA, ({int(gib * GIB)}, {int(gib * GIB)}))\nsys.exit(run(sys.argv[1:]))"
     )
     return subprocess.run(
         [sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True, timeout=120, check=False
