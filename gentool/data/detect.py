@@ -1,10 +1,9 @@
 """What a path holds: a folder of images or of IDX files, an archive, an array, a table, a sheet of tiles."""
 
-import tarfile
 import zipfile
 from pathlib import Path
 
-from gentool.data.archives import read_tar, read_zip
+from gentool.data.archives import is_tar, read_tar, read_zip
 from gentool.data.arrays import read_csv, read_npy, read_npz
 from gentool.data.folders import read_folder
 from gentool.data.idx import idx_files, read_idx_folder
@@ -31,6 +30,8 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
         if idx_files(path):
             return read_idx_folder(path)
         return read_parquet(files) if (files := parquet_files(path)) else read_folder(path)
+    if not path.is_file():
+        raise DataError(f"{path}: not a regular file; give {KNOWN}")
     suffix = path.suffix.lower()
     if options.tile is not None:
         return read_sheet(path, options)
@@ -44,16 +45,9 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
         return read_csv(path, options)
     if zipfile.is_zipfile(path):
         return read_zip(path)
-    if _is_tar(path):
+    if is_tar(path):
         return read_tar(path)
     raise DataError(f"{path}: {_what_else(path)}")
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError):
-        return ".tar" in path.suffixes or path.suffix == ".tgz"
 
 
 def _what_else(path: Path) -> str:

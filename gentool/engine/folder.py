@@ -35,6 +35,7 @@ OWN_FOLDERS = {
 }
 """What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
 removes."""
+PRECISIONS = ("float32", "bfloat16", "float16")
 LOCK, OWNER = ".lock", ".owner"
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 """A file that `gentool.files` was writing."""
@@ -228,6 +229,8 @@ def newest_state(
             of, content = checkpoint.load(path, "state")
             if differences := _differences(of.to_dict(), header, options):
                 raise CheckpointError(f"{path}: of another run ({'; '.join(differences)})")
+            if not 0 <= content["step"] <= content["total_steps"] or content["precision"] not in PRECISIONS:
+                raise CheckpointError(f"{path}: damaged: its step or its precision is none of a run")
             if not finite(content):
                 raise CheckpointError(f"{path}: holds values that are NaN or infinite")
             return path, content

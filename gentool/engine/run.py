@@ -45,7 +45,7 @@ from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
-from gentool.errors import Diverged, OptionError, Stopped
+from gentool.errors import CheckpointError, Diverged, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.options import flag
@@ -224,14 +224,7 @@ class Run:
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
-        # Networks first: an average of decay 0 copies its network.
-        for name, part in sorted(parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
-            if isinstance(part, torch.optim.Optimizer):
-                optim.load_state(part, state["parts"][name])
-            else:
-                part.load_state_dict(state["parts"][name])
-        self.precision.scaler.load_state_dict(state["scaler"])
-        self.losses.load_state_dict(state["losses"])
+        self._restore(state)
         self.model = state.get("model")
         self.journal.begin(state["rows"], state.get("metrics"))
         if self.folder is not None:
@@ -246,6 +239,24 @@ class Run:
                 f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
                 f"the learning rate continues at {share:.0%} of its peak"
             )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Give all parts their state. Raises CheckpointError for one that does not fit them."""
+        try:
+            # Networks first: an average of decay 0 copies its network.
+            for name, part in sorted(self.parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
+                if isinstance(part, torch.optim.Optimizer):
+                    optim.load_state(part, state["parts"][name])
+                else:
+                    part.load_state_dict(state["parts"][name])
+            self.precision.scaler.load_state_dict(state["scaler"])
+            self.losses.load_state_dict(state["losses"])
+        except Exception as error:  # those of PyTorch for a state of another form have no common base
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise CheckpointError(
+                f"{self.good[0]}: its parts do not fit the run ({reason}); remove this file to continue from the state "
+                "before, or give --overwrite"
+            ) from error
 
     def _own(self, folder: Path) -> None:
         """Hold the folder until the end of the context. Raises OptionError if another process has trained there."""
