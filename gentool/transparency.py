@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 
+BLOCK = 2**18
 CHEQUERS = (255, 204)
 """The two greys of a chequered ground."""
 
@@ -16,8 +17,10 @@ CHEQUERS = (255, 204)
 def premultiplied(straight: Pixels) -> Pixels:
     """Straight RGBA (..., 4) with the colours multiplied by alpha / 255, rounded to the nearest."""
     result = straight.copy()
-    colours, alpha = straight[..., :3].astype(np.uint16), straight[..., 3:].astype(np.uint16)
-    result[..., :3] = (colours * alpha + 127) // 255
+    flat = result.reshape(-1, 4)
+    for start in range(0, len(flat), BLOCK):  # a large picture would take several times its memory at once
+        block = flat[start : start + BLOCK]
+        block[:, :3] = (block[:, :3].astype(np.uint16) * block[:, 3:] + 127) // 255
     return result
 
 

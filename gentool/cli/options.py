@@ -14,7 +14,7 @@ from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.checkpoint import Header
-from gentool.errors import OptionError
+from gentool.errors import DataError, OptionError
 from gentool.latent.images import load_for, training_data
 from gentool.latent.model import Model
 from gentool.latent.prior import MixturePrior, prior_key
@@ -170,6 +170,8 @@ class PriorOptions(Validated):
         key = prior_key(model.path, data.fingerprint, self.components)
         path = model.path.with_name(f"{model.path.stem}-gmm-{self.components}.npz")
         mixture = MixturePrior.load(path, key)
+        if mixture is not None and mixture.means.shape != (self.components, model.latent_dim):
+            raise DataError(f"{path}: a mixture of another size; remove it to have one fitted")
         if mixture is None:
             mixture = model.fit_prior(data, components=self.components, reporter=reporter)
             mixture.save(path, key)

@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
+from typing import Self
 
 from gentool.data.folders import legible, of_the_system
 from gentool.data.idx import image_names, read_idx_files
@@ -20,6 +21,8 @@ LARGEST_MEMBER = 256 * 2**20
 LARGEST_RATIO = 200
 _SUSPICIOUS = 16 * 2**20
 LARGEST_TOTAL = 64 * 2**30
+LARGEST_HEADER = 2**20
+"""The most bytes of a name or of extended headers in a tar archive, whose readers take them into memory."""
 LARGEST_IN_MEMORY = 2 * 2**30
 MOST_MEMBERS = 5_000_000
 
@@ -108,6 +111,31 @@ def read_zip(path: Path) -> Raw:
     )
 
 
+class _Member(tarfile.TarInfo):
+    """A member of a tar archive, whose headers are of a bounded size."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """A member from its header. Raises tarfile.ReadError for one with a long name or headers that are too long."""
+        member = super().frombuf(buf, encoding, errors)
+        if not member.isreg() and not member.isdir() and member.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"headers of more than {LARGEST_HEADER // 2**20} MiB")
+        return member
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, compressed or not, or was one before it was cut short."""
+    try:
+        with tarfile.open(path, tarinfo=_Member):
+            return True
+    except tarfile.ReadError as error:
+        return "headers" in str(error)
+    except tarfile.TarError:
+        return False
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError, RecursionError):
+        return ".tar" in path.suffixes or path.suffix == ".tgz"
+
+
 def read_tar(path: Path) -> Raw:
     """The files of a tar archive, compressed or not, as images. Raises DataError when the archive is damaged.
 
@@ -116,14 +144,15 @@ def read_tar(path: Path) -> Raw:
     contents: dict[str, bytes] = {}
     skipped: list[Skipped] = []
     ignored = total = passed = 0
+    most = min(LARGEST_TOTAL, max(LARGEST_MEMBER, LARGEST_RATIO * path.stat().st_size))
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, tarinfo=_Member) as archive:
             for member in archive:
                 if member.isdir():
                     continue
                 name = member.name.replace("\\", "/")
                 passed += member.size
-                if passed > LARGEST_TOTAL:  # skipped members are decompressed too: stop here
+                if passed > most:  # skipped members are decompressed too: stop here
                     skipped.append(Skipped(legible(name), "the archive unpacks to too much; the rest is not read"))
                     break
                 reason = _unsafe(name) or _too_large(member.size, None)
@@ -142,7 +171,9 @@ def read_tar(path: Path) -> Raw:
                     total += member.size
                 else:
                     skipped.append(Skipped(legible(name), reason))
-    except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except RecursionError:
+        raise DataError(f"{path}: not a tar archive that can be read (headers without end)") from None
+    except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise DataError(f"{path}: not a complete tar archive ({error}); fetch it again") from None
     names = sorted(contents)
     if image_names(dict.fromkeys(names, bytes)):

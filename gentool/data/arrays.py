@@ -4,7 +4,7 @@ import csv
 import math
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gentool.data.prepare import SMALLEST, PrepareOptions
 from gentool.data.raw import TEST, TRAIN, VALIDATION, Pixels, Raw, from_arrays, own_splits
 from gentool.errors import DataError
 from gentool.progress import counted, listed
+from gentool.reading import check_regular
 from gentool.transparency import premultiplied
 
 Array = NDArray[Any]
@@ -26,7 +27,9 @@ IMAGE_WORDS = ("images", "image", "x", "data", "imgs", "img", "pixels", "arr_0")
 LABEL_WORDS = ("labels", "label", "y", "targets", "target", "classes", "class", "arr_1")
 LABEL_COLUMNS = ("label", "labels", "class", "target", "category", "y", "digit", "emotion")
 ID_COLUMNS = ("id", "index", "image_id", "imageid", "unnamed: 0", "")
-_LARGEST = 16 * 2**30
+_LARGEST, _SMALL, _LARGEST_RATIO = 16 * 2**30, 2**26, 200
+"""The limit of an .npz file's arrays: this number of bytes, and the larger of that number and this multiple of its
+size."""
 _FORMS = "expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
 
 
@@ -34,10 +37,39 @@ def read_npy(path: Path, options: PrepareOptions) -> Raw:
     """The images of a .npy file, without labels. Raises DataError."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: not a readable .npy file of numbers ({error})") from None
+        if not isinstance(array, np.ndarray):
+            raise ValueError("an .npz file by its content")
+    except Exception as error:  # the errors of NumPy's reader have no common base
+        raise DataError(f"{path}: not a readable .npy file of numbers ({shortened(error)})") from None
     (pixels,), notes = as_pixels([array], [str(path)], options)
     return from_arrays(".npy file", pixels, notes=notes)
+
+
+def load_npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, Array]:
+    """The arrays of an .npz file whose names are wanted. Raises DataError.
+
+    What they unpack to is bounded before memory is taken.
+    """
+    try:
+        check_regular(path)
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+        size = sum(member.file_size for member in members)
+        if size > min(_LARGEST, max(_SMALL, _LARGEST_RATIO * path.stat().st_size)):
+            raise DataError(f"{path}: unpacks to {size / 2**30:,.1f} GiB; give .npy files instead")
+        if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
+            raise DataError(f"{path}: compressed by another method than NumPy's")
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files if wanted(name)}
+    except (DataError, FileNotFoundError):
+        raise
+    except Exception as error:  # the errors of NumPy's reader have no common base
+        raise DataError(f"{path}: not a readable .npz file of numbers ({shortened(error)})") from None
+
+
+def shortened(error: Exception) -> str:
+    """An error in one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def read_npz(path: Path, options: PrepareOptions) -> Raw:
@@ -46,15 +78,13 @@ def read_npz(path: Path, options: PrepareOptions) -> Raw:
     Arrays are found by the words in their names: `images` and `labels`, `x_train` and `y_train` (Keras), `train_images`
     and `train_labels` (MedMNIST), `imgs` (dSprites).
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if sum(member.file_size for member in archive.infolist()) > _LARGEST:
-                raise DataError(f"{path}: larger than {_LARGEST // 2**30} GiB unpacked; give a .npy file instead")
-        with np.load(path, allow_pickle=False) as archive:
-            meanings = {name: part_of(name) for name in archive.files}
-            arrays = {name: archive[name] for name, meaning in meanings.items() if meaning}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz file of numbers ({error})") from None
+    meanings: dict[str, tuple[int | None, str] | None] = {}
+
+    def meant(name: str) -> bool:
+        meanings[name] = part_of(name)
+        return meanings[name] is not None
+
+    arrays = load_npz(path, meant)
     if "arr_2" in meanings:
         raise DataError(f"{path}: {listed(list(meanings))}: give the arrays names: np.savez(file, x_train=…, …)")
     images, labels = _parts(path, arrays)

@@ -31,6 +31,10 @@ RANGES = (1, 255, 1023, 4095, 16383, 65535)
 TOLERANCE = 1e-3
 """Floating-point values may be this far outside 0 to 1."""
 
+BUDGET = 2**29
+"""Bytes that reading a picture may take. One process or thread for each core reads pictures."""
+BYTES_PER_PIXEL = {"1": 4, "L": 4, "RGB": 10}
+"""What reading takes at its peak, by mode; 16 in other modes."""
 FLATTENED = "which become white; `gentool prepare` takes another --background, or --channels 4 to keep them"
 
 
@@ -96,7 +100,8 @@ def _unreadable(error: Exception, content: bytes) -> Unreadable:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels")
     usual = isinstance(error, OSError | SyntaxError | ValueError | EOFError | struct.error | zlib.error)
-    return Unreadable(f"damaged: {error}" if usual else f"damaged: {type(error).__name__}: {error}")
+    reason = " ".join(str(error).split())[:200]
+    return Unreadable(f"damaged: {reason}" if usual else f"damaged: {type(error).__name__}: {reason}")
 
 
 def _open(content: bytes) -> Image.Image:
@@ -127,6 +132,7 @@ def read_picture(
     channels: int | None = None,
     enough: int | None = None,
     largest: int | None = None,
+    budget: int = BUDGET,
 ) -> Picture:
     """The first frame of an image file.
 
@@ -138,17 +144,23 @@ def read_picture(
         enough: A JPEG that is much larger is decoded at a half, a quarter or an eighth whose sides are at least this.
         largest: The value that becomes 255 in pictures of more than 8 bits; None for the end of the smallest range that
             holds the picture's values.
+        budget: The most bytes that reading may take.
 
     Raises Unreadable.
     """
     try:
-        return _read(content, background, channels, enough, largest)
+        return _read(content, background, channels, enough, largest, budget)
     except Exception as error:  # Pillow's readers raise nearly anything on a crafted file
         raise _unreadable(error, content) from None
 
 
 def _read(
-    content: bytes, background: tuple[int, int, int], channels: int | None, enough: int | None, largest: int | None
+    content: bytes,
+    background: tuple[int, int, int],
+    channels: int | None,
+    enough: int | None,
+    largest: int | None,
+    budget: int,
 ) -> Picture:
     with _open(content) as image:
         mode, size = image.mode, image.size
@@ -156,6 +168,9 @@ def _read(
         turned = _orientation(image)
         if enough is not None and image.format == "JPEG":
             image.draft(mode, (enough, enough))
+        per_pixel = 16 if channels == 4 else BYTES_PER_PIXEL.get(mode, 16)
+        if image.width * image.height * per_pixel > budget:
+            raise Unreadable(f"more than {budget // per_pixel // 10**6} million pixels of mode {mode}")
         image.load()
         # Pillow turns a TIFF when it loads it.
         left = _orientation(image) if turned != 1 and image.format == "TIFF" else turned
@@ -215,8 +230,9 @@ def _eight_bits(image: Image.Image, largest: int | None) -> tuple[Image.Image, f
     own = value_range(high)
     if not -tolerance <= low or own is None or (image.mode == "F" and own > 255):  # also refuses NaN
         raise Unreadable(f"grey values from {low:g} to {high:g}, outside every known range")
-    scaled = np.clip(np.rint(values * (255 / (largest or own))), 0, 255)
-    return Image.fromarray(scaled.astype(np.uint8)), high
+    values *= 255 / (largest or own)
+    np.clip(np.rint(values, out=values), 0, 255, out=values)
+    return Image.fromarray(values.astype(np.uint8)), high
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -1,10 +1,9 @@
 """What a path holds: a folder of images or of IDX files, an archive, an array, a table, a sheet of tiles."""
 
-import tarfile
 import zipfile
 from pathlib import Path
 
-from gentool.data.archives import read_tar, read_zip
+from gentool.data.archives import is_tar, read_tar, read_zip
 from gentool.data.arrays import read_csv, read_npy, read_npz
 from gentool.data.folders import read_folder
 from gentool.data.idx import idx_files, read_idx_folder
@@ -36,6 +35,8 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
             _check_no_layout(path, options)
             return read_parquet(files)
         return read_folder(path)
+    if not path.is_file():
+        raise DataError(f"{path}: not a regular file; give {KNOWN}")
     suffix = path.suffix.lower()
     if suffix == ".pt":
         raise DataError(f"{path}: a checkpoint, not images")
@@ -53,7 +54,7 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
         return read_csv(path, options)
     if zipfile.is_zipfile(path):
         return read_zip(path)
-    if _is_tar(path):
+    if is_tar(path):
         return read_tar(path)
     raise DataError(f"{path}: {_what_else(path)}")
 
@@ -63,13 +64,6 @@ def _check_no_layout(path: Path, options: PrepareOptions) -> None:
     for name in ("layout", "labels"):
         if name in options.changed():
             raise OptionError(f"{flag(name)}: only for pictures in a folder or archive; {path} is not one")
-
-
-def _is_tar(path: Path) -> bool:
-    try:
-        return tarfile.is_tarfile(path)
-    except (OSError, EOFError):
-        return ".tar" in path.suffixes or path.suffix == ".tgz"
 
 
 def _what_else(path: Path) -> str:

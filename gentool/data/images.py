@@ -167,7 +167,7 @@ def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDA
         found = f"{array.dtype} {array.shape}"
     except FileNotFoundError:
         raise damaged(folder, f"{name} is missing") from None
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, OverflowError, MemoryError) as error:
+    except Exception as error:  # the errors of NumPy's reader have no common base
         raise damaged(folder, f"{name} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if array.dtype != kind or array.shape != shape:
         raise damaged(folder, f"{name} holds {found[:100]} instead of {np.dtype(kind).name} {shape}")

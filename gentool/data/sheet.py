@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gentool.data.decode import FLATTENED, Unreadable, pillow_warnings, read_picture, transparent
+from gentool.data.folders import LARGEST_FILE
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, Skipped, from_arrays
 from gentool.errors import DataError
+from gentool.reading import read_bytes
 
 MOST_PIXELS = 2**30
 """The most pixels of a sheet; Pillow's own limit, of a twelfth, is for single images."""
+BUDGET = 16 * MOST_PIXELS
 
 
 def read_sheet(path: Path, options: PrepareOptions) -> Raw:
@@ -26,9 +29,9 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     assert options.tile is not None
     (across, down), gap = options.tile, options.gap
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST_FILE)
         with pillow_warnings(), _giant_pictures():
-            sheet = read_picture(content, options.background_colour, channels=options.channels)
+            sheet = read_picture(content, options.background_colour, channels=options.channels, budget=BUDGET)
             clear = transparent(content)
     except (Unreadable, OSError) as error:
         raise DataError(f"{path}: {error}; --tile needs one readable image") from None

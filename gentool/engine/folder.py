@@ -45,6 +45,7 @@ OWN_FOLDERS = {
 }
 """What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
 removes."""
+PRECISIONS = ("float32", "bfloat16", "float16")
 LOCK, OWNER = ".lock", ".owner"
 UPDATES = "updates"
 """The length of the whole run in options.json, also where it is the default one."""
@@ -277,6 +278,8 @@ def newest_state(
             of, content = checkpoint.load(path, "state")
             if differences := _differences(of.to_dict(), header, options):
                 raise CheckpointError(f"{path}: of another run ({'; '.join(differences)})")
+            if not 0 <= content["step"] <= content["total_steps"] or content["precision"] not in PRECISIONS:
+                raise CheckpointError(f"{path}: damaged: its step or its precision is none of a run")
             if not finite(content):
                 raise CheckpointError(f"{path}: holds values that are NaN or infinite")
             return path, content

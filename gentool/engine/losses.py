@@ -57,8 +57,10 @@ class Losses:
         return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from `state_dict`."""
+        """Continue from `state_dict`. Raises ValueError for another state."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
+        if self.sums.keys() != self.counts.keys() or min(self.counts.values(), default=1) < 1:
+            raise ValueError("losses without their counts")
 
     def _add_values(self, values: Mapping[str, float]) -> list[str]:
         for name, value in values.items():

@@ -1,5 +1,6 @@
 """Adam: parameter groups, the learning rate of a step, and gradient clipping."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ import torch
 from torch import Tensor, nn
 
 FUSED_DEVICES = ("cpu", "cuda")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+"""What Adam keeps of each weight."""
 KERNELS = ("fused", "foreach", "capturable")
 
 
@@ -53,13 +56,25 @@ def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Continue from the optimizer's `state_dict`, which was read from a file.
 
     The optimizer keeps its own kernels, which --compile decides, and a learning rate in a tensor stays on its device:
-    PyTorch would take over those of the file.
+    PyTorch would take over those of the file. Raises an exception of some kind for a state of another optimizer.
     """
-    own = [{name: group[name] for name in ("lr", *KERNELS)} for group in optimizer.param_groups]
+    own = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, before in zip(optimizer.param_groups, own, strict=True):
-        lr, rate = before.pop("lr"), group["lr"]
-        group.update(before, lr=lr.copy_(rate) if isinstance(lr, Tensor) else float(rate))
+        lr, rate = before["lr"], float(group["lr"])
+        other = [
+            name for name in before if name not in ("lr", *KERNELS) and type(before[name]) is not type(group[name])
+        ]
+        if other or not math.isfinite(rate):
+            raise ValueError(f"{(other or ['lr'])[0]} of the optimizer")
+        kernels = {name: before[name] for name in KERNELS}
+        group.update(kernels, lr=lr.fill_(rate) if isinstance(lr, Tensor) else rate)
+        for weight in group["params"]:
+            moments = optimizer.state.get(weight, {})
+            for name in MOMENTS if moments else ():
+                value = moments[name]
+                if value.dtype is not weight.dtype or value.shape != (() if name == "step" else weight.shape):
+                    raise ValueError(f"{name} of the optimizer")
 
 
 def set_lr(optimizer: torch.optim.Optimizer, share: float) -> None:

@@ -49,7 +49,7 @@ from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
-from gentool.errors import Diverged, GentoolError, OptionError, Stopped
+from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.options import flag
@@ -249,14 +249,7 @@ class Run:
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
             return
         state, self.state = self.state, None
-        # Networks first: an average of decay 0 copies its network.
-        for name, part in sorted(parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
-            if isinstance(part, torch.optim.Optimizer):
-                optim.load_state(part, state["parts"][name])
-            else:
-                part.load_state_dict(state["parts"][name])
-        self.precision.scaler.load_state_dict(state["scaler"])
-        self.losses.load_state_dict(state["losses"])
+        self._restore(state)
         self.model = state.get("model")
         if self.folder is not None:
             roll_forward(self.folder, self.header, state, self.journal.notice)
@@ -280,6 +273,24 @@ class Run:
                 cache.note_data(self.data.fingerprint, self.data.folder)
             except GentoolError as error:
                 self.reporter.notice(f"{error}. Commands that need the images of this training will need --data")
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        """Give all parts their state. Raises CheckpointError for one that does not fit them."""
+        try:
+            # Networks first: an average of decay 0 copies its network.
+            for name, part in sorted(self.parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
+                if isinstance(part, torch.optim.Optimizer):
+                    optim.load_state(part, state["parts"][name])
+                else:
+                    part.load_state_dict(state["parts"][name])
+            self.precision.scaler.load_state_dict(state["scaler"])
+            self.losses.load_state_dict(state["losses"])
+        except Exception as error:  # those of PyTorch for a state of another form have no common base
+            reason = (str(error).splitlines() or [""])[0][:200]
+            raise CheckpointError(
+                f"{self.good[0]}: its parts do not fit the run ({reason}); remove this file to continue from the state "
+                "before, or give --overwrite"
+            ) from error
 
     def _own(self, folder: Path) -> None:
         """Hold the folder until the end of the context. Raises OptionError if another process has trained there."""

@@ -1,6 +1,5 @@
 """Codes on disk: an .npz file with `z` (N, D), and what is known of each row."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gentool.data.arrays import load_npz
 from gentool.errors import DataError
 from gentool.files import replacing
 
@@ -28,12 +28,9 @@ def write_codes(path: Path, z: Tensor, weights: str | None = None, **columns: Te
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
     """All arrays of an .npz file by name. Raises DataError when it cannot be read."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+        return load_npz(path)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: not a readable .npz file: {error}") from None
 
 
 def read_codes(path: Path, model: str, latent_dim: int, classes: int) -> tuple[Tensor, Tensor | None, str | None]:
@@ -46,11 +43,11 @@ def read_codes(path: Path, model: str, latent_dim: int, classes: int) -> tuple[T
     if z is None or z.ndim != 2 or z.shape[1] != latent_dim or z.dtype.kind != "f" or not np.isfinite(z).all():
         description = "no z" if z is None else f"z of shape {z.shape} and type {z.dtype}"
         raise DataError(f"{path}: has {description}; this {model} needs finite numbers of shape (N, {latent_dim})")
-    codes = torch.from_numpy(z).float()
+    codes = torch.from_numpy(z.astype(np.float32))
     weights = str(arrays["weights"]) if "weights" in arrays else None
     if not classes:
         return codes, None, weights
     labels = arrays.get("labels", np.zeros(0))
     if labels.shape != (len(z),) or labels.dtype.kind not in "iu" or not np.isin(labels, range(classes)).all():
         raise DataError(f"{path}: a {model} needs `labels` from 0 to {classes - 1}, one for each z")
-    return codes, torch.from_numpy(labels).long(), weights
+    return codes, torch.from_numpy(labels.astype(np.int64)), weights

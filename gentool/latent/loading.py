@@ -7,6 +7,7 @@ from gentool.data.images import ImageData
 from gentool.data.load import Source, load_data
 from gentool.engine import training
 from gentool.engine.folder import model_path
+from gentool.engine.memory import check_network
 from gentool.engine.options import TrainOptions
 from gentool.errors import OptionError, Stopped
 from gentool.latent.model import Model
@@ -52,9 +53,12 @@ def train(
     options = kind.resolve(options, settings)
     images = data if isinstance(data, ImageData) else load_data(data, reporter=reporter)
     folder = None if out is None else Path(out).expanduser()
-    loop = model_module(model).train
+    module = model_module(model)
+    check_network(lambda: module.build(options, images.shape, len(images.classes)))
     try:
-        run = training.train(loop, model, options, images, folder=folder, overwrite=overwrite, reporter=reporter)
+        run = training.train(
+            module.train, model, options, images, folder=folder, overwrite=overwrite, reporter=reporter
+        )
     except Stopped as stopped:
         run = stopped.run
         if folder is None and run.network is not None:

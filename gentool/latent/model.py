@@ -1,5 +1,6 @@
 """Model: a trained model, as `gentool.load` and `gentool.train` return it and every command uses it."""
 
+import math
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -13,6 +14,7 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
 from gentool.engine.folder import model_path
+from gentool.engine.memory import check_memory
 from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
@@ -116,6 +118,7 @@ class Model(Trained[nn.Module]):
         `labels` of a conditional model are classes (N,), or weights of the classes (N, K), float, that sum to 1.
         """
         z = as_codes(z, self.latent_dim)
+        self._check_room(len(z))
         if labels is None and self.is_conditional:
             raise OptionError(f"a {self.name} needs labels, a class for each code")
         if labels is not None:
@@ -127,6 +130,11 @@ class Model(Trained[nn.Module]):
             part = self.decode_part(*(_padded(tensor, DECODED).to(self.device) for tensor in given))
             images.append(part.cpu()[: len(z) - start])
         return torch.cat(images)
+
+    def _check_room(self, count: int) -> None:
+        """Raises GentoolError for more codes and images than fit into memory; images are there twice for a moment."""
+        needed = 4 * count * (self.latent_dim + 2 * math.prod(self.shape))
+        check_memory(needed, f"{count:,} images", "ask for fewer")
 
     def decode_part(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """`decode` in one pass, with gradients and on the model's device."""
@@ -185,6 +193,7 @@ class Model(Trained[nn.Module]):
             prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
         """
         count, seed, first = whole("count", count, 1), whole("seed", seed, 0), whole("first", first, 0)
+        self._check_room(count)
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
         before = first % DECODED
         start, number = first - before, before + count

@@ -87,7 +87,13 @@ class MixturePrior:
             raise DataError(f"{path}: not a fitted mixture; remove it to have one fitted")
         if str(arrays["key"]) != key:
             return None
-        return cls(*(torch.from_numpy(arrays[name]) for name in ("weights", "means", "factors")))
+        weights, means, factors = (arrays[name] for name in ("weights", "means", "factors"))
+        parts = (weights, means, factors)
+        k, dim = means.shape if means.ndim == 2 else (0, 0)
+        fit = k and [part.shape for part in parts] == [(k,), (k, dim), (k, dim, dim)]
+        if not fit or not all(part.dtype == np.float32 and np.isfinite(part).all() for part in parts):
+            raise DataError(f"{path}: damaged; remove it to have the mixture fitted again")
+        return cls(*map(torch.from_numpy, parts))
 
 
 def prior_key(checkpoint: Path, fingerprint: str, components: int) -> str:

@@ -12,6 +12,7 @@ from gentool.engine import checkpoint, training
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
 from gentool.engine.folder import model_path
+from gentool.engine.memory import check_network
 from gentool.engine.randomness import isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, OptionError, Stopped
@@ -136,6 +137,7 @@ def train(
     options = options_class(task).resolve(options, settings)
     if options.task != task:
         raise OptionError(f"{task}: these are the options of {options.task}")
+    check_network(lambda: build(options))
     data = arithmetic(options, load_pictures(options, reporter=reporter))
     folder = None if out is None else Path(out).expanduser()
     try:

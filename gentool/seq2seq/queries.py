@@ -10,6 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from gentool.engine.memory import check_memory
 from gentool.engine.randomness import rng
 from gentool.seq2seq.handwriting import SIDE, Handwriting, Pictures
 from gentool.seq2seq.options import Options
@@ -135,6 +136,12 @@ def spelled(task: Task, index: Tensor, passes: int = 1) -> QuerySplit:
 def arithmetic(options: Options, pictures: Pictures | None) -> Arithmetic:
     """The data of a run with these options."""
     task = options.problem
+    # Numbers of queries in several orders, and the symbols of queries and answers, eight bytes each.
+    check_memory(
+        8 * len(task) * (4 + task.query_length + task.answer_length),
+        f"{len(task):,} queries",
+        "take a smaller --max-operand",
+    )
     division = divide(task, options.seed, options.train_fraction, options.split)
     index = with_swapped(task, division) if options.choices().swap else division.train
     passes = -(-MIN_UPDATES * options.batch_size // len(index))

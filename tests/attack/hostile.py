@@ -1,7 +1,6 @@
 """Commands in forked processes with little memory and time, and what a hostile input must not make of them."""
 
 import os
-import random
 import re
 import resource
 import signal
@@ -11,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 GIB = 2**30
 SECONDS = 5

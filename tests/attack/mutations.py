@@ -1,15 +1,9 @@
 """Hostile variants of values, documents, texts, bytes and pictures, each a function of a random generator."""
 
-import io
 import random
-import struct
-import zlib
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
 NAN, INFINITE = float("nan"), float("inf")
 

@@ -63,7 +63,9 @@ def test_no_memory_left(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Except
 def test_layers_that_no_memory_holds(cli: Cli) -> None:
     done = cli("train", "vae", "--data", "digits", "--arch", "mlp", "--hidden", "4000000,4000000", "--out", "run")
     assert done.code == 1
-    assert "GiB were asked for" in done.err
+    assert "out of memory: training 32,000,912,000,128 weights" in done.err
+    assert "GiB are free; take smaller layers" in done.err
+    assert not Path("run").exists()
     assert done.err.count("\n") == 1
 
 
