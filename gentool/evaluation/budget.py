@@ -17,11 +17,9 @@ from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import read_json
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
-TRIAL_SHARE = 0.05
+TRIAL_SHARE = 0.1
 """The last trial takes at least this share of the budget. Trials are not counted in it."""
 FIRST_STEPS = 20
-PICTURES = 5
-"""About how often a training under a budget saves pictures: those of short epochs would take most of the time."""
 
 
 def parse_seconds(text: str) -> float:
@@ -70,10 +68,12 @@ def train_within_budget(
 
 
 def options_of(name: str, data: ImageData, steps: int, device: str, seed: int = 0) -> TrainOptions:
-    """The default options of a training under a budget, with few pictures."""
+    """The default options of a training under a budget, with pictures of the first and the last epoch only.
+
+    Those of short epochs would take most of the time, and not in proportion to the updates.
+    """
     options = options_class(name)(steps=steps, seed=seed, device=device)  # type: ignore[arg-type]
-    epochs = Plan.of(options, len(data.train)).total_epochs
-    return replace(options, sample_every=max(1, round(epochs / PICTURES)))
+    return replace(options, sample_every=Plan.of(options, len(data.train)).total_epochs)
 
 
 def planned_steps(

@@ -94,7 +94,7 @@ def test_a_training_of_a_sweep_stops_when_the_sweep_dies(tmp_path: Path, monkeyp
     monkeypatch.setenv(STOPS_WITH_INPUT, "1")
     read, write = os.pipe()
     words = ("seq2seq", "train", "text2text", *SEQ2SEQ, "--epochs", 3000, "--out", tmp_path / "run")
-    training = Command(words, tmp_path / "log", stdin=read)
+    training = Command(words, tmp_path / "log", fork=False, stdin=read)
     os.close(read)
     while not list((tmp_path / "run").glob("state-*.pt")):
         time.sleep(0.02)
