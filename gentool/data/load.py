@@ -3,6 +3,7 @@
 Named sets and raw sources are prepared into the cache, and found there again while files and options are unchanged.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,7 +119,8 @@ def _say_what_is_left_out(data: str, request: Request, reporter: Reporter) -> No
     other = {name: value for name, value in before.items() if name not in OF_EVERY_COMMAND and now.get(name) != value}
     flags = " ".join(f"{flag(name)} {value}" for name, value in other.items() if value is not None)
     if flags:
-        reporter.notice(f"{data}: was prepared with {flags}, which is not used here; to use it, give --data {folder}")
+        quoted = shlex.quote(str(folder))
+        reporter.notice(f"{data}: was prepared with {flags}, which is not used here; to use it, give --data {quoted}")
 
 
 def prepare_to(
