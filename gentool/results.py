@@ -1,6 +1,5 @@
 """Folders of results: whose they are, which weights they came from, and which of their files are replaced."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gentool.files import write_json
+from gentool.reading import read_json
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Results:
     def read(self, folder: Path) -> dict[str, Any]:
         """The record of a folder; empty where it has none."""
         try:
-            content = json.loads((folder / self.record).read_text(encoding="utf-8"))
+            record: dict[str, Any] = read_json(folder / self.record, {self.proof: Any})
         except (OSError, ValueError):
             return {}
-        return content if isinstance(content, dict) and self.proof in content else {}
+        return record
 
     def replaceable(self, folder: Path) -> bool:
         """Whether nothing is there, or an empty folder, or results of this kind."""
