@@ -233,7 +233,10 @@ def begin(folder: Path, plan: Mapping[str, Any], cells: Sequence[Cell], overwrit
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{file}: damaged; give --overwrite to start again, or another --out") from error
         if not same:
-            raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
+            over = ", ".join(map(flag, before["options"])) or "no options"
+            raise OptionError(
+                f"{folder} holds another sweep: of {before['task']} over {over}. Give another --out, or --overwrite"
+            )
     elif folder.exists() and any(folder.iterdir()) and not file.is_file():
         raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
     if overwrite:
