@@ -254,7 +254,10 @@ def check_folder(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None
         except ValueError as error:
             raise CheckpointError(f"{file}: damaged; give --overwrite to start again, or another --out") from error
         if not same:
-            raise OptionError(f"{folder} holds another sweep: {before}. Give another --out, or --overwrite")
+            over = ", ".join(map(flag, before["options"])) or "no options"
+            raise OptionError(
+                f"{folder} holds another sweep: of {before['task']} over {over}. Give another --out, or --overwrite"
+            )
     elif not file.is_file() and not is_empty(folder):
         raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
 

@@ -74,7 +74,7 @@ def test_a_folder_of_single_samples_is_replaced_as_a_whole(cli: Callable, runs: 
     refused = cli(*words, "-n", 2)
     assert refused.err == "gentool: --out o.png: o beside it exists; give --overwrite to replace it\n"
     assert cli(*words, "-n", 2, "--overwrite").code == 0
-    assert sorted(path.name for path in Path("o").iterdir()) == ["00000.png", "00001.png", "mine.png", "samples.json"]
+    assert sorted(path.name for path in Path("o").iterdir()) == [".samples.json", "00000.png", "00001.png", "mine.png"]
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_charts_say_what_they_need(runs: Path) -> None:
             wrong((0, 4))
         with pytest.raises(OptionError, match=r"^--dims: this vae has the dimensions 0 to 3$"):
             wrong((-1, 1))
-    with pytest.raises(OptionError, match=r"^--dims: --manifold needs two$"):
+    with pytest.raises(OptionError, match=r"^--dims: --manifold needs two different ones, such as 0,5$"):
         vae.manifold(3, dims=(0, 1, 2))
     with pytest.raises(
         OptionError, match=r"^a gan has no encoder and cannot find its principal directions; choose two"

@@ -28,7 +28,7 @@ from gentool.options import Validated, indices, option, words
 from gentool.progress import counted
 from gentool.results import Results
 
-SAMPLES = Results("samples.json", "weights", r"\d{5}\.png")
+SAMPLES = Results(".samples.json", "weights", r"\d{5}\.png")
 MAX_TRAVERSALS = 64
 CHARTS = {"manifold": True, "traverse": True}
 
