@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gentool.errors import DataError
+from gentool.reading import check_regular
 
 FORMAT = "gentool prepared images"
 DESCRIPTION = "dataset.json"
@@ -21,6 +22,7 @@ _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.tmp")
 def is_ours(folder: Path) -> bool:
     """Whether a folder holds a description that gentool wrote, complete or not."""
     try:
+        check_regular(folder / DESCRIPTION)
         with (folder / DESCRIPTION).open("rb") as file:
             return FORMAT.encode() in file.read(200)
     except OSError:

@@ -19,7 +19,7 @@ from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
 from gentool.files import write_json, write_text
 from gentool.options import flag
-from gentool.reading import read_json
+from gentool.reading import read_json, read_text
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
@@ -122,6 +122,9 @@ def begin(folder: Path, header: Header, resuming: bool, *, finished: bool) -> No
     for name in (OPTIONS, *OWN_FILES, *OWN_FOLDERS):
         if (folder / name).is_symlink():
             raise OptionError(f"{folder / name}: a link, and the run would write through it; remove it")
+    for name in (OPTIONS, *OWN_FILES):
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise OptionError(f"{folder / name}: not a regular file, and the run would write to it; remove it")
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
@@ -188,8 +191,8 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         try:
-            owner = (folder / OWNER).read_text(encoding="utf-8")
-        except OSError:
+            owner = read_text(folder / OWNER)
+        except (OSError, ValueError):
             owner = "another process"
         raise OptionError(f"{folder}: {owner} trains here; wait until it ends, or give another --out") from None
     except NotImplementedError:
