@@ -38,10 +38,15 @@ def warm() -> None:
     hostile.warm()
 
 
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.attack)], ids=["few", "many"])
+def attacked(request: pytest.FixtureRequest) -> bool:
+    """Whether everything is tried."""
+    return bool(request.param)
+
+
 @pytest.fixture
-def cases(request: pytest.FixtureRequest) -> Callable[[int, int], Iterator[random.Random]]:
+def cases(attacked: bool) -> Callable[[int, int], Iterator[random.Random]]:
     """A generator for each case: `many` of them with `-m attack`, else a few."""
-    attacked = request.config.getoption("markexpr") == "attack"
     return lambda few, many: (random.Random(number) for number in range(many if attacked else few))
 
 
@@ -328,7 +333,7 @@ COMMANDS: list[tuple[list[object], list[str]]] = [
 
 @pytest.mark.parametrize(("words", "names"), COMMANDS, ids=lambda value: " ".join(map(str, value[:2])))
 def test_absurd_numbers(
-    request: pytest.FixtureRequest,
+    attacked: bool,
     made: Path,
     tmp_path: Path,
     words: list[object],
@@ -337,7 +342,6 @@ def test_absurd_numbers(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copytree(made / "vae", "vae")
-    attacked = request.config.getoption("markexpr") == "attack"
     for place, name in enumerate(names):
         for number in NUMBERS if attacked else (NUMBERS[place % len(NUMBERS)], NUMBERS[-1]):
             at = words.index(f"--{name}") if f"--{name}" in words else len(words)
