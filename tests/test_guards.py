@@ -21,7 +21,7 @@ PACKAGE = ROOT / "gentool"
 
 FLOORS = (
     ("errors",),
-    ("reading",),
+    ("memory", "reading"),
     ("files", "pictures"),
     ("progress", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),
