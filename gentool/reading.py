@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LARGEST_TEXT = 64 * 2**20
+LARGEST_TEXT = 128 * 2**20
 """The most bytes of a text that is read whole, such as JSON or TOML."""
+MOST_CONTAINERS = 4_000_000
+"""The most lists and dictionaries in a JSON file: each takes many times its two bytes."""
 LARGEST_INTEGER = 2**63 - 1
 DEEPEST = 32
 """How deep values may be nested."""
@@ -64,8 +66,11 @@ def read_text(path: Path | str, most: int = LARGEST_TEXT) -> str:
 
 def read_json(path: Path | str, form: Any) -> Any:
     """The value in a JSON file. Raises OSError; ValueError where it is not of the form."""
+    text = read_text(path)
+    if text.count("[") + text.count("{") > MOST_CONTAINERS:
+        raise ValueError("too many entries")
     try:
-        value = json.loads(read_text(path))
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     check(value, form)

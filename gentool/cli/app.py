@@ -56,6 +56,9 @@ def root(
     """Train, sample, explore and honestly judge small generative models."""
 
 
+LONGEST = 1000
+"""The most characters of a message: names in files may be of any length."""
+
 app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
@@ -129,6 +132,7 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 
 def _fail(message: str, code: int) -> int:
     if sys.stderr is not None:  # it may have been closed
+        text = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
         with contextlib.suppress(OSError):
-            print(f"gentool: {printable(message)}", file=sys.stderr)
+            print(f"gentool: {printable(text)}", file=sys.stderr)
     return code

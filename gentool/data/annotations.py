@@ -7,6 +7,7 @@ their suffix, as long as they are unique.
 
 import csv
 import io
+import itertools
 import json
 import re
 import unicodedata
@@ -29,7 +30,8 @@ LABELS = ("label", "labels", "class", "class_name", "category", "target", "breed
 SPLITS = ("split", "set", "subset", "usage", "partition", "dataset", "data set", "data_set", "phase")
 _CELEBA = {"0": TRAIN, "1": VALIDATION, "2": TEST}
 """The numbers of a column `partition`."""
-_LARGEST_FIELD = 2**26
+_LARGEST, _LARGEST_FIELD, _MOST_ROWS = 2**27, 2**26, 2_000_000
+"""The most bytes of a file and of a cell, and the most rows."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ def read_annotations(content: bytes, where: str, columns: Sequence[str] = ()) ->
     file of another form.
     """
     kind = PurePosixPath(where).suffix.lower()
+    if len(content) > _LARGEST:
+        raise DataError(f"{where}: larger than {_LARGEST // 2**20} MiB; give a file of names and labels alone")
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
@@ -62,6 +66,8 @@ def read_annotations(content: bytes, where: str, columns: Sequence[str] = ()) ->
             rows = [json.loads(line) for line in text.splitlines() if line.strip()]
         else:
             rows = _of_table(text)
+    except RecursionError:
+        raise DataError(f"{where}: cannot be read (nested too deeply)") from None
     except (ValueError, csv.Error) as error:
         raise DataError(f"{where}: cannot be read ({error})") from None
     if not rows or not all(isinstance(row, dict) for row in rows):
@@ -94,7 +100,10 @@ def _of_table(text: str) -> list[Any]:
     except csv.Error:
         dialect = csv.excel
     csv.field_size_limit(_LARGEST_FIELD)
-    return list(csv.DictReader(io.StringIO(text), dialect=dialect))
+    rows = list(itertools.islice(csv.DictReader(io.StringIO(text), dialect=dialect), _MOST_ROWS + 1))
+    if len(rows) > _MOST_ROWS:
+        raise ValueError(f"more than {_MOST_ROWS:,} rows")
+    return rows
 
 
 def _of_json(content: Any, where: str) -> list[Any] | dict[str, Annotation] | None:

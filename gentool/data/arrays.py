@@ -30,6 +30,7 @@ ID_COLUMNS = ("id", "index", "image_id", "imageid", "unnamed: 0", "")
 _LARGEST, _SMALL, _LARGEST_RATIO = 16 * 2**30, 2**26, 200
 """The limit of an .npz file's arrays: this number of bytes, and the larger of that number and this multiple of its
 size."""
+LONGEST_LINE = 2**24
 _FORMS = "expected (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, 3 or 4 channels"
 
 
@@ -290,9 +291,10 @@ def read_csv(path: Path, options: PrepareOptions) -> Raw:
 
     Raises DataError.
     """
+    _check_lines(path)
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = file.readline(LONGEST_LINE)
             separator = max(",;\t", key=first.count)
             header = [name.strip() for name in next(csv.reader([first], delimiter=separator), [])]
         names = [name.lower() for name in header]
@@ -328,6 +330,17 @@ def read_csv(path: Path, options: PrepareOptions) -> Raw:
     return from_arrays("CSV table of pixels", images, numbers, classes=classes, notes=[*notes, *remarks])
 
 
+def _check_lines(path: Path) -> None:
+    """Raises DataError for a line that is too long to be held."""
+    length = 0
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            start = block.find(b"\n")
+            length = length + len(block) if start < 0 else len(block) - block.rfind(b"\n")
+            if length > LONGEST_LINE:
+                raise DataError(f"{path}: has a line of more than {LONGEST_LINE // 2**20} MiB; is it a table?")
+
+
 def in_number_order(names: Sequence[str], columns: Sequence[int]) -> list[int]:
     """Columns such as pixel0, pixel1, pixel10, pixel2 in the order of their numbers; others as they are."""
     numbers = [re.fullmatch(r"(\D*)(\d+)", names[column]) for column in columns]
@@ -346,8 +359,11 @@ def _read_column_of_pixels(path: Path, options: PrepareOptions, names: Sequence[
     with path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, delimiter=separator)
         next(rows)
-        for row in rows:
-            images.append(np.array(row[names.index("pixels")].split(), np.float32))
+        for number, row in enumerate(rows, 2):
+            if len(row) < len(names):
+                raise DataError(f"{path}: row {number} has {len(row)} of {len(names)} columns")
+            with np.errstate(over="ignore"):  # infinity is refused like other values
+                images.append(np.array(row[names.index("pixels")].split(), np.float32))
             labels.append("" if label is None else row[label].strip())
             splits.append(TRAIN if usage is None else role_of(row[usage]))
     if not images or len({len(image) for image in images}) > 1:

@@ -9,10 +9,12 @@ from PIL import Image
 
 from gentool.data.annotations import FILES, Annotation, Matches, matched, read_annotations
 from gentool.data.folder_names import role_and_others
+from gentool.data.folders import LARGEST_FILE
 from gentool.data.layout import Meaning, meaning_of_places, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError, OptionError
+from gentool.reading import read_bytes
 
 LABELLED_SHARE = 0.5
 """A file of labels beside the images is used if it names at least this share of them."""
@@ -82,9 +84,9 @@ def _file_of_labels(raw: Raw, names: Sequence[str], options: PrepareOptions) -> 
     """The file of `--labels`, or those beside the images; None where there is none."""
     if options.labels is not None:
         try:
-            content = options.labels.read_bytes()
+            content = read_bytes(options.labels, LARGEST_FILE)
         except OSError as error:
-            raise DataError(f"--labels {options.labels}: {error.strerror}") from None
+            raise DataError(f"--labels {options.labels}: {error.strerror or error}") from None
         given = read_annotations(content, str(options.labels), options.label_columns or ())
         return _File(options.labels.name, given or {}, unlabelled=given is None)
     numbers = [number for number, name in enumerate(names) if name.rpartition("/")[2].lower() in FILES]

@@ -20,6 +20,9 @@ from gentool.progress import listed
 
 _DEPTH = 3
 """How many levels of folders are searched for Parquet files."""
+MOST_ROWS = 5_000_000
+_SMALL, _LARGEST_RATIO = 2**28, 200
+"""The limit of an unpacked file: this number of bytes, or this multiple of its size if that is more."""
 IMAGES = ("image", "img", "images", "pixels")
 
 
@@ -66,10 +69,12 @@ def read_parquet(paths: Sequence[Path]) -> Raw:
     for path in sorted(paths, key=lambda path: (roles[path] or TRAIN, path.name)):
         try:
             file = parquet.ParquetFile(path)
+            _check_size(path, file.metadata)
             columns = _columns(path, file.schema_arrow.names)
             table = file.read([name for name in (columns.image, columns.label, columns.split) if name is not None])
-        except (OSError, arrow.ArrowException) as error:
-            raise DataError(f"{path}: not a readable Parquet file ({error})") from None
+        except (OSError, ValueError, MemoryError, arrow.ArrowException) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{path}: not a readable Parquet file ({reason})") from None
         images = table.column(columns.image).to_pylist()
         contents += [(value.get("bytes") if isinstance(value, Mapping) else value) or b"" for value in images]
         if not all(isinstance(content, bytes) for content in contents):
@@ -114,6 +119,13 @@ def read_parquet(paths: Sequence[Path]) -> Raw:
         own=np.array(splits, np.int8) if with_splits else None,
         left_out=left_out,
     )
+
+
+def _check_size(path: Path, metadata: Any) -> None:
+    """Raises DataError for a file that would unpack to far more than its size."""
+    size = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
+    if metadata.num_rows > MOST_ROWS or size > max(_SMALL, _LARGEST_RATIO * path.stat().st_size):
+        raise DataError(f"{path}: unpacks to {metadata.num_rows:,} rows and {size:,} bytes, which cannot be right")
 
 
 def _role_of_file(path: Path) -> int | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gentool.errors import DataError
 from gentool.files import cannot_write, left_behind, temporary_beside
+from gentool.reading import check_regular
 
 FORMAT = "gentool prepared images"
 DESCRIPTION = "dataset.json"
@@ -17,6 +18,7 @@ SCRATCH = "scratch.npy"
 def is_ours(folder: Path) -> bool:
     """Whether a folder holds a description that gentool wrote, complete or not."""
     try:
+        check_regular(folder / DESCRIPTION)
         with (folder / DESCRIPTION).open("rb") as file:
             return FORMAT.encode() in file.read(200)
     except OSError:

@@ -29,7 +29,7 @@ from gentool.files import (
     write_text,
 )
 from gentool.options import flag
-from gentool.reading import Maybe, read_json
+from gentool.reading import Maybe, read_json, read_text
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
@@ -149,6 +149,9 @@ def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finishe
     for name in (OPTIONS, *OWN_FILES, *OWN_FOLDERS):
         if (folder / name).is_symlink():
             raise OptionError(f"{folder / name}: a link, and the run would write through it; remove it")
+    for name in (OPTIONS, *OWN_FILES):
+        if (folder / name).exists() and not (folder / name).is_file():
+            raise OptionError(f"{folder / name}: not a regular file, and the run would write to it; remove it")
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
@@ -249,8 +252,8 @@ def check_room(folder: Path, size: int) -> None:
 def _owner(folder: Path) -> str:
     """Who holds a folder: that is written just after the folder is taken."""
     for _ in range(20):
-        with contextlib.suppress(OSError):
-            return (folder / OWNER).read_text(encoding="utf-8")
+        with contextlib.suppress(OSError, ValueError):
+            return read_text(folder / OWNER)
         time.sleep(0.05)
     return "another process"
 

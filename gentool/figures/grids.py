@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from gentool.files import replacing
+from gentool.memory import check_memory
 from gentool.transparency import chequers, over, straight
 
 Picture = NDArray[np.uint8]
@@ -98,11 +99,13 @@ def grid(
         raise ValueError(f"columns {columns}, scale {scale} and padding {padding} make no grid")
     if channels == 1 and not isinstance(background, int):
         cells = cells.repeat(3, axis=3)
+    down, across = height * scale + padding, width * scale + padding
+    rows = math.ceil(count / columns)
+    needed = 3 * rows * down * columns * across * cells.shape[3]  # enlarged twice, and put together
+    check_memory(needed, f"a picture of {columns * across:,} x {rows * down:,} pixels", "show fewer images")
     cells = cells.repeat(scale, axis=1).repeat(scale, axis=2)
     if channels == 4:
         cells = on_chequers(cells, SQUARE)
-    down, across = height * scale + padding, width * scale + padding
-    rows = math.ceil(count / columns)
     picture = np.empty((rows * down + padding, columns * across + padding, cells.shape[3]), np.uint8)
     picture[:] = background
     for index, cell in enumerate(cells):

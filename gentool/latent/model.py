@@ -14,7 +14,6 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import choose_device
 from gentool.engine.folder import model_path
-from gentool.engine.memory import check_memory
 from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
@@ -24,6 +23,7 @@ from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_we
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
+from gentool.memory import check_memory
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, models_that
 from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions

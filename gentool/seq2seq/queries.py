@@ -10,8 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gentool.engine.memory import check_memory
 from gentool.engine.randomness import rng
+from gentool.memory import check_memory
 from gentool.seq2seq.handwriting import SIDE, Handwriting, Pictures
 from gentool.seq2seq.options import Options
 from gentool.seq2seq.task import SYMBOLS, Task, share

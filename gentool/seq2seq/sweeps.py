@@ -26,7 +26,7 @@ from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
 from gentool.options import Validated, field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
-from gentool.reading import Each, read_json
+from gentool.reading import Each, read_json, shown
 from gentool.seq2seq.options import Options, options_class
 from gentool.signals import EXIT_CODES, STOPS_WITH_INPUT
 from gentool.tables import Table, mean_and_sd
@@ -227,7 +227,7 @@ def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats:
         try:
             lists[name] = list(dict.fromkeys(values_of(text, plain if isinstance(plain, type) else str)))
         except ValueError as error:
-            raise OptionError(f"{flag(name)}: {text!r}: {error}") from None
+            raise OptionError(f"{flag(name)}: {shown(text)}: {error}") from None
     made = [Cell(dict(zip(lists, chosen, strict=True)), seed + repeat)
             for chosen in itertools.product(*lists.values()) for repeat in range(repeats)]  # fmt: skip
     if len(made) > MAX_RUNS:

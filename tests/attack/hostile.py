@@ -19,20 +19,24 @@ DOCUMENTED = {0, 1, 2, 3, 4, 5, 75}
 
 @dataclass(frozen=True)
 class Ending:
-    """How a process ended: its exit code (minus the number of the signal that killed it), what it said, what it took."""
+    """How a process ended: its exit code (minus the number of the signal that killed it), what it said, what it took.
+
+    `bytes` is its memory at its peak, without what it had at the start; libraries alone take half a GiB.
+    """
 
     code: int
     text: str
     seconds: float
     bytes: int
 
-    def faults(self, *, limit: int = GIB) -> list[str]:
+    def faults(self, *, limit: int = GIB // 2) -> list[str]:
         """What is wrong with it."""
         lines = [line for line in self.text.splitlines() if line.startswith("gentool: ")]
         found = {
             f"exit code {self.code}": self.code not in DOCUMENTED,
             "a traceback": "Traceback" in self.text,
-            "a bug": "unexpected " in self.text,
+            "a warning of a library": "Warning:" in self.text,
+            "a bug": "gentool: unexpected " in self.text,
             "no single line that says what is wrong": self.code not in (0, 75) and len(lines) != 1,
             "a line without end": any(len(line) > 3000 for line in lines),
             "control characters": re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", self.text) is not None,
@@ -65,15 +69,20 @@ def warm() -> None:
 def ending(work: Callable[[], int], *, seconds: int = SECONDS, data: float = 3) -> Ending:
     """Run `work` in a forked process that gets `data` GiB more of memory than this one has."""
     with tempfile.TemporaryFile() as said:
-        began = time.monotonic()
+        began, had = time.monotonic(), _resident()
         child = os.fork()
         if not child:
             _child(work, said.fileno(), seconds, data)
         _, status, usage = os.wait4(child, 0)
         said.seek(0)
         text = said.read().decode(errors="replace")
-    peak = usage.ru_maxrss * 1024
-    return Ending(os.waitstatus_to_exitcode(status), text, time.monotonic() - began, peak)
+    took = max(0, usage.ru_maxrss * 1024 - had)
+    return Ending(os.waitstatus_to_exitcode(status), text, time.monotonic() - began, took)
+
+
+def _resident() -> int:
+    """The bytes of memory that this process has."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 def _child(work: Callable[[], int], said: int, seconds: int, data: float) -> None:

@@ -1,13 +1,14 @@
 """Feature networks: their hashes, the cached classifier, weights that must be brought."""
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from gentool.data.images import ImageData, Split
+from gentool.engine import checkpoint
 from gentool.errors import DataError, OptionError
 from gentool.evaluation import classifier
 from gentool.evaluation.features import FeatureNetwork, feature_networks
@@ -33,18 +34,22 @@ def test_the_classifier_is_trained_once_and_reads_its_images(
     torch.testing.assert_close(again(digits.test.images), first(digits.test.images))
 
 
-def test_a_damaged_classifier_is_trained_again(digits: ImageData) -> None:
-    class Notices(Reporter):
-        def notice(self, text: str) -> None:
-            notices.append(text)
+class Notices(Reporter):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
 
-    notices: list[str] = []
+    def notice(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_a_damaged_classifier_is_trained_again(digits: ImageData) -> None:
+    notices = Notices()
     first = made("classifier", digits)
     path = classifier.classifier_path(digits)
     path.write_bytes(path.read_bytes()[:1000])
-    again = feature_networks(("classifier",), digits, CPU, reporter=Notices())[0]
+    again = feature_networks(("classifier",), digits, CPU, reporter=notices)[0]
     assert again.hash == first.hash  # training is a function of the images
-    assert notices == [
+    assert notices.lines == [
         f"{path}: not a readable checkpoint (damaged, or another tool's); training it again",
         f"classifier of digits: {first.facts['accuracy']:.2%} right on 180 test images ({path})",
     ]
@@ -65,12 +70,46 @@ def test_hashes_tell_networks_apart(digits: ImageData) -> None:
     assert made("random", digits).hash == made("random", digits).hash != known.hash
     few = digits.train
     assert few.labels is not None
-    other = replace(digits, fingerprint="other", train=Split(few.images[:500], few.labels[:500]))
+    other = dataclasses.replace(digits, fingerprint="other", train=Split(few.images[:500], few.labels[:500]))
     assert made("classifier", other).hash != known.hash
 
 
+@pytest.mark.parametrize(
+    ("doctored", "message"),
+    [
+        ("constant", "has the same features for every image"),
+        ("other images", "is the classifier of other images"),
+        ("too good", "states 250.0% of right answers"),
+        ("NaN", "holds weights that are NaN or infinite"),
+    ],
+)
+def test_a_doctored_classifier_is_trained_again(digits: ImageData, doctored: str, message: str) -> None:
+    first = made("classifier", digits)
+    path = classifier.classifier_path(digits)
+    header, content = checkpoint.load(path, "classifier")
+    kept = path.read_bytes()
+    weights = content["weights"]
+    if doctored == "constant":
+        weights = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+        content["accuracy"] = (digits.test.labels == 0).double().mean().item()
+    elif doctored == "other images":
+        header = dataclasses.replace(header, fingerprint="0" * 64)
+    elif doctored == "too good":
+        content["accuracy"] = 2.5
+    else:
+        weights = {name: weight.log() if weight.is_floating_point() else weight for name, weight in weights.items()}
+    checkpoint.save(path, "classifier", header, content | {"weights": weights})
+    notices = Notices()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "_train", lambda *_: first.classifier)
+        feature_networks(("classifier",), digits, CPU, reporter=notices)
+    path.write_bytes(kept)
+    assert message in notices.lines[0]
+    assert notices.lines[0].endswith("training it again")
+
+
 def test_images_without_labels_have_no_classifier(digits: ImageData) -> None:
-    bare = replace(digits, train=Split(digits.train.images), classes=())
+    bare = dataclasses.replace(digits, train=Split(digits.train.images), classes=())
     with pytest.raises(DataError, match="--features random"):
         made("classifier", bare)
 

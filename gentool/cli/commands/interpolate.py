@@ -26,12 +26,13 @@ from gentool.engine.randomness import indexed_noise
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.film import check_film, film
-from gentool.figures.grids import Picture, grid, labelled_rows, save_png
+from gentool.figures.grids import CELL, Picture, grid, labelled_rows, save_png
 from gentool.latent.code_files import read_codes
 from gentool.latent.images import indexed_images, read_pictures
 from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.interpolation import Method, walk
 from gentool.latent.model import Model
+from gentool.memory import check_memory
 from gentool.options import Validated, flag, indices, option, words
 from gentool.progress import counted
 
@@ -161,6 +162,9 @@ def interpolate(
     save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
     if options.gif or moving:
         moving = moving or path.with_suffix(".gif")
+        count = options.frames * sum(len(route.z) - 1 for route in routes)
+        pixels = 3 * max(CELL, model.shape[1]) * max(CELL, model.shape[2])
+        check_memory(count * pixels, f"a film of {count:,} images", "take fewer --frames or --rows")
         walks = [images_along(model, route, options.frames, method) for route in routes]
         film(one_after_another(walks) if key_images else all_at_once(walks), moving, options.fps)
         terminal.notice(f"{moving}: a film of {options.frames} frames from one key frame to the next")

@@ -1,0 +1,35 @@
+"""What fits into memory, said before any is taken."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from gentool.errors import GentoolError
+
+GIB = 2**30
+
+
+def free_memory() -> int | None:
+    """The bytes of memory that are free, within the limit of a container; None where the system does not say."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+        found.append(1024 * int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]))
+    with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+        group = Path("/sys/fs/cgroup")
+        used = int((group / "memory.current").read_text(encoding="utf-8"))
+        found.append(int((group / "memory.max").read_text(encoding="utf-8")) - used)
+    if not found and hasattr(os, "sysconf"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found, default=None)
+
+
+def check_memory(needed: int, what: str, advice: str) -> None:
+    """Raises GentoolError where `what` needs more bytes than are free; `advice` says what to do."""
+    free = free_memory()
+    if free is not None and needed > free:
+        raise GentoolError(
+            f"out of memory: {what} would take at least {needed / GIB:,.1f} GiB, and {free / GIB:,.1f} GiB are free; "
+            f"{advice}"
+        )
