@@ -18,7 +18,9 @@ def free_memory() -> int | None:
     with contextlib.suppress(OSError, ValueError):  # "max" is no limit
         group = Path("/sys/fs/cgroup")
         used = int((group / "memory.current").read_text(encoding="utf-8"))
-        found.append(int((group / "memory.max").read_text(encoding="utf-8")) - used)
+        stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="utf-8").splitlines())
+        cached = int(stat.get("inactive_file", 0))  # files that were read, which the system gives up when asked
+        found.append(int((group / "memory.max").read_text(encoding="utf-8")) - used + cached)
     if not found and hasattr(os, "sysconf"):
         with contextlib.suppress(OSError, ValueError):
             found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
