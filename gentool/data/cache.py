@@ -20,7 +20,7 @@ from gentool.data.catalog import Entry
 from gentool.data.prepare import PrepareOptions
 from gentool.data.target import DESCRIPTION
 from gentool.files import write_json
-from gentool.reading import read_json
+from gentool.reading import Each, read_json
 
 PREPARATION = 1
 """Raised whenever the same source and options give other pixels or splits, so that older folders are not used."""
@@ -105,11 +105,11 @@ def newest_preparation(name: str, source: str) -> tuple[Path, dict[str, Any]] | 
     found = []
     for file in (cache_folder() / "prepared").glob(f"{_legible(name)}-*/{DESCRIPTION}"):
         try:
-            info = json.loads(file.read_text(encoding="utf-8"))
-            if info["source"]["path"] == source:
-                found.append((file.stat().st_mtime_ns, file.parent, dict(info["options"])))
-        except (OSError, ValueError, KeyError, TypeError):  # damaged, which is said where it is opened
+            info = read_json(file, {"source": {"path": str}, "options": Each(Any)})
+        except (OSError, ValueError):  # damaged, which is said where it is opened
             continue
+        if info["source"]["path"] == source:
+            found.append((file.stat().st_mtime_ns, file.parent, dict(info["options"])))
     if not found:
         return None
     _, folder, options = max(found, key=lambda one: one[:2])

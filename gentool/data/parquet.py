@@ -175,5 +175,5 @@ def _class_names(metadata: Mapping[bytes, bytes] | None, label: str) -> Sequence
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return [str(name) for name in features[label]["names"]]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
