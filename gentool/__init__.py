@@ -14,8 +14,6 @@ TYPE_CHECKING = False  # typing takes a while to import, and signals have no han
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from gentool import seq2seq
     from gentool.data.images import ImageData
     from gentool.data.load import load_data
@@ -127,7 +125,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> "Any":
+def __getattr__(name: str) -> object:
     """The public names, imported when they are first used (PEP 562)."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
