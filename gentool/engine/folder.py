@@ -25,11 +25,12 @@ from gentool.files import (
     left_behind,
     reserve,
     temporary_beside,
+    text_digest,
     write_json,
     write_text,
 )
 from gentool.options import flag
-from gentool.reading import Maybe, read_json, read_text
+from gentool.reading import Maybe, check, read_json, read_text
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
@@ -79,12 +80,7 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
         return False
     if overwrite:
         raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
-    try:
-        differences = _differences(read_json(options_file, checkpoint.HEADER), header, options)
-    except ValueError as error:
-        raise CheckpointError(
-            f"{options_file}: damaged ({error}); give --overwrite to start again, or another --out"
-        ) from error
+    differences = _differences(read_options(folder), header, options)
     if differences:
         listed = "; ".join(differences)
         raise OptionError(
@@ -93,14 +89,25 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
     return True
 
 
+def read_options(folder: Path) -> dict[str, Any]:
+    """The content of options.json. Raises CheckpointError for a damaged one."""
+    path = folder / OPTIONS
+    try:
+        content: dict[str, Any] = read_json(path, checkpoint.HEADER | {UPDATES: Maybe(int), "sha256": Maybe(str)})
+        check(content["options"], {"epochs": Maybe(int), "steps": Maybe(int)})
+        if content.pop("sha256", None) not in (None, text_digest(content)):  # earlier versions noted none
+            raise ValueError("its SHA-256 differs")
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path}: damaged ({error}); give --overwrite to start again, or another --out"
+        ) from error
+    return content
+
+
 def length_in(folder: Path) -> tuple[int | None, int | None, int]:
     """The --epochs and --steps of the run that a folder holds, and its number of updates; 0 where an earlier version
     has not noted it."""
-    form = {"options": {"epochs": Maybe(int), "steps": Maybe(int)}, UPDATES: Maybe(int)}
-    try:
-        noted = read_json(folder / OPTIONS, form)
-    except ValueError as error:
-        raise CheckpointError(f"{folder / OPTIONS}: damaged ({error})") from error
+    noted = read_options(folder)
     options = noted["options"]
     return options.get("epochs"), options.get("steps"), noted.get(UPDATES) or 0
 
@@ -155,7 +162,8 @@ def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finishe
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
-    write_json(folder / OPTIONS, {**header.to_dict(), UPDATES: updates})
+    content = {**header.to_dict(), UPDATES: updates}
+    write_json(folder / OPTIONS, {**content, "sha256": text_digest(content)})
 
 
 def is_empty(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gentool.engine import checkpoint
 from gentool.engine.alarms import PREFIX
-from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, drawn_in
+from gentool.engine.folder import ENVIRONMENT, LOG, METRICS, MODEL, OPTIONS, PICTURES, REPORT, drawn_in, read_options
 from gentool.engine.journal import earlier_result, is_drawn
 from gentool.engine.metrics_file import MetricsFile
 from gentool.errors import CheckpointError
@@ -38,7 +38,7 @@ def write_report(folder: Path) -> Path:
     """Write the report of a run and return its path. Raises CheckpointError for another folder or damaged files."""
     if not (folder / OPTIONS).is_file():
         raise CheckpointError(f"{folder}: not the folder of a run: there is no {folder / OPTIONS}")
-    content = collect(folder, _read(folder / OPTIONS, checkpoint.HEADER))
+    content = collect(folder, read_options(folder))
     page = (Path(__file__).parent / REPORT).read_text(encoding="utf-8")
     # "<" cannot end the script that holds the content.
     data = json.dumps(content, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
