@@ -332,6 +332,8 @@ def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise OptionError(f"{name}: {shown(value)} is not {KINDS.get(kind, f'of type {kind.__name__}')}")
+    if kind is float and not math.isfinite(value):
+        raise OptionError(f"{name}: {value} is not a finite number")
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]
@@ -339,8 +341,6 @@ def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
             raise OptionError(f"{name}: {shown(value)} is out of range; it must be {_range(settings, value)}")
     if kind in (str, Path) and "\0" in str(value):
         raise OptionError(f"{name}: {shown(str(value))} has a zero byte")
-    if kind is float and not math.isfinite(value):
-        raise OptionError(f"{name}: {value} is not a finite number")
     if value == "":
         raise OptionError(f"{name}: needs a value")
     return value.expanduser() if isinstance(value, Path) else value

@@ -13,6 +13,10 @@ os.environ["COLUMNS"] = "120"
 
 import pytest
 
+for _signal in ("SIGINT", "SIGHUP"):  # which a shell and nohup ignore for what runs behind them
+    if hasattr(signal, _signal) and signal.getsignal(getattr(signal, _signal)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _signal), signal.default_int_handler if _signal == "SIGINT" else signal.SIG_DFL)
+
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", "4"],
     "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],

@@ -14,10 +14,12 @@ from gentool.data.layout import Meaning, meaning_of_places, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError, OptionError
-from gentool.reading import read_bytes
+from gentool.reading import read_bytes, shown
 
 LABELLED_SHARE = 0.5
 """A file of labels beside the images is used if it names at least this share of them."""
+SHOWN = 60
+"""Characters of a name in a message."""
 
 
 _COMMON_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".heic", ".heif"}
@@ -125,9 +127,10 @@ def _why_few(file: _File, names: Sequence[str], among: Sequence[bool], matches: 
     """Why a file of labels is not used: how few images it names, and an example of both sides."""
     if matches.ambiguous:
         name, image = next(iter(matches.ambiguous.items()))
-        return f"{file.name} names {name!r}, which fits several images, such as {image}; name them by their path"
+        return f"{file.name} names {shown(name)}, which fits several images, such as {image}; name them by their path"
     image = next((name for name, is_one in zip(names, among, strict=True) if is_one), "none")
     example = next(iter(file.annotations), "none")
+    example = example if len(example) <= SHOWN else f"{example[:SHOWN]}…"
     if labelled:
         return f"{file.name} names {labelled} of {sum(among)} images; gentool prepare --labels FILE uses it"
     return f"{file.name} names none of the images; they are called {image}, in the file {example}"

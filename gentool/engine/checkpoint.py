@@ -196,14 +196,21 @@ def restored(build: Callable[[], Network], content: dict[str, Any], path: Path) 
     wrong = next((name for name in (*expected, *weights) if _shape(expected, name) != _shape(weights, name)), None)
     if wrong is not None:
         raise CheckpointError(
-            f"{path}: its weights do not fit its options; the file is damaged, or was made by hand "
-            f"({wrong[:60]} is {_shape(weights, wrong) or 'missing'}, not {_shape(expected, wrong) or 'expected'})"
+            f"{path}: its weights do not fit its options: {_misfit(weights, expected, wrong)}; the file is damaged, or "
+            "was made by hand"
         )
     if not finite(weights):
         raise CheckpointError(f"{path}: holds weights that are NaN or infinite; train it again")
     network = build()
     network.load_state_dict(weights)
     return network
+
+
+def _misfit(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor], name: str) -> str:
+    """How a weight differs from what is expected, in words."""
+    if name not in expected:
+        return f"{name[:60]} is not part of the network"
+    return f"{name[:60]} is {_shape(weights, name) or 'missing'}, and they ask for {_shape(expected, name)}"
 
 
 def _shape(weights: Mapping[str, torch.Tensor], name: str) -> str:

@@ -13,11 +13,6 @@ from tests.attack.kills import import_all
 PROGRAM = "import os; from gentool.__main__ import main; os.write({ready}, b'x'); main()"
 
 
-def heed_ctrl_c() -> None:
-    """A shell ignores SIGINT for what runs behind it."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class Command:
     """`gentool ...` that has come to the first line of the program: in a new process, or forked from this one.
 
@@ -34,7 +29,7 @@ class Command:
             with log.open("wb") as file:
                 process = subprocess.Popen(
                     [sys.executable, "-c", PROGRAM.format(ready=write), *self.words], stdin=stdin, stdout=file,
-                    stderr=file, pass_fds=[write], preexec_fn=heed_ctrl_c,
+                    stderr=file, pass_fds=[write],
                 )  # fmt: skip
             self.number = process.pid
             process.returncode = 0  # `end` waits for it
@@ -55,7 +50,6 @@ class Command:
                 os.dup2(out, stream)
             if stdin is not None:
                 os.dup2(stdin, 0)
-            heed_ctrl_c()
             sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
             sys.argv = ["gentool", *self.words]
             from gentool.__main__ import main

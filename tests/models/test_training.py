@@ -149,6 +149,7 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     ]
     result = Path("runs/vae-digits/result.json")
     content = json.loads(result.read_text())
+    assert len(content.pop("sha256")) == 64
     assert json.loads(finished.out) == {"event": "done", "run": str(result.parent), **content}
     result.write_text("{")  # damaged: the run ends again
     ended = cli(*train("vae", "--epochs", 2, "--schedule", "linear"))
