@@ -1,7 +1,6 @@
 """Commands in processes of their own, to send them signals and to start several at once."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
