@@ -69,7 +69,7 @@ class ModelDataOptions(DataOptions):
 
     def load_as_they_are(self, header: Header, reporter: Reporter) -> ImageData:
         """The images in their own shape."""
-        return load_data(self.data or training_data(header), self.preparation, reporter=reporter)
+        return load_data(self.data or training_data(header, reporter=reporter), self.preparation, reporter=reporter)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,10 +97,11 @@ def read_options(folder: Path) -> dict[str, Any]:
         check(content["options"], {"epochs": Maybe(int), "steps": Maybe(int)})
         if content.pop("sha256", None) not in (None, text_digest(content)):  # earlier versions noted none
             raise ValueError("its SHA-256 differs")
-    except ValueError as error:
-        raise CheckpointError(
-            f"{path}: damaged ({error}); give --overwrite to start again, or another --out"
-        ) from error
+    except PermissionError:
+        raise
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path}: damaged ({what}); give --overwrite to start again, or another --out") from error
     return content
 
 

@@ -17,6 +17,7 @@ from gentool.data.images import ImageData, size_text
 from gentool.data.load import Source, load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels
+from gentool.data.store import open_prepared
 from gentool.data.survey import is_coloured
 from gentool.data.target import is_prepared
 from gentool.engine.checkpoint import Header
@@ -42,7 +43,7 @@ def load_for(
     Images of another shape are prepared again in the model's, with a notice. Raises DataError for prepared images of
     another shape, and where the images of the training are gone.
     """
-    name = training_data(header) if data is None else data
+    name = training_data(header, reporter=reporter) if data is None else data
     options = options or PrepareOptions()
     images = name if isinstance(name, ImageData) else load_data(name, options, reporter=reporter)
     if images.shape == header.shape:
@@ -58,9 +59,18 @@ def load_for(
     return load_data(name, again, reporter=reporter)
 
 
-def training_data(header: Header) -> str:
-    """The folder or name of the images that a model was trained on. Raises DataError when they are gone."""
+def training_data(header: Header, *, reporter: Reporter = SILENT) -> str:
+    """The folder or name of the images that a model was trained on. Raises DataError when they are gone.
+
+    Where the folder of a named set is damaged by now, the set is found by its name.
+    """
     folder = data_folder(header)
+    if folder is not None and header.data in CATALOG:
+        try:
+            open_prepared(folder)
+        except DataError as error:
+            reporter.notice(f"{error}. Taking {header.data} by its name")
+            return header.data
     if folder is not None:
         return str(folder)
     if header.data in CATALOG:

@@ -193,3 +193,13 @@ def test_a_raw_source_is_found_again_through_the_cache(own_cache: Path, cli: Cal
     lost = cli("reconstruct", "cae", "run", "--out", "r2.png")
     assert lost.code == 3
     assert "mine: the images of the training are not found; name them with --data" in lost.err
+
+
+def test_a_damaged_folder_of_a_named_set_is_not_needed(own_cache: Path, cli: Callable) -> None:
+    assert cli("prepare", "digits", "--out", "set").code == 0
+    assert cli("train", "cae", "--data", "set", "--epochs", 1, "--channels", "4", "--out", "run").code == 0
+    Path("set", "labels.npy").write_bytes(b"")
+    done = cli("reconstruct", "cae", "run")
+    assert done.code == 0, done.err
+    assert "labels.npy cannot be read" in done.err
+    assert "Taking digits by its name" in done.err
