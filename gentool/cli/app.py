@@ -132,7 +132,8 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 
 def _fail(message: str, code: int) -> int:
     if sys.stderr is not None:  # it may have been closed
-        text = message if len(message) <= LONGEST else f"{message[: LONGEST // 2]} … {message[-LONGEST // 2 :]}"
+        text = printable(message)
+        text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
         with contextlib.suppress(OSError):
-            print(f"gentool: {printable(text)}", file=sys.stderr)
+            print(f"gentool: {text}", file=sys.stderr)
     return code

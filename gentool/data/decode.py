@@ -224,7 +224,8 @@ def _flattened(image: Image.Image, background: tuple[int, int, int]) -> Image.Im
 
 def _eight_bits(image: Image.Image, largest: int | None) -> tuple[Image.Image, float]:
     """16-bit and floating-point grey as 8 bits, and the largest value. Raises Unreadable for no known range."""
-    values = np.asarray(image).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # NaN is refused below
+        values = np.asarray(image).astype(np.float64)
     low, high = float(values.min()), float(values.max())
     tolerance = TOLERANCE if image.mode == "F" else 0
     own = value_range(high)

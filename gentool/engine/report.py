@@ -64,9 +64,9 @@ def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
         "pictures": [{"name": name, "frames": kept} for name in PICTURES if (kept := frames(folder / name))],
         "result": [[name, _finite(value)] for name, value in result.items() if not name.startswith(PREFIX)],
         "evaluations": _evaluations(folder),
-        "command": environment.pop("command", ""),
-        "options": list(run["options"].items()),
-        "environment": list(environment.items()),
+        "command": str(environment.pop("command", "")),
+        "options": [[name, _finite(value)] for name, value in run["options"].items()],
+        "environment": [[name, _finite(value)] for name, value in environment.items()],
     }
 
 

@@ -249,9 +249,7 @@ def test_archives_and_arrays(tmp_path: Path, cases: Callable[[int, int], Iterato
         assert done.code in (0, 3), (number, name, done)
 
 
-CONFIG = (
-    'steps = 1\nlr = 0.001\narch = "mlp"\nhidden = [8, 8]\nlatent_dim = 4\ncompile = false\ndata = "digits"\nbeta = 1.5'
-)
+CONFIG = 'steps = 1\nlr = 0.001\narch = "mlp"\nhidden = [8, 8]\nlatent_dim = 4\nema = 0.9\ndata = "digits"\nbeta = 1.5'
 VALUES = (
     "nan", "inf", "-1", "0", "1e308", "10000000000000000000000000", "1979-05-27", "07:32:00", "[]", "[[1]]", "{}",
     "{a=1}", '"x"', "true", '""', '[1,"a"]', '"\\u0000"', "1" * 5000, "[nan]", '"\\u001b[2J"', "'''a\nb'''", "0x10",
