@@ -15,13 +15,14 @@ CHANGING = ("log.txt", "report.html", "environment.json", "losses.png", ".lock")
 def content(folder: Path) -> dict[str, Any]:
     """Path to content of all files below a folder. Of files that hold times, only that they are there."""
     return {
-        str(path.relative_to(folder)): None if path.name in CHANGING else _content(path)
+        str(path.relative_to(folder)): None if path.name in CHANGING else content_of(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file() or path.is_symlink()
     }
 
 
-def _content(path: Path) -> Any:
+def content_of(path: Path) -> Any:
+    """The content of a file, without times."""
     if path.suffix == ".pt":
         kind = "model" if path.name == "model.pt" else "state"
         inner = checkpoint.load(path, kind)[1]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gentool.engine import checkpoint
-from tests.attack.content import content
+from tests.attack.content import content_of
 from tests.attack.kills import gentool, in_child
 from tests.conftest import TINY
 
@@ -46,11 +46,7 @@ def vouched(folder: Path) -> dict[str, Any]:
     return {
         "model": checkpoint.digest(checkpoint.load(folder / "model.pt", "model")[1]),
         "state": (newest.name, checkpoint.digest([state["parts"], state["model"]])),
-        **{
-            name: value
-            for name, value in content(folder).items()
-            if name in ("metrics.csv", "result.json", "options.json")
-        },
+        **{name: content_of(folder / name) for name in ("metrics.csv", "result.json", "options.json")},
     }
 
 
