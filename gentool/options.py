@@ -340,6 +340,8 @@ def _checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
     if kind in (int, float) and not (settings["min"] is None and settings["max"] is None):
         low = -float("inf") if settings["min"] is None else settings["min"]
         high = float("inf") if settings["max"] is None else settings["max"]
+        if math.isinf(value) and high == MOST:
+            raise OptionError(f"{name}: {value} is not a finite number")
         if not low <= value <= high:
             raise OptionError(f"{name}: {shown(value)} is out of range; it must be {_range(settings, value)}")
     if kind in (str, Path) and "\0" in str(value):
