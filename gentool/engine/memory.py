@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from gentool.engine.randomness import isolated
 from gentool.errors import GentoolError
 from gentool.memory import check_memory, free_memory
 
@@ -16,7 +15,7 @@ COPIES = 4
 def check_network(build: Callable[[], nn.Module]) -> None:
     """Raises GentoolError for a network that cannot be trained in this machine's memory; none is taken to see it."""
     try:
-        with isolated(0), torch.device("meta"):
+        with torch.device("meta"):  # which draws no random numbers
             weights = sum(weight.numel() for weight in build().parameters())
     except (RuntimeError, OverflowError):  # more bytes than PyTorch can count
         raise GentoolError("out of memory: these layers are larger than any memory; take smaller layers") from None
