@@ -30,7 +30,7 @@ LABELS = ("label", "labels", "class", "class_name", "category", "target", "breed
 SPLITS = ("split", "set", "subset", "usage", "partition", "dataset", "data set", "data_set", "phase")
 _CELEBA = {"0": TRAIN, "1": VALIDATION, "2": TEST}
 """The numbers of a column `partition`."""
-_LARGEST, _LARGEST_FIELD, _MOST_ROWS = 2**27, 2**26, 2_000_000
+_LARGEST, _LARGEST_FIELD, _MOST_ROWS = 2**28, 2**26, 2_000_000
 """The most bytes of a file and of a cell, and the most rows."""
 
 

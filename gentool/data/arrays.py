@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -317,10 +318,12 @@ def read_csv(path: Path, options: PrepareOptions) -> Raw:
             )
         more: dict[str, Any] = {"delimiter": separator, "encoding": "utf-8-sig", "comments": None}
         more["skiprows"] = 0 if headless else 1
-        values = np.loadtxt(path, np.float32, usecols=in_number_order(names, pixels), ndmin=2, **more)
         labels = None
-        if label is not None:
-            labels = np.loadtxt(path, str, usecols=[label], ndmin=1, quotechar='"', **more)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about no rows, which are an error below
+            values = np.loadtxt(path, np.float32, usecols=in_number_order(names, pixels), ndmin=2, **more)
+            if label is not None:
+                labels = np.loadtxt(path, str, usecols=[label], ndmin=1, quotechar='"', **more)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path}: not a table of pixels ({error})") from None
     if not len(values):

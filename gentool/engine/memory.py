@@ -15,7 +15,7 @@ COPIES = 4
 def check_network(build: Callable[[], nn.Module]) -> None:
     """Raises GentoolError for a network that cannot be trained in this machine's memory; none is taken to see it."""
     try:
-        with torch.device("meta"):  # where nothing is drawn from the generator of the process
+        with torch.device("meta"):  # which draws no random numbers
             weights = sum(weight.numel() for weight in build().parameters())
     except (RuntimeError, OverflowError):  # more bytes than PyTorch can count
         raise GentoolError("out of memory: these layers are larger than any memory; take smaller layers") from None

@@ -115,7 +115,7 @@ def _parsed(path: Path, text: str) -> list[dict[str, str]]:
                 column = name[:60] if name else "without a name"
                 raise CheckpointError(f"{path}: damaged: row {number} has {shown(value)} in column {column}")
         counters = (row.get("epoch", ""), row.get("step", "0"))
-        if not all(text.removesuffix(".0").isdecimal() for text in counters):
+        if not all(text.removesuffix(".0").isdecimal() and len(text) <= MOST_DIGITS for text in counters):
             raise CheckpointError(f"{path}: damaged: row {number} has no whole number as its epoch or step")
     return rows
 
