@@ -34,7 +34,7 @@ HEADER = {
 WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
 STATE = {
     "step": int, "seconds": float, "total_steps": int, "precision": str, "rows": int, "metrics": Maybe(str),
-    "model": Maybe(WEIGHTS), "scaler": Each(Any), "losses": {"sums": Each(float), "counts": Each(int)},
+    "model": Maybe(WEIGHTS), "scaler": Each(Scalar), "losses": {"sums": Each(float), "counts": Each(int)},
     "parts": Each(Any),
 }  # fmt: skip
 CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}

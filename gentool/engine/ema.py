@@ -10,6 +10,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import nn
 
+from gentool.reading import Each, check
+
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -56,6 +58,7 @@ class EMA(Generic[Network]):
 
     def load_state_dict(self, state: dict[str, object]) -> None:
         """Continue from `state_dict`, once the trained network has its own state back."""
+        check(state, {"updates": int, "network": Each(torch.Tensor)})
         self.updates = int(state["updates"])  # type: ignore[call-overload]
         if self.decay:
             self.network.load_state_dict(state["network"])  # type: ignore[arg-type]

@@ -7,9 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gentool.reading import Each, check
+
 FUSED_DEVICES = ("cpu", "cuda")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 """What Adam keeps of each weight."""
+STATE = {"state": dict, "param_groups": [{"params": [int], "lr": Any}]}
 KERNELS = ("fused", "foreach", "capturable")
 
 
@@ -58,6 +61,11 @@ def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     The optimizer keeps its own kernels, which --compile decides, and a learning rate in a tensor stays on its device:
     PyTorch would take over those of the file. Raises an exception of some kind for a state of another optimizer.
     """
+    check(state, STATE)
+    for moments in state["state"].values():
+        check(moments, Each(Tensor))
+        if moments.keys() != set(MOMENTS):
+            raise ValueError("the state of the optimizer")
     own = [dict(group) for group in optimizer.param_groups]
     optimizer.load_state_dict(state)
     for group, before in zip(optimizer.param_groups, own, strict=True):

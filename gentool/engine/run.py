@@ -54,6 +54,7 @@ from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter
+from gentool.reading import Each, check
 
 SAVE_SECONDS = 15.0
 """Seconds between two saved states, except for the first, the last, and a stop."""
@@ -282,6 +283,8 @@ class Run:
                 if isinstance(part, torch.optim.Optimizer):
                     optim.load_state(part, state["parts"][name])
                 else:
+                    if isinstance(part, nn.Module):
+                        check(state["parts"][name], Each(Tensor))
                     part.load_state_dict(state["parts"][name])
             self.precision.scaler.load_state_dict(state["scaler"])
             self.losses.load_state_dict(state["losses"])
