@@ -1,21 +1,25 @@
 """Folders of results: whose they are, which weights they came from, and which of their files are replaced."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gentool.files import write_json
+from gentool.files import is_temporary, write_json
 from gentool.reading import read_json
+
+UNFINISHED = "unfinished"
 
 
 @dataclass(frozen=True)
 class Results:
     """A kind of folder with results.
 
-    Its `record` is a JSON file, written first: the field `proof` shows that gentool wrote it, `weights` is a digest of
-    the model. `files` is a pattern of the names of all other files.
+    Its `record` is a JSON file: the field `proof` shows that gentool wrote it, `weights` is a digest of the model. It
+    is written first, with the field `unfinished`, and again without it once all files are there. `files` is a pattern
+    of their names.
     """
 
     record: str
@@ -30,13 +34,22 @@ class Results:
             return {}
         return record
 
+    def is_free(self, folder: Path) -> bool:
+        """Whether a folder is not there, is empty, or holds only what a command left that was cut short."""
+        if not folder.is_dir():
+            return not folder.exists()
+        return all(is_temporary(path.name) for path in folder.iterdir()) or UNFINISHED in self.read(folder)
+
     def replaceable(self, folder: Path) -> bool:
         """Whether nothing is there, or an empty folder, or results of this kind."""
-        return not folder.exists() or (folder.is_dir() and (not any(folder.iterdir()) or bool(self.read(folder))))
+        return self.is_free(folder) or bool(self.read(folder))
 
-    def begin(self, folder: Path, record: Mapping[str, Any]) -> None:
-        """Write the record, and remove earlier results. Files of others stay."""
+    @contextmanager
+    def writing(self, folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
+        """Write the files of the results in the block. Earlier results are removed; files of others stay."""
         self.remove(folder)
+        write_json(folder / self.record, {**record, UNFINISHED: True})
+        yield
         write_json(folder / self.record, record)
 
     def remove(self, folder: Path, *, with_record: bool = False) -> None:

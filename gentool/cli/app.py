@@ -62,11 +62,6 @@ LONGEST = 1000
 app = lazy_group(COMMANDS, load, callback=root, completion=True)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """The program as earlier installations call it; `gentool.__main__` is what is installed now."""
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
-
-
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code. A user's mistake is one line on stderr, never a traceback."""
     for stream in (sys.stdout, sys.stderr):

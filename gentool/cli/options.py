@@ -90,11 +90,14 @@ class OutputOptions(Validated):
 
         Files with the suffixes `beside` are written beside a picture. A folder is one of `results`. Raises OptionError
         when --out names something else, without --overwrite when it exists, or one of the files beside it, and always
-        for a folder with other things in it.
+        for a folder with other things in it. A result that was cut short does not count as existing.
         """
+        cut_short = False
         if results is not None:
             place = self.out or default
-            self._check_folder(place.with_suffix("") if default.suffix else place, results)
+            folder = place.with_suffix("") if default.suffix else place
+            self._check_folder(folder, results)
+            cut_short = folder.exists() and results.is_free(folder)
         if self.out is None:
             if self.overwrite:
                 raise OptionError("--overwrite: only with --out; a result beside the checkpoint is replaced anyway")
@@ -106,7 +109,8 @@ class OutputOptions(Validated):
             raise OptionError(f"--out {self.out}: is a folder; name the picture's file")
         if not default.suffix and self.out.is_file():
             raise OptionError(f"--out {self.out}: is a file; name a folder")
-        for path in () if self.overwrite else (self.out, *(self.out.with_suffix(suffix) for suffix in beside)):
+        free = self.overwrite or cut_short
+        for path in () if free else (self.out, *(self.out.with_suffix(suffix) for suffix in beside)):
             if path.exists():
                 name = "" if path == self.out else f"{path.name} beside it "
                 raise OptionError(f"--out {self.out}: {name}exists; give --overwrite to replace it")

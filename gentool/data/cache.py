@@ -106,7 +106,7 @@ def newest_preparation(name: str, source: str) -> tuple[Path, dict[str, Any]] | 
     for file in (cache_folder() / "prepared").glob(f"{_legible(name)}-*/{DESCRIPTION}"):
         try:
             info = read_json(file, {"source": {"path": str}, "options": Each(Any)})
-        except (OSError, ValueError):  # damaged, which is said where it is opened
+        except (OSError, ValueError):  # damaged; opening it reports that
             continue
         if info["source"]["path"] == source:
             found.append((file.stat().st_mtime_ns, file.parent, dict(info["options"])))

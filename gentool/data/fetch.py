@@ -23,7 +23,6 @@ SILENT_SECONDS = 20.0
 """How long a server may send nothing."""
 GRACE_SECONDS, SLOWEST = 60.0, 50_000
 """All tries together may take this many seconds, and more for a large file: its bytes divided by SLOWEST."""
-LEFTOVER_SECONDS = 24 * 3600
 AGAIN = (408, 425, 429)
 """Answers of a server that, like those from 500 on, may be other ones a little later."""
 
@@ -51,7 +50,6 @@ class Downloads:
         path = self.folder / remote.name
         if path.is_file() and _digest(path, remote) == remote.digest:
             return path
-        self._remove_leftovers()
         with replacing(path) as temporary:
             reason = self._try(remote, temporary)
             if reason:
@@ -109,12 +107,6 @@ class Downloads:
             path.unlink()
             what = f"not the file that was expected: its {remote.digest.partition(':')[0].upper()} differs"
             raise ConnectionError(what) if had else _Refused(what)
-
-    def _remove_leftovers(self) -> None:
-        """What a process left here that was killed, once it is a day old."""
-        for path in self.folder.glob(".*.tmp"):
-            if path.stat().st_mtime < time.time() - LEFTOVER_SECONDS:
-                path.unlink(missing_ok=True)
 
 
 class _Refused(Exception):

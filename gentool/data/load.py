@@ -95,10 +95,10 @@ def load_data(
             raise OptionError(f"{flags}: {data} is already prepared; give these to `gentool prepare` with its source")
         return open_prepared(folder)
     request = find(data, options)
-    _say_what_is_left_out(data, request, reporter)
     cached = _cached(request, reporter)
     if cached is not None:
         return cached
+    _say_what_is_left_out(data, request, reporter)
     target = cache.prepared_folder(request.name, request.options, request.stamp)
     if request.entry is not None and folder.exists():
         reporter.notice(f"{data} is the named data set; for the file or folder of this name give {Path('.') / data}")

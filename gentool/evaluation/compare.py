@@ -75,7 +75,12 @@ class Comparison:
         folder = Path(folder).expanduser()
         judged = [one.facts for evaluations in self.evaluations.values() for one in evaluations]
         checkpoints = [{name: facts[name] for name in ("checkpoint", "model", "weights")} for facts in judged]
-        COMPARISON.begin(folder, COMPARISON.read(folder) | {"checkpoints": checkpoints})
+        trained = {name: value for name, value in COMPARISON.read(folder).items() if name == "trained"}
+        with COMPARISON.writing(folder, {**trained, "checkpoints": checkpoints}):
+            self._save_into(folder)
+        return folder
+
+    def _save_into(self, folder: Path) -> None:
         for earlier in (folder / "evaluations").glob("*"):
             EVALUATION.remove(earlier, with_record=True)
         self.table.to_csv(folder / "comparison.csv")
@@ -84,7 +89,6 @@ class Comparison:
         for name, evaluations in self.evaluations.items():
             for number, evaluation in enumerate(evaluations):
                 evaluation.save(folder / "evaluations" / f"{name}-{number}")
-        return folder
 
 
 def compare(

@@ -19,7 +19,7 @@ from gentool.evaluation.features import default_names, feature_networks
 from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
-from gentool.evaluation.memorisation import Copies, Distances, chance_of_nearness
+from gentool.evaluation.memorisation import COPIES, Copies, Distances, chance_of_nearness, verdicts
 from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, check_classes, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
@@ -39,11 +39,6 @@ from gentool.tables import Table
 LARGEST_TEST = 0.5
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
-COPYING_SHARE = 0.1
-"""A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
-held-out images are, if chance does not explain it."""
-ERROR_RATE = 0.01
-"""How often at most a model is called memorising or copying whose samples are as good as held-out images."""
 EVALUATION = Results(
     "evaluation.json",
     "rows",
@@ -115,7 +110,11 @@ class Evaluation:
         """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
         folder = Path(folder).expanduser()
         rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
-        EVALUATION.begin(folder, self.facts | {"rows": self.table.rows} | rows)
+        with EVALUATION.writing(folder, self.facts | {"rows": self.table.rows} | rows):
+            self._save_into(folder)
+        return folder
+
+    def _save_into(self, folder: Path) -> None:
         self.table.to_csv(folder / "evaluation.csv")
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv")
@@ -128,7 +127,6 @@ class Evaluation:
                 folder / f"distances_{name}.png",
                 x=f"distance to the nearest training image, {name} features",
             )
-        return folder
 
 
 def evaluate(
@@ -190,23 +188,9 @@ def evaluate(
         rows += held_out
         tables |= more
     facts = facts_of(model, data, references, options, count, prior)
-    facts |= verdicts(first)
+    near = [first.scores[column] for column in first.scores if column.startswith("near_train")]
+    facts |= verdicts(near, first.chances) | {"chances": first.chances}
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
-
-
-def verdicts(of: "SampleScores") -> dict[str, Any]:
-    """Whether samples are called memorising or copying, with the probabilities of each by chance.
-
-    Together these tests err with probability `ERROR_RATE` at most (Bonferroni).
-    """
-    level = ERROR_RATE / len(of.chances)
-    near = [value for name, value in of.scores.items() if name.startswith("near_train")]
-    unlikely = {name: chance < level for name, chance in of.chances.items()}
-    copying = unlikely.pop("copies")
-    memorising = any(
-        share > COPYING_SHARE and surprising for share, surprising in zip(near, unlikely.values(), strict=True)
-    )
-    return {"memorising": memorising, "copying": copying, "chances": of.chances}
 
 
 def check_likelihood(models: Iterable[str], options: ScoreOptions) -> None:
@@ -299,7 +283,7 @@ def score(
 ) -> SampleScores:
     """The scores of one seed's samples."""
     copies, held_out = (Copies.of(images, data.train.images) for images in (samples.images, data.test.images))
-    chances = {"copies": copies.chance_beside(held_out)}
+    chances = {COPIES: copies.chance_beside(held_out)}
     result = SampleScores(copies.shares(), samples.images[:SHOWN], chances)
     half_samples = options.half_samples if in_full else 0
     for reference in references:

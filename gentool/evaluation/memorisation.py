@@ -4,6 +4,7 @@ After Meehan, Chaudhuri & Dasgupta 2020, arXiv:2004.05675, "A non-parametric tes
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,14 @@ from gentool.metrics.neighbours import nearest
 NEAR = 0.01
 """The share of held-out images that count as near to a training image, and so of the samples of a model that copies
 nothing."""
+
+COPYING_SHARE = 0.1
+"""A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
+held-out images are, if chance does not explain it."""
+ERROR_RATE = 0.01
+"""How often at most a model is called memorising or copying whose samples are as good as held-out images."""
+COPIES = "copies"
+"""The name of the chance of the copies beside those of the feature networks."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ def nearness(distances: Tensor, held_out: Tensor) -> dict[str, float]:
 
 
 def chance_of_nearness(distances: Tensor, held_out: Tensor) -> float:
-    """The probability that so many points lie so near by chance: the p-value of `near_train`.
+    """The p-value of `near_train`: the probability that at least as many points are as near by chance.
 
     If points (N,) and held-out images (M,) come from one distribution, all orders of their distances are equally
     likely. The number of points below the r-th smallest held-out distance is then negative hypergeometric.
@@ -86,9 +95,25 @@ class Copies:
         return {"copied": self.exact / self.count, "copied_mirrored": self.mirrored / self.count}
 
     def chance_beside(self, held_out: "Copies") -> float:
-        """The probability of so many among these, and not among held-out images, by chance: Fisher's exact test."""
+        """The p-value of Fisher's exact test that these have no more copies than held-out images."""
         copies, others = self.exact + self.mirrored, held_out.exact + held_out.mirrored
         return float(hypergeom.sf(copies - 1, self.count + held_out.count, copies + others, self.count))
+
+
+def verdicts(near: Sequence[float], chances: Mapping[str, float]) -> dict[str, bool]:
+    """Whether samples are called `memorising` or `copying`.
+
+    `near` has the `near_train` of each feature network, `chances` the p-values of the copies and of the networks, in
+    the same order. Together these tests err with probability `ERROR_RATE` at most (Bonferroni).
+    """
+    level = ERROR_RATE / len(chances)
+    unlikely = [chance < level for name, chance in chances.items() if name != COPIES]
+    return {
+        "memorising": any(
+            share > COPYING_SHARE and by_network for share, by_network in zip(near, unlikely, strict=True)
+        ),
+        "copying": chances[COPIES] < level,
+    }
 
 
 def _digest(image: Tensor) -> bytes:

@@ -164,7 +164,10 @@ class Embedding:
     def save(self, folder: Path | str) -> list[Path]:
         """Write the codes, tables and pictures into a folder; returns the pictures."""
         folder = Path(folder).expanduser()
-        EMBEDDING.begin(folder, {"weights": self.weights} | self.card.record)
+        with EMBEDDING.writing(folder, {"weights": self.weights} | self.card.record):
+            return self._save_into(folder)
+
+    def _save_into(self, folder: Path) -> list[Path]:
         write_codes(folder / "latents.npz", self.z, self.weights, labels=self.labels)
         self.card.dimensions.to_csv(folder / "latent_card.csv")
         self.table.to_csv(folder / "embedding.csv")

@@ -62,10 +62,10 @@ class Seq2SeqEvaluation:
         """Write scores.csv and .json, predictions.csv and the figures into a folder, which is returned."""
         folder = Path(folder)
         record = {"weights": self.model.weights_digest, **self.scores, "read_by": next(iter(self.readings))}
-        SEQ2SEQ_EVALUATION.begin(folder, record)
-        self.table.to_csv(folder / "scores.csv")
-        self.predictions.to_csv(folder / "predictions.csv")
-        save_figures(self, folder)
+        with SEQ2SEQ_EVALUATION.writing(folder, record):
+            self.table.to_csv(folder / "scores.csv")
+            self.predictions.to_csv(folder / "predictions.csv")
+            save_figures(self, folder)
         return folder
 
 

@@ -64,7 +64,7 @@ class Command:
             os._exit(code if isinstance(code, int) else 70)
 
     def signal(self, number: int, seconds: float) -> None:
-        """Send a signal so many seconds after the first line."""
+        """Send a signal this many seconds after the first line of the program."""
         time.sleep(max(0.0, self.started + seconds - time.monotonic()))
         os.kill(self.number, number)
 

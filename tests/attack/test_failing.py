@@ -115,8 +115,7 @@ def test_failing_writes_of_a_report(library: Path, runs: Path, tmp_path: Path) -
 
 @pytest.mark.attack
 def test_failing_writes_of_a_comparison(library: Path, runs: Path, tmp_path: Path) -> None:
-    # A folder that --out names may hold what was written before: it is replaced with --overwrite only.
-    words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place", "--overwrite"]
+    words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
     check(library, words, tmp_path / "place", None, 7, tuple(FAILURES))
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gentool.errors import GentoolError
+
 MINE = b"years of work"
 PROJECT = ["project", "gan", "{runs}/gan", "--index", "3", "--steps", "2", "--restarts", "1"]
 WALK = ["interpolate", "vae", "{runs}/vae", "--rows", "1", "--steps", "3"]
@@ -95,12 +97,15 @@ def test_what_out_names_is_kept(cli: Callable, runs: Path, words: list[str]) -> 
     target = Path(words[-1])
     if target.suffix:
         target.write_bytes(MINE)
+        message = "exists; give --overwrite to replace it"
     else:
         target.mkdir()
+        (target / "mine.txt").write_bytes(MINE)
+        message = "not empty, and not written by this command; choose another folder with --out"
     before, trained = files(Path()), files(runs)
     refused = cli(*command(words, runs))
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err.splitlines()[-1] == f"gentool: --out {target}: exists; give --overwrite to replace it"
+    assert refused.err.splitlines()[-1] == f"gentool: --out {target}: {message}"
     assert files(Path()) == before
     assert files(runs) == trained
 
@@ -189,3 +194,33 @@ def test_codes_of_other_weights_are_said(cli: Callable, runs: Path) -> None:
     walk = cli("interpolate", "gan", runs / "gan", "--latents", "o.npz", "--steps", 2, "--out", "w.png")
     assert walk.code == 0
     assert f"o.npz: its codes are of other weights than those of {runs}/gan/model.pt\n" in walk.err
+
+
+@pytest.mark.parametrize(
+    ("words", "last"),
+    [
+        (["evaluate", "gan", "gan", "--samples", 50, "--half-samples", 0, "--features", "random"], "outlines"),
+        (["embed", "vae", "vae"], "scatter"),
+        (["sample", "gan", "gan", "--count", 3, "--each"], "save_png"),
+    ],
+    ids=lambda words: words[0] if isinstance(words, list) else "",
+)
+def test_a_result_that_was_cut_short_is_made_by_the_same_command(
+    cli: Callable, runs: Path, monkeypatch: pytest.MonkeyPatch, words: list[object], last: str
+) -> None:
+    places = {"evaluate": "gentool.evaluation.evaluate", "embed": "gentool.latent.embedding"}
+    place = places.get(str(words[0]), "gentool.cli.commands.sample")
+    words = [runs / word if word in ("vae", "gan") and number == 2 else word for number, word in enumerate(words)]
+    words += ["--out", "new.png" if words[0] == "sample" else "new"]
+
+    def full(*_: object, **__: object) -> None:
+        raise GentoolError("cannot write x: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"{place}.{last}", full)
+        assert cli(*words).code == 1
+    assert cli(*words).code == 0
+    assert '"unfinished"' not in next(Path("new").glob("*.json"), Path("new/.samples.json")).read_text()
+    again = cli(*words)
+    assert again.code == 2
+    assert "exists; give --overwrite to replace it" in again.err

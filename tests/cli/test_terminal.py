@@ -151,6 +151,6 @@ def test_completion_knows_a_model_s_flags() -> None:
         "COMP_WORDS": "gentool train vae --late",
         "COMP_CWORD": "3",
     }
-    command = [sys.executable, "-c", "from gentool.cli.app import main; main()"]
+    command = [sys.executable, "-c", "from gentool.__main__ import main; main()"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert "--latent-dim" in done.stdout

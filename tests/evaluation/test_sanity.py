@@ -5,10 +5,9 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData, Split
-from gentool.evaluation.evaluate import COPYING_SHARE, ERROR_RATE
 from gentool.evaluation.features import FeatureNetwork
 from gentool.evaluation.fidelity import Reference
-from gentool.evaluation.memorisation import Copies, Distances, chance_of_nearness
+from gentool.evaluation.memorisation import COPYING_SHARE, ERROR_RATE, Copies, Distances, chance_of_nearness
 
 COUNT = 600
 

@@ -16,6 +16,7 @@ from gentool.evaluation.budget import parse_seconds, seconds_as_text, train_with
 from gentool.evaluation.compare import COMPARISON, compare
 from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.options import ScoreOptions
+from gentool.files import write_json
 from gentool.latent.model import Model
 from gentool.models import MODELS
 from gentool.options import Validated, one_of, option
@@ -67,7 +68,7 @@ def side_by_side(
         images = load_data(data.data or "digits", data.preparation, reporter=terminal)
         folder = destination(output, images.name, resuming=True)
         if not COMPARISON.read(folder):
-            COMPARISON.begin(folder, {"checkpoints": [], "trained": first.train})
+            write_json(folder / COMPARISON.record, {"checkpoints": [], "trained": first.train})
         seeds = range(options.seed, options.seed + first.seeds)
         models = train_within_budget(
             first.train, images, first.budget, seeds, folder, device=device.device, overwrite=output.overwrite,

@@ -129,14 +129,16 @@ def sample(
         picture = grid(images, math.isqrt(len(images)), padding=0)
     else:
         picture = grid(images, None if options.rows is None else math.ceil(options.count / options.rows))
-    save_png(picture, path)
     if options.each:
         folder = path.with_suffix("")
         record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}
-        SAMPLES.begin(folder, record)
-        for index, image in enumerate(images):
-            save_png(to_picture(image), folder / f"{index:05d}.png")
+        with SAMPLES.writing(folder, record):
+            for index, image in enumerate(images):
+                save_png(to_picture(image), folder / f"{index:05d}.png")
+            save_png(picture, path)
         terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")
+    else:
+        save_png(picture, path)
     terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")
     terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
 
