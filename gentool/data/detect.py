@@ -4,10 +4,11 @@ import zipfile
 from pathlib import Path
 
 from gentool.data.archives import is_tar, read_tar, read_zip
-from gentool.data.arrays import read_csv, read_npy, read_npz
+from gentool.data.arrays import read_npy, read_npz
 from gentool.data.folders import read_folder
 from gentool.data.idx import idx_files, read_idx_folder
 from gentool.data.parquet import parquet_files, read_parquet
+from gentool.data.pixel_tables import read_csv
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw
 from gentool.data.sheet import read_sheet

@@ -1,4 +1,4 @@
-"""A run's folder: its file names, what makes two commands the same run, and where the newest valid state is."""
+"""A run's folder: its file names, what makes two commands the same run, and who owns it."""
 
 import contextlib
 import os
@@ -15,20 +15,9 @@ import filelock
 
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
-from gentool.engine.device import finite
-from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
-from gentool.files import (
-    cannot_write,
-    is_temporary,
-    left_behind,
-    reserve,
-    temporary_beside,
-    text_digest,
-    write_json,
-    write_text,
-)
+from gentool.files import is_temporary, left_behind, text_digest, write_json, write_text
 from gentool.options import flag
 from gentool.reading import Maybe, check, read_json, read_text
 
@@ -46,7 +35,6 @@ OWN_FOLDERS = {
 }
 """What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
 removes."""
-PRECISIONS = ("float32", "bfloat16", "float16")
 LOCK, OWNER = ".lock", ".owner"
 UPDATES = "updates"
 """The length of the whole run in options.json, also where it is the default one."""
@@ -80,7 +68,7 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
         return False
     if overwrite:
         raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
-    differences = _differences(read_options(folder), header, options)
+    differences = differences_from(read_options(folder), header, options)
     if differences:
         listed = "; ".join(differences)
         raise OptionError(
@@ -122,7 +110,7 @@ def _is_run(options_file: Path) -> bool:
     return True
 
 
-def _differences(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
+def differences_from(before: dict[str, Any], now: Header, options: TrainOptions) -> list[str]:
     """How the run that a folder holds differs from the one that is asked for, one text each, except in length."""
     differences = []
     for name in ("model", "data"):
@@ -204,17 +192,9 @@ def drawn_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("epoch-*.png") if re.fullmatch(EPOCH, path.name))
 
 
-def _temporaries(folder: Path) -> list[Path]:
+def temporaries_in(folder: Path) -> list[Path]:
     """What a process left that was killed while it wrote a file."""
     return [path for place in (folder, *(folder / name for name in PICTURES)) for path in left_behind(place)]
-
-
-def is_whole(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether a finished run has all its files, as its newest state has them, and nothing that a kill left."""
-    left_over = [name for name in (LOCK, OWNER) if (folder / name).exists()] or _temporaries(folder)
-    rows = state.get("metrics")
-    whole = rows is None or MetricsFile.of(folder / METRICS, rows).is_on_disk()
-    return (folder / REPORT).is_file() and not left_over and whole and _has_model_of(folder, state)
 
 
 @contextlib.contextmanager
@@ -234,7 +214,7 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
     except NotImplementedError:
         notice(f"{folder}: this file system has no locks; do not train twice in this folder")
     try:
-        for path in _temporaries(folder):
+        for path in temporaries_in(folder):
             path.unlink(missing_ok=True)
         write_text(folder / OWNER, f"process {os.getpid()} on {platform.node()}")
         yield
@@ -245,19 +225,6 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def check_room(folder: Path, size: int) -> None:
-    """Raises GentoolError where the disk has no room for files of `size` bytes, before a training begins."""
-    trial = temporary_beside(folder / "trial")
-    try:
-        with trial.open("wb") as file:
-            file.truncate(size)
-        reserve(trial)
-    except OSError as error:
-        raise cannot_write(folder, error, f"the saved states need {size / 2**20:,.1f} MiB") from error
-    finally:
-        trial.unlink(missing_ok=True)
-
-
 def _owner(folder: Path) -> str:
     """Who holds a folder: that is written just after the folder is taken."""
     for _ in range(20):
@@ -265,59 +232,3 @@ def _owner(folder: Path) -> str:
             return read_text(folder / OWNER)
         time.sleep(0.05)
     return "another process"
-
-
-def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:
-    """Write `state-STEP.pt`, then delete all states but the last two of those that are known to be `good`."""
-    path = folder / f"state-{step:09d}.pt"
-    checkpoint.save(path, "state", header, content)
-    good[:] = [*(other for other in good if other != path), path][-2:]
-    for other in states_in(folder):
-        if other not in good:
-            other.unlink()
-
-
-def newest_state(
-    folder: Path, header: Header, options: TrainOptions, notice: Callable[[str], None]
-) -> tuple[Path, dict[str, Any]] | None:
-    """The newest state of this run that is whole and finite, with its file; None when there is none at all.
-
-    Others are skipped with a notice. Raises CheckpointError when none of several can be used.
-    """
-    paths = states_in(folder)[::-1]
-    for path in paths:
-        try:
-            of, content = checkpoint.load(path, "state")
-            if differences := _differences(of.to_dict(), header, options):
-                raise CheckpointError(f"{path}: of another run ({'; '.join(differences)})")
-            if not 0 <= content["step"] <= content["total_steps"] or content["precision"] not in PRECISIONS:
-                raise CheckpointError(f"{path}: damaged: its step or its precision is none of a run")
-            if not finite(content):
-                raise CheckpointError(f"{path}: holds values that are NaN or infinite")
-            return path, content
-        except CheckpointError as error:
-            notice(f"{error}; trying the one before it")
-    if paths:
-        raise CheckpointError(f"{folder}: no state can be used; give --overwrite to start again")
-    return None
-
-
-def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
-    """Write model.pt and metrics.csv again where they are not those of the state, which is saved first."""
-    if not _has_model_of(folder, state):
-        path, model = folder / MODEL, state["model"]
-        checkpoint.save(path, "model", header, model)
-        notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
-    if state.get("metrics") is not None and MetricsFile.of(folder / METRICS, state["metrics"]).restore():
-        notice(f"{folder / METRICS}: was damaged, and is written again from the state")
-
-
-def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether model.pt is the model of the state, as far as one can tell: older states hold none."""
-    model = state.get("model")
-    if model is None:
-        return True
-    try:
-        return bool(checkpoint.load(folder / MODEL, "model")[1].get("step") == model["step"])
-    except CheckpointError:  # missing or damaged
-        return False

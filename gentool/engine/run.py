@@ -32,14 +32,9 @@ from gentool.engine.folder import (
     MODEL,
     REPORT,
     begin,
-    check_room,
     is_resumable,
-    is_whole,
     length_in,
-    newest_state,
     owned,
-    roll_forward,
-    save_state,
     states_in,
 )
 from gentool.engine.journal import Journal, earlier_result
@@ -49,6 +44,7 @@ from gentool.engine.plan import Plan
 from gentool.engine.precision import Precision
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
+from gentool.engine.states import check_room, is_whole, newest_state, roll_forward, save_state
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json

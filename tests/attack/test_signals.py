@@ -83,10 +83,10 @@ def test_while_libraries_are_loaded(number: signal.Signals, tmp_path: Path) -> N
 
 def test_a_second_ctrl_c_leaves_the_model_of_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While the state of the last update is written: model.pt follows at once."""
-    from gentool.engine import checkpoint, folder
+    from gentool.engine import checkpoint, states
 
     words = (*COMMANDS["vae"], "--out", tmp_path / "run")
-    save = folder.save_state
+    save = states.save_state
 
     def interrupted(*arguments: Any) -> None:
         save(*arguments)
