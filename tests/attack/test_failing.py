@@ -6,6 +6,7 @@ In short form in the default run; `pytest -m attack` lets many more writes of ev
 import errno
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.conftest import TINY
 
 KILLED = tuple(name for name in FAILURES if name.startswith("killed"))
 REFUSED = tuple(name for name in FAILURES if name not in KILLED)
+Record = Callable[[str, object], None]
 SEQ2SEQ = ["--max-operand", 9, "--embedding", 8]
 TRAININGS: dict[str, list[object]] = {
     **{
@@ -48,7 +50,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def check(
-    library: Path, words: list[object], folder: Path, before: Path | None, every: int, failures: tuple[str, ...]
+    library: Path,
+    words: list[object],
+    folder: Path,
+    before: Path | None,
+    every: int,
+    failures: tuple[str, ...],
+    record_property: Record,
 ) -> None:
     job = {
         "words": [str(word) for word in words],
@@ -57,9 +65,9 @@ def check(
         "failures": failures,
         "step": every,
     }
-    count = 0
+    counts: Counter[str] = Counter()
     for outcome in outcomes(library, job, folder.parent):
-        count += 1
+        counts["kills at writes" if outcome["failure"].startswith("killed") else "failed writes"] += 1
         what = f"{outcome['failure']} at write {outcome['at']} of {outcome['of']}: {outcome['text']}"
         if outcome["failure"].startswith("killed"):
             assert outcome["code"] in (-signal.SIGKILL, 1), what  # 1: a process of a sweep was killed
@@ -75,48 +83,64 @@ def check(
         assert not outcome["left"] or outcome["failure"].startswith("killed"), what
         assert outcome["again"] == 0, what
         assert not outcome["differing"], what
-    assert count
+    assert counts
+    for kind, count in counts.items():
+        record_property(kind, count)
 
 
 @pytest.mark.parametrize(
     ("name", "every", "failures"), [("vae", 80, ("full", "torn")), ("prepare", 13, ("full", "io"))]
 )
-def test_a_few_failing_writes(name: str, every: int, failures: tuple[str, ...], library: Path, tmp_path: Path) -> None:
-    check(library, [*TRAININGS[name], "--out", tmp_path / "place"], tmp_path / "place", None, every, failures)
+def test_a_few_failing_writes(
+    name: str, every: int, failures: tuple[str, ...], library: Path, record_property: Record, tmp_path: Path
+) -> None:
+    check(
+        library,
+        [*TRAININGS[name], "--out", tmp_path / "place"],
+        tmp_path / "place",
+        None,
+        every,
+        failures,
+        record_property,
+    )
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("name", TRAININGS)
-def test_failing_writes(name: str, library: Path, tmp_path: Path) -> None:
+def test_failing_writes(name: str, library: Path, record_property: Record, tmp_path: Path) -> None:
     words = [*TRAININGS[name], "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 11, REFUSED)
+    check(library, words, tmp_path / "place", None, 11, REFUSED, record_property)
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("name", TRAININGS)
-def test_kills_at_writes(name: str, library: Path, tmp_path: Path) -> None:
+def test_kills_at_writes(name: str, library: Path, record_property: Record, tmp_path: Path) -> None:
     words = [*TRAININGS[name], "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 3, KILLED)
+    check(library, words, tmp_path / "place", None, 3, KILLED, record_property)
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("name", WITH_MODEL)
-def test_failing_writes_beside_a_model(name: str, library: Path, runs: Path, tmp_path: Path) -> None:
+def test_failing_writes_beside_a_model(
+    name: str, library: Path, runs: Path, record_property: Record, tmp_path: Path
+) -> None:
     command, *options = name.split()
     model, *more = WITH_MODEL[name]
     words = [command, model, tmp_path / "place", *options, *more]
-    check(library, words, tmp_path / "place", runs / str(model), 3, tuple(FAILURES))
+    check(library, words, tmp_path / "place", runs / str(model), 3, tuple(FAILURES), record_property)
 
 
 @pytest.mark.attack
-def test_failing_writes_of_a_report(library: Path, runs: Path, tmp_path: Path) -> None:
-    check(library, ["report", tmp_path / "place"], tmp_path / "place", runs / "vae", 1, tuple(FAILURES))
+def test_failing_writes_of_a_report(library: Path, runs: Path, record_property: Record, tmp_path: Path) -> None:
+    check(
+        library, ["report", tmp_path / "place"], tmp_path / "place", runs / "vae", 1, tuple(FAILURES), record_property
+    )
 
 
 @pytest.mark.attack
-def test_failing_writes_of_a_comparison(library: Path, runs: Path, tmp_path: Path) -> None:
+def test_failing_writes_of_a_comparison(library: Path, runs: Path, record_property: Record, tmp_path: Path) -> None:
     words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 7, tuple(FAILURES))
+    check(library, words, tmp_path / "place", None, 7, tuple(FAILURES), record_property)
 
 
 def test_a_disk_without_room_for_mapped_rows(

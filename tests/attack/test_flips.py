@@ -21,6 +21,7 @@ from tests.conftest import TINY
 MANY = 60
 """Damages of each file in the long form."""
 EXIT_CODES = (2, 3, 4)
+Record = Callable[[str, object], None]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -85,8 +86,10 @@ class Attack:
             else:
                 self.wrong.append(f"{what}: {code} {text[-300:]}")
 
-    def report(self) -> None:
-        print(f"{self.refused} refused, {self.equal} of no effect, {len(self.wrong)} wrong")
+    def report(self, record_property: Record) -> None:
+        record_property("damages refused", self.refused)
+        record_property("damages made good or of no effect", self.equal)
+        record_property("damages that went wrong", len(self.wrong))
         assert not self.wrong, "\n".join(self.wrong[:10])
 
 
@@ -109,7 +112,9 @@ both = pytest.mark.parametrize("form", ["short", pytest.param("long", marks=pyte
 
 @both
 @pytest.mark.parametrize("stopped", [False, True])
-def test_a_run(form: str, stopped: bool, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_run(
+    form: str, stopped: bool, request: pytest.FixtureRequest, record_property: Record, tmp_path: Path
+) -> None:
     before = tmp_path / "before"
     epochs = (2, 3) if stopped else (2, 2)
     assert in_child(lambda: gentool(*TRAIN, "--schedule", "constant", "--epochs", epochs[0], "--out", before)) == 0
@@ -123,11 +128,11 @@ def test_a_run(form: str, stopped: bool, request: pytest.FixtureRequest, tmp_pat
     for name in chosen(request, files(before), ("metrics.csv", "options.json", "model.pt", newest)):
         if (before / name).stat().st_size:
             attack.damage(name, number(request, 2))
-    attack.report()
+    attack.report(record_property)
 
 
 @both
-def test_a_prepared_set(form: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_a_prepared_set(form: str, request: pytest.FixtureRequest, record_property: Record, tmp_path: Path) -> None:
     before, run = tmp_path / "before", tmp_path / "run"
     assert in_child(lambda: gentool("prepare", "digits", "--out", before)) == 0
 
@@ -138,11 +143,13 @@ def test_a_prepared_set(form: str, request: pytest.FixtureRequest, tmp_path: Pat
     attack = Attack(tmp_path, before, words, lambda place: vouched(run))
     for name in chosen(request, files(before), ("labels.npy", "order.npy", "dataset.json")):
         attack.damage(name, number(request, 2))
-    attack.report()
+    attack.report(record_property)
 
 
 @both
-def test_a_model(form: str, request: pytest.FixtureRequest, runs: Path, tmp_path: Path) -> None:
+def test_a_model(
+    form: str, request: pytest.FixtureRequest, runs: Path, record_property: Record, tmp_path: Path
+) -> None:
     before = tmp_path / "before"
     before.mkdir()
     shutil.copy(runs / "vae" / "model.pt", before)
@@ -156,11 +163,11 @@ def test_a_model(form: str, request: pytest.FixtureRequest, runs: Path, tmp_path
     attack = Attack(tmp_path, before, words, lambda place: hashlib.sha256((place / "out.png").read_bytes()).hexdigest())
     for name in ["model.pt", *kept]:
         attack.damage(name, number(request, 3))
-    attack.report()
+    attack.report(record_property)
 
 
 @pytest.mark.attack
-def test_the_cache(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache(runs: Path, record_property: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, place = tmp_path / "before", tmp_path / "place"
     scores = tmp_path / "scores"
     words = ["evaluate", "vae", runs / "vae", "--samples", 100, "--bound-images", 10, "--half-samples", 0]
@@ -175,4 +182,4 @@ def test_the_cache(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     attack = Attack(tmp_path, before, again, lambda place: (scores / "evaluation.csv").read_text())
     for name in files(before):
         attack.damage(name, 20)
-    attack.report()
+    attack.report(record_property)

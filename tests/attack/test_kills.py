@@ -6,6 +6,7 @@ In short form in the default run; `pytest -m attack` tries every operation.
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.conftest import TINY
 
 FEW = 5
 """Kills of each command in the default run."""
+
+Record = Callable[[str, object], None]
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
@@ -47,36 +50,41 @@ def content(folder: Path) -> dict[str, Any]:
     }
 
 
-def chosen(request: pytest.FixtureRequest, count: int) -> list[int]:
-    """All file operations with `-m attack`, else a few."""
-    if request.config.getoption("markexpr") == "attack":
-        return list(range(count))
-    return [*((number * count + count // 2) // FEW for number in range(FEW)), count - 5]
+def chosen(form: str, count: int, record_property: Record) -> list[int]:
+    """All file operations in the long form, else a few."""
+    few = [*((number * count + count // 2) // FEW for number in range(FEW)), count - 5]
+    every = list(range(count)) if form == "long" else few
+    record_property("kills at file operations", len(every))
+    return every
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.attack) for name in COMMANDS] + ["vae", "text2text"]
-)
-def test_the_same_command_goes_on(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def forms(*names: str, short: tuple[str, ...]) -> pytest.MarkDecorator:
+    """Some in short form, and all in long form with `-m attack`."""
+    long = [pytest.param(name, "long", marks=pytest.mark.attack) for name in names]
+    return pytest.mark.parametrize(("name", "form"), [*((name, "short") for name in short), *long])
+
+
+@forms(*COMMANDS, short=("vae", "text2text"))
+def test_the_same_command_goes_on(name: str, form: str, record_property: Record, tmp_path: Path) -> None:
     words, folder = (*COMMANDS[name], "--out", tmp_path / "run"), tmp_path / "run"
     count = operations(words, (folder,))
     expected = content(folder)
-    for after in chosen(request, count):
+    for after in chosen(form, count, record_property):
         shutil.rmtree(folder)
         assert killed(words, (folder,), after), after
         assert in_child(lambda: gentool(*words)) == 0, f"after {after} of {count} operations"
         assert content(folder) == expected, f"after {after} of {count} operations"
 
 
-@pytest.mark.parametrize("name", [pytest.param("gan", marks=pytest.mark.attack), "vae"])
-def test_overwriting_goes_on(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+@forms("gan", "vae", short=("vae",))
+def test_overwriting_goes_on(name: str, form: str, record_property: Record, tmp_path: Path) -> None:
     words, folder = (*COMMANDS[name], "--out", tmp_path / "run"), tmp_path / "run"
     in_child(lambda: gentool(*words))
     shutil.copytree(folder, tmp_path / "before")
     again = (*words, "--seed", 3, "--overwrite")
     count = operations(again, (folder,))
     expected = content(folder)
-    for after in chosen(request, count):
+    for after in chosen(form, count, record_property):
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "before", folder)
         assert killed(again, (folder,), after), after
@@ -84,17 +92,20 @@ def test_overwriting_goes_on(name: str, request: pytest.FixtureRequest, tmp_path
         assert content(folder) == expected, f"after {after} of {count} operations"
 
 
-def test_preparing_goes_on(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@forms("digits", short=("digits",))
+def test_preparing_goes_on(
+    name: str, form: str, record_property: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = tmp_path / "cache"
     monkeypatch.setenv("GENTOOL_DATA", str(cache))
-    words = ("prepare", "digits", "--validation", 0.2)
+    words = ("prepare", name, "--validation", 0.2)
     count = operations(words, (cache,))
 
     def prepared() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in cache.rglob("*.npy")}
 
     expected = prepared()
-    for after in chosen(request, count):
+    for after in chosen(form, count, record_property):
         shutil.rmtree(cache)
         assert killed(words, (cache,), after), after
         assert in_child(lambda: gentool(*words)) == 0, f"after {after} of {count} operations"

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.attack.test_kills import COMMANDS, SEQ2SEQ, content
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
+Record = Callable[[str, object], None]
 REFUSED = r"gentool: .*run: process {other} on .* trains here; wait until it ends, or give another --out"
 LATE = r"gentool: .*run: another process has trained here meanwhile; give the same command again"
 OTHER_SEED = r"gentool: .*run holds another run: --seed was \d, is \d\. .*"
@@ -33,7 +35,8 @@ def pair(tmp_path: Path, first: tuple[object, ...], second: tuple[object, ...]) 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("seeds", [(0, 0), (0, 1)], ids=str)
-def test_trainings_in_one_folder_100_times(seeds: tuple[int, int], tmp_path: Path) -> None:
+def test_trainings_in_one_folder_100_times(seeds: tuple[int, int], record_property: Record, tmp_path: Path) -> None:
+    record_property("pairs of trainings", 100)
     in_one_folder(seeds, 100, tmp_path)
 
 
@@ -63,7 +66,10 @@ def in_one_folder(seeds: tuple[int, int], times: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.attack)])
-def test_preparing_one_set(times: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preparing_one_set(
+    times: int, record_property: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_property("pairs of preparations", times)
     monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "cache"))
     for number in range(times):
         words = ("prepare", "shapes", "--count", 300, "--split-seed", number)

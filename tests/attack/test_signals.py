@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,15 @@ def made(name: str, folder: Path) -> dict[str, Any]:
     + [pytest.param(name, 28, False, marks=pytest.mark.attack) for name in EVERY],
 )
 def test_the_same_command_goes_on(
-    name: str, moments: int, fork: bool, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    moments: int,
+    fork: bool,
+    runs: Path,
+    record_property: Callable[[str, object], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    record_property("moments of signals", moments)
     monkeypatch.chdir(tmp_path)
     folder, log = tmp_path / "out", tmp_path / "log"
     words = *(runs / "gan" if word == "RUN" else word for word in EVERY[name]), "--out", folder
