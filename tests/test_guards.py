@@ -21,7 +21,7 @@ PACKAGE = ROOT / "gentool"
 
 FLOORS = (
     ("errors",),
-    ("memory", "reading", "signals"),
+    ("launcher", "memory", "reading", "signals"),
     ("files", "pictures"),
     ("progress", "results", "tables", "options", "transparency"),
     ("figures", "metrics", "networks"),

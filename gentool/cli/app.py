@@ -14,7 +14,8 @@ import typer
 import gentool
 from gentool.cli.lazy import lazy_group
 from gentool.cli.usage import in_plain_words
-from gentool.errors import GentoolError
+from gentool.errors import DataError, Diverged, GentoolError, OptionError, Stopped
+from gentool.launcher import place
 from gentool.progress import printable
 from gentool.signals import Terminated
 
@@ -56,6 +57,8 @@ def root(
     """Train, sample, explore and honestly judge small generative models."""
 
 
+ALIKE = {error.exit_code for error in (OptionError, DataError, Diverged, Stopped)}
+"""Exit codes of what all processes of torchrun meet alike: the first one of each machine says it."""
 LONGEST = 1000
 """The most characters of a message: names in files may be of any length."""
 
@@ -126,6 +129,11 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    here = place()
+    if (here.rank and not message) or (here.local_rank and code in ALIKE):
+        return code
+    if here.rank:
+        message = f"process {here.rank}: {message}"
     if sys.stderr is not None:  # it may have been closed
         text = printable(message)
         text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"

@@ -23,6 +23,7 @@ import typer
 
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
+from gentool.launcher import place
 from gentool.options import MOST, Validated, checked, field_types, flag, required, suggestion, unwrap_optional, written
 from gentool.reading import read_text, shown
 from gentool.signals import end_in_order
@@ -38,8 +39,13 @@ CONFIG = Annotated[
 ]
 
 
-def command(function: Callable[..., None], help: str | None = None, **sets: type[Validated]) -> typer.Typer:
-    """A Typer app with one command. `sets` names the options class of a parameter where the annotation cannot."""
+def command(
+    function: Callable[..., None], help: str | None = None, *, processes: bool = False, **sets: type[Validated]
+) -> typer.Typer:
+    """A Typer app with one command. `sets` names the options class of a parameter where the annotation cannot.
+
+    `processes`: torchrun may start it in several processes, of which the first one prints.
+    """
     hints = typing.get_type_hints(function, include_extras=True) | sets
     groups: dict[str, type[Validated]] = {}
     parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
@@ -54,6 +60,9 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+        here = place()
+        if here.size > 1 and not processes:
+            raise OptionError("torchrun: only train and seq2seq train run in several processes")
         values = {name: _expanded(value) for name, value in values.items()}
         settings = {} if config is None else _read_config(config.expanduser(), groups.values())
         for name, kind in groups.items():
@@ -61,7 +70,8 @@ def command(function: Callable[..., None], help: str | None = None, **sets: type
         with end_in_order(), ExitStack() as stack:
             for name, kind in groups.items():
                 if kind is TerminalOptions:
-                    values[name] = stack.enter_context(Terminal(values[name]))
+                    shown = values[name] if here.rank == 0 else TerminalOptions(quiet=True)
+                    values[name] = stack.enter_context(Terminal(shown))
             function(**values)
 
     call.__doc__ = help or function.__doc__

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from gentool.engine.randomness import isolated
+from gentool.launcher import place
 from gentool.signals import ALL
 
 MMAP_THRESHOLD, TRIM_THRESHOLD = -3, -1  # M_MMAP_THRESHOLD and M_TRIM_THRESHOLD of glibc's malloc.h
@@ -25,16 +26,18 @@ ONE_AT_A_TIME = threading.RLock()
 class StopSignal:
     """`requested` turns true on the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1.
 
-    A second Ctrl-C raises KeyboardInterrupt at once.
+    A second Ctrl-C raises KeyboardInterrupt at once, but below torchrun, where one Ctrl-C arrives twice: from the
+    terminal and from torchrun.
     """
 
     def __init__(self) -> None:
+        self.patient = place().size > 1
         self.requested = False
         self.holding = self.interrupted = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The signal handler."""
-        if self.requested and number == signal.SIGINT:
+        if self.requested and number == signal.SIGINT and not self.patient:
             self.interrupted = True
             if not self.holding:
                 raise KeyboardInterrupt

@@ -7,27 +7,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gentool.engine.world import World
+
+STOP = "stop"
+
 
 class Losses:
     """Sums of named scalars over the updates of an epoch.
 
     On the CPU each scalar is read at once. Those of a CUDA device are read one update later, when they have been
-    computed anyway, so that no update waits for the one before it.
+    computed anyway, so that no update waits for the one before it. With several processes they are means over the rows
+    of all, and `stop` is true once any of them wants to stop.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, world: World) -> None:
+        self.device, self.world = device, world
+        self.stop = False
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.delay = 1 if device.type == "cuda" else 0  # updates between `add` and what it returns
         self.pending: tuple[list[str], Tensor, torch.cuda.Event] | None = None
 
-    def add(self, terms: Mapping[str, Tensor]) -> list[str]:
-        """Add the terms of one update. Returns the names of those found to be NaN or infinite."""
-        if self.device.type != "cuda":
+    def add(self, terms: Mapping[str, Tensor], *, share: float = 1.0, stop: bool = False) -> list[str]:
+        """Add the terms of one update. Returns the names of those found to be NaN or infinite.
+
+        `share` is the share of the rows that this process has, and `stop` whether it wants to stop.
+        """
+        if self.world.alone:
+            self.stop = stop
+        else:
+            terms = {STOP: torch.tensor(float(stop), device=self.device), **terms}
+        if self.world.alone and self.device.type != "cuda":
             return self._add_values({name: value.item() for name, value in terms.items()})
-        broken = self.settle()
         values = torch.stack([value.detach().float() for value in terms.values()])
+        if not self.world.alone:
+            values *= share
+            self.world.add_up([values])
+        if self.device.type != "cuda":
+            return self._add_values(dict(zip(terms, values.tolist(), strict=True)))
+        broken = self.settle()
         host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
         host.copy_(values, non_blocking=True)
         event = torch.cuda.Event()
@@ -62,7 +80,8 @@ class Losses:
         if self.sums.keys() != self.counts.keys() or min(self.counts.values(), default=1) < 1:
             raise ValueError("losses without their counts")
 
-    def _add_values(self, values: Mapping[str, float]) -> list[str]:
+    def _add_values(self, values: dict[str, float]) -> list[str]:
+        self.stop = values.pop(STOP, self.stop) > 0
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1

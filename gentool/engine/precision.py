@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gentool.engine.compilation import compile_step
 from gentool.engine.optim import clip_gradients
+from gentool.engine.world import World
 from gentool.errors import OptionError
 
 MIN_SPEEDUP, TRIALS = 1.5, 25
@@ -21,16 +22,10 @@ SIDE = 512
 
 
 class Precision:
-    """The precision of --amp on a device: `dtype`, and the gradient scaler of fp16.
+    """The precision of a training on a device, and the gradient scaler of fp16."""
 
-    `dtype_name` is the dtype of a run that is resumed, where --amp auto might choose another one now.
-    """
-
-    def __init__(
-        self, amp: str, device: torch.device, *, dtype_name: str | None = None, compiled: bool = False
-    ) -> None:
-        self.device = device
-        self.dtype: torch.dtype = getattr(torch, dtype_name) if dtype_name else choose_precision(amp, device)
+    def __init__(self, dtype: torch.dtype, device: torch.device, world: World, *, compiled: bool = False) -> None:
+        self.dtype, self.device, self.world = dtype, device, world
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.scaled = self.scaler.is_enabled()  # a compiled step does not look into the scaler
         self.step = compile_step(take_step, device) if compiled else take_step
@@ -61,12 +56,14 @@ class Precision:
         return torch.autocast(self.device.type, self.dtype, enabled=self.reduced)
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None:
-        """Backward pass (scaled in fp16), clipping of the gradients' norm to `clip` unless it is 0, optimizer step."""
-        for group in optimizer.param_groups:
-            for weight in group["params"]:
-                weight.grad = None
+        """Backward pass (scaled in fp16), the sum of the gradients of all processes, clipping of its norm to `clip`
+        unless it is 0, optimizer step."""
+        weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+        for weight in weights:
+            weight.grad = None
         with bf16_products() if self.products else nullcontext():  # autograd itself remembers autocast
             (self.scaler.scale(loss) if self.scaled else loss).backward()
+        self.world.add_up(weight.grad for weight in weights if weight.grad is not None)
         if clip:
             if self.scaled:
                 self.scaler.unscale_(optimizer)

@@ -41,13 +41,15 @@ from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Plan
-from gentool.engine.precision import Precision
+from gentool.engine.precision import Precision, choose_precision
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
 from gentool.engine.states import check_room, is_whole, newest_state, roll_forward, save_state
+from gentool.engine.world import join
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
+from gentool.metrics.diversity import RunningVariance
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter
 from gentool.reading import Each, check
@@ -72,6 +74,7 @@ class Run:
         plan: The length of the run and of its epochs.
         step: The number of updates made so far.
         network: The trained network, once an epoch has ended.
+        rows: The number of examples in a batch, b, and `share` the share of them that this process has.
         result: The content of result.json, once the run is finished; also where the folder holds a finished run.
     """
 
@@ -86,15 +89,21 @@ class Run:
         reporter: Reporter = SILENT,
     ) -> None:
         """Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged."""
-        self.options, self.data, self.folder, self.reporter = options, data, folder, reporter
-        self.overwrite = overwrite
-        self.journal = Journal(folder, options, reporter)
+        self.options, self.data, self.overwrite = options, data, overwrite
+        self.world = join()
+        self.in_folder = folder is not None  # also where another process writes into it
+        self.folder = folder if self.world.first else None
+        self.reporter = reporter if self.world.first else SILENT
+        self.journal = Journal(self.folder, options, self.reporter)
         self.journal.checks += EVERY_MODEL
-        self.device = choose_device(options.device)
+        self.device = self.world.placed(choose_device(options.device))
         self.header = Header.of(model, options, data)
         self.plan = Plan.of(options, len(data.train))
         self.step, self.seconds = 0, 0.0
-        self.losses = Losses(self.device)
+        self.rows = self.plan.batch_size
+        part = self.world.share(self.rows)
+        self.share = (part.stop - part.start) / self.rows
+        self.losses = Losses(self.device, self.world)
         self.losses_text = ""  # those of the last epoch, for the display
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
@@ -103,10 +112,26 @@ class Run:
         self.state: dict[str, Any] | None = None
         self.model: dict[str, Any] | None = None  # the content of model.pt
         self.good: list[Path] = []  # states that are known to be whole
-        if folder is None:
+        if not self.in_folder:
             check_in_memory(options)
-            return
-        self.resuming = is_resumable(folder, self.header, options, overwrite)
+        if self.rows < self.world.size:
+            raise OptionError(f"--batch-size {self.rows}: fewer {data.unit} than processes ({self.world.size})")
+        if options.compile and not self.world.alone:
+            raise OptionError("--compile: not with several processes")
+        vars(self).update(self.world.of_first(self._read_folder))
+
+    def _read_folder(self) -> dict[str, Any]:
+        """Resume what the folder holds: the attributes of the run that follow from it.
+
+        Raises OptionError or CheckpointError for another run, or a damaged one.
+        """
+        if self.folder is not None:
+            self._resume_from(self.folder, self.options, self.reporter)
+        names = ("options", "header", "plan", "resuming", "good", "state", "step", "seconds", "result")
+        return {name: getattr(self, name) for name in names}
+
+    def _resume_from(self, folder: Path, options: TrainOptions, reporter: Reporter) -> None:
+        self.resuming = is_resumable(folder, self.header, options, self.overwrite)
         self.seen = states_in(folder)
         newest = newest_state(folder, self.header, options, reporter.notice) if self.resuming else None
         if newest is not None:
@@ -151,8 +176,11 @@ class Run:
 
     def _enter(self, stack: ExitStack) -> None:
         """Set all up. What a failure leaves on the stack is undone."""
-        dtype_name = self.state["precision"] if self.state is not None and self.options.amp == "auto" else None
-        self.precision = Precision(self.options.amp, self.device, dtype_name=dtype_name, compiled=self.options.compile)
+        if self.state is not None and self.options.amp == "auto":
+            dtype = getattr(torch, self.state["precision"])
+        else:
+            dtype = self.world.of_first(lambda: choose_precision(self.options.amp, self.device))
+        self.precision = Precision(dtype, self.device, self.world, compiled=self.options.compile)
         self.parts: dict[str, Any] = {}
         self.optimizers: list[torch.optim.Optimizer] = []
         self.saved_at = float("-inf")
@@ -182,6 +210,7 @@ class Run:
     def place(self, network: Network) -> Network:
         """Move a network that is trained to the run's device, channels last."""
         self.precision.prepare_for(network)
+        self.world.with_batch_norm(network)
         network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network
 
@@ -205,8 +234,17 @@ class Run:
         return self.precision.autocast()
 
     def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
-        """One update: gradients (scaled in fp16), clipping of their norm to `clip` unless it is 0, the step."""
-        self.precision.descend(optimizer, loss, clip)
+        """One update: gradients (scaled in fp16), clipping of their norm to `clip` unless it is 0, the step.
+
+        `loss` is a mean over the rows of this process.
+        """
+        self.precision.descend(optimizer, loss * self.share if self.share < 1 else loss, clip)
+
+    # Several processes: each has some rows of a batch.
+
+    def own(self, rows: Tensor, dim: int = 0) -> Tensor:
+        """The rows of this process, out of those of the whole batch along a dimension."""
+        return self.world.own(rows, dim)
 
     # Randomness.
 
@@ -215,8 +253,12 @@ class Run:
         return rng(self.options.seed, purpose, self.step, device=self.device)
 
     def noise(self, purpose: str, *shape: int) -> Tensor:
-        """Standard normal numbers for one purpose at this update."""
-        return torch.randn(shape, generator=self.rng(purpose), device=self.device)
+        """Standard normal numbers (b, *shape) for one purpose at this update."""
+        return self.own(torch.randn((self.rows, *shape), generator=self.rng(purpose), device=self.device))
+
+    def uniform(self, purpose: str, *shape: int) -> Tensor:
+        """Numbers (b, *shape), uniform in [0, 1), for one purpose at this update."""
+        return self.own(torch.rand((self.rows, *shape), generator=self.rng(purpose), device=self.device))
 
     def fixed_noise(self, purpose: str, *shape: int) -> Tensor:
         """Standard normal numbers that stay the same throughout the run and on every device."""
@@ -234,28 +276,21 @@ class Run:
         self._note_data()
         what = f"{self.header.model} on {self.header.data}, {self.data.description}"
         place = "" if self.folder is None else f"{self.folder}: "
-        if self.folder is not None:
-            self._own(self.folder)
-            total = self.plan.total_steps
-            begin(self.folder, self.header, total, self.resuming, finished=self.step >= total)
-            write_json(self.folder / ENVIRONMENT, environment(self.device, self.precision.dtype))
+        self.world.of_first(self._begin)
+        how = f"{self.device} {self.precision}" + ("" if self.world.alone else f", {self.world.size} processes")
         if self.state is None:
-            if self.folder is not None:
-                check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
             self.journal.begin(rows=0, text=None)
-            self.journal.notice(f"{place}training {what}, {self.plan.length()}, {self.device} {self.precision}")
+            self.journal.notice(f"{place}training {what}, {self.plan.length()}, {how}")
             return
         state, self.state = self.state, None
         self._restore(state)
         self.model = state.get("model")
-        if self.folder is not None:
-            roll_forward(self.folder, self.header, state, self.journal.notice)
         begun = self.epoch if self.step < self.plan.total_steps else None
         self.journal.begin(state["rows"], state.get("metrics"), begun)
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.step >= self.plan.total_steps:
             where = "its end"
-        self.journal.notice(f"{place}resuming {what} at {where}, {self.device} {self.precision}")
+        self.journal.notice(f"{place}resuming {what} at {where}, {how}")
         if state["total_steps"] != self.plan.total_steps and self.options.schedule != "constant":
             share = self.plan.lr_share(self.step)
             self.journal.notice(
@@ -263,9 +298,23 @@ class Run:
                 f"the learning rate continues at {share:.0%} of its peak"
             )
 
+    def _begin(self) -> None:
+        """Own the folder, and make it that of this run."""
+        if self.folder is None:
+            return
+        self._own(self.folder)
+        total = self.plan.total_steps
+        begin(self.folder, self.header, total, self.resuming, finished=self.step >= total)
+        here = environment(self.device, self.precision.dtype)
+        write_json(self.folder / ENVIRONMENT, here if self.world.alone else {**here, "processes": self.world.size})
+        if self.state is None:
+            check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
+        else:
+            roll_forward(self.folder, self.header, self.state, self.journal.notice)
+
     def _note_data(self) -> None:
         """Let commands find the images of a model again: its checkpoint does not say where they are."""
-        if self.data.folder is not None:
+        if self.data.folder is not None and self.world.first:
             try:
                 cache.note_data(self.data.fingerprint, self.data.folder)
             except GentoolError as error:
@@ -328,7 +377,7 @@ class Run:
         order = torch.randperm(len(examples), generator=rng(self.options.seed, "order", epoch))
         self.trained, began = 0.0, time.monotonic()
         while self.step < self.plan.end_of(epoch):
-            if self.stop.requested:
+            if self.losses.stop or (self.world.alone and self.stop.requested):
                 self._stop()
             seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
             for optimizer in self.optimizers:
@@ -336,7 +385,7 @@ class Run:
             if self.options.compile:
                 begin_step(self.device)
             start = self.step % steps_per_epoch * size
-            yield examples.take(order[start : start + size])
+            yield examples.take(self.own(order[start : start + size]))
             self.step += 1
             self.trained += size
             self.trained_seconds = time.monotonic() - began
@@ -344,11 +393,13 @@ class Run:
         self._check(self.losses.settle())
         self._check_weights()
         long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
-        self.save_due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
+        due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
+        self.save_due = self.world.of_first(lambda: due)
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
-        self._check(self.losses.add(terms), self.step + 1 - self.losses.delay)
+        broken = self.losses.add(terms, share=self.share, stop=self.stop.requested)
+        self._check(broken, self.step + 1 - self.losses.delay)
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
@@ -363,6 +414,24 @@ class Run:
         """A split once, in order, in batches."""
         return self.batches_of[id(split)].in_order(max(self.plan.batch_size, 256))
 
+    def shared_out(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of a split that fall to this process: the numbers of the examples, and the examples.
+
+        What is measured on them is brought together by `totals`.
+        """
+        numbers = torch.arange(len(split)).split(max(self.plan.batch_size, 256))
+        for number in range(self.world.rank, len(numbers), self.world.size):
+            yield numbers[number], self.batches_of[id(split)].take(numbers[number])[0]
+
+    def totals(self, sums: Mapping[str, float], *variances: RunningVariance) -> dict[str, float]:
+        """Sums over the examples of all processes; variances are joined as well."""
+        parts = self.world.gathered((dict(sums), variances))
+        others = [part for rank, (_, part) in enumerate(parts) if rank != self.world.rank]
+        for number, variance in enumerate(variances):
+            variance.join(part[number] for part in others)
+        names = dict.fromkeys(name for part, _ in parts for name in part)
+        return {name: sum(part.get(name, 0.0) for part, _ in parts) for name in names}
+
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
         split = next(split for split in reversed(list(self.data.splits.values())) if len(split))
@@ -371,7 +440,7 @@ class Run:
     @property
     def pictures_due(self) -> bool:
         """Whether pictures are to be saved of the epoch that has just ended."""
-        return self.folder is not None and self.plan.pictures_due(self.step)
+        return self.in_folder and self.plan.pictures_due(self.step)
 
     def show(self, name: str, picture: Picture) -> None:
         """Write NAME/epoch-0001.png."""
@@ -394,8 +463,8 @@ class Run:
         self.losses_text = "".join(f" {name} {value:.4g}" for name, value in losses.items())
         self._report(epoch)
         raised = self.journal.add_row(row)
-        if self.options.stop_on_collapse and any(alarm.fatal for alarm in raised):
-            text = next(alarm.text for alarm in raised if alarm.fatal)
+        fatal = [alarm.text for alarm in raised if alarm.fatal] if self.options.stop_on_collapse else []
+        for text in self.world.of_first(lambda: fatal):
             raise Diverged(f"{self._place}{text}{self._kept}. Without --stop-on-collapse the run continues")
         if self.step % self.plan.steps_per_epoch == 0:  # a run that grows goes on with an epoch that was cut short
             self.losses.clear()
@@ -417,6 +486,7 @@ class Run:
         if self.folder is not None:
             write_report(self.folder)
         self.journal.notice(f"{self._place}done in {self.seconds:,.0f} s")
+        self.world.of_first(lambda: None)  # the others wait until everything is written
 
     @property
     def _place(self) -> str:
@@ -485,8 +555,9 @@ class Run:
         self._check(self.losses.settle())
         self._check_weights()
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
-        if self.folder is None:
+        if not self.in_folder:
             raise Stopped(f"stopped in {where}; the run has no folder to save it in")
-        self._save_state(self.folder)
-        self.journal.draw_curves(now=True)
+        if self.folder is not None:
+            self._save_state(self.folder)
+            self.journal.draw_curves(now=True)
         raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")

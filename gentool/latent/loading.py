@@ -66,8 +66,8 @@ def train(
         raise
     if run.network is None:  # finished before
         assert folder is not None
-        return Model.load(folder, name=model, device=options.device)
-    path = None if folder is None else model_path(folder)
+        return run.world.of_first(lambda: Model.load(folder, name=model, device=options.device))
+    path = None if run.folder is None else model_path(run.folder)
     return Model(run.network, run.header, run.device, path=path, rows=run.journal.rows)
 
 

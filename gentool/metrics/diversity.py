@@ -1,6 +1,7 @@
 """The diversity of images or codes: how much they vary, which a collapse takes away."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -14,13 +15,22 @@ class RunningVariance:
         self.mean = self.squares = torch.zeros(())
 
     def add(self, x: Tensor) -> None:
-        """Add more rows (Chan, Golub & LeVeque 1979)."""
+        """Add more rows."""
         x = x.cpu().double()
-        mean, total = x.mean(0), self.count + len(x)
-        shift = mean - self.mean
-        among = (x - mean).square().sum(0)
-        self.squares = self.squares + among + shift.square() * self.count * len(x) / total
-        self.mean = self.mean + shift * len(x) / total
+        mean = x.mean(0)
+        self._add(len(x), mean, (x - mean).square().sum(0))
+
+    def join(self, others: Iterable["RunningVariance"]) -> None:
+        """Add the rows of others."""
+        for other in others:
+            if other.count:
+                self._add(other.count, other.mean, other.squares)
+
+    def _add(self, count: int, mean: Tensor, squares: Tensor) -> None:
+        """Add rows by their mean and their squared distances from it (Chan, Golub & LeVeque 1979)."""
+        shift, total = mean - self.mean, self.count + count
+        self.squares = self.squares + squares + shift.square() * self.count * count / total
+        self.mean = self.mean + shift * count / total
         self.count = total
 
     @property

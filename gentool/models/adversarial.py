@@ -155,6 +155,10 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     # One pass over real and generated images together, where no statistic of the discriminator would mix the two.
     together = options.discriminator_norm != "batch" and run.plan.batch_size % GROUP == 0
 
+    def draw(random: torch.Generator) -> list[Tensor]:
+        drawn = changes.draw(torch.Size((run.rows, *data.shape)), random, run.device)
+        return [run.own(numbers) for numbers in drawn]
+
     def generate(z: Tensor, labels: Tensor | None) -> Tensor:
         with run.autocast():
             return generator(z, labels).float().tanh()
@@ -199,19 +203,17 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     for _ in run.epochs():
         for x, labels in run.batches():
             real, labels = augment(x) * 2 - 1, labels if classes else None
-            fake = generate(run.noise("z", len(x), options.latent_dim), labels)
+            fake = generate(run.noise("z", options.latent_dim), labels)
             random = run.rng("augmentation")
-            draw = partial(changes.draw, real.shape, random, real.device)
-
-            changed = draw() + draw()
-            share = torch.rand((len(x), 1, 1, 1), generator=random, device=x.device) if wasserstein else None
+            changed = draw(random) + draw(random)
+            share = run.own(torch.rand((run.rows, 1, 1, 1), generator=random, device=x.device)) if wasserstein else None
             r1 = options.r1_weight * R1_EVERY if run.step % R1_EVERY == 0 else 0.0
             update = update_with_penalty if r1 or wasserstein else update_discriminator
             losses, real_logits, fake_logits = update(real, fake.detach(), labels, changed, share, r1)
 
             if (run.step + 1) % options.critic_steps == 0:
                 with frozen(discriminator):
-                    losses |= update_generator(fake, labels, draw())
+                    losses |= update_generator(fake, labels, draw(random))
                 ema.update()
             run.record(losses | telemetry.of(real, fake.detach(), real_logits, fake_logits))
 

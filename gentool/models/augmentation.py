@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from gentool.data.catalog import CATALOG
@@ -52,7 +53,10 @@ def augmentation(options: AugmentationOptions, data: ImageData, run: Run) -> Cal
         run.journal.notice(f"training images are {' and '.join(changes)} at random")
 
     def augment(x: Tensor) -> Tensor:
-        x = mirror(x, run.rng("flip")) if flip else x
-        return reframe(x, zoom, run.rng("zoom")) if zoom else x
+        x = mirror(x, run.uniform("flip", 1, 1, 1)) if flip else x
+        if zoom:
+            numbers = torch.rand((3, run.rows), generator=run.rng("zoom"), device=run.device)
+            x = reframe(x, zoom, run.own(numbers, dim=1))
+        return x
 
     return augment

@@ -158,17 +158,15 @@ def measure_latents(network: Autoencoder, split: Split, run: Run) -> None:
 @torch.no_grad()
 def held_out_losses(network: Autoencoder, split: Split, options: ReconstructionOptions, run: Run) -> dict[str, float]:
     """The losses over a split, in f32, and the diversity of the reconstructions."""
-    totals: dict[str, float] = {}
+    sums: dict[str, float] = {}
     rebuilt, real = RunningVariance(), RunningVariance()
-    count = 0
-    for x, _ in run.in_order(split):
+    for _, x in run.shared_out(split):
         logits = network(x)
         rebuilt.add(logits.sigmoid())
         real.add(x)
         for name, value in reconstruction_loss(options.loss, logits, x).items():
-            totals[name] = totals.get(name, 0.0) + value.item() * len(x)
-        count += len(x)
-    means = {name: total / count for name, total in totals.items()}
-    if count > 1:  # a single image does not vary
+            sums[name] = sums.get(name, 0.0) + value.item() * len(x)
+    means = {name: total / len(split) for name, total in run.totals(sums, rebuilt, real).items()}
+    if len(split) > 1:  # a single image does not vary
         means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
     return means

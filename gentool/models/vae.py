@@ -107,7 +107,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     update = run.compiled(update)
     for _ in run.epochs():
         for x, _ in run.batches():
-            noise = run.noise("posterior", len(x), options.latent_dim)
+            noise = run.noise("posterior", options.latent_dim)
             losses = update(augment(x), noise, run.scalar(beta * ramp(run.step, warmup)))
             ema.update()
             run.record(losses)
@@ -141,20 +141,18 @@ def ramp(step: int, warmup: float) -> float:
 def held_out_losses(vae: VAE, split: Split, run: Run) -> dict[str, float]:
     """The negative ELBO and its terms over a split, one sample of z per image, nats per image in f32; the number of
     active units, and the diversity of the reconstructions."""
-    totals: dict[str, float] = {}
+    sums: dict[str, float] = {}
     codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
-    count = 0
-    for x, _ in run.in_order(split):
-        logits, mean, logvar = vae(x, noise[count : count + len(x)])
+    for rows, x in run.shared_out(split):
+        logits, mean, logvar = vae(x, noise[rows])
         terms = negative_elbo(logits, x, mean, logvar)
         for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
             variance.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):
-            totals[name] = totals.get(name, 0.0) + terms[name].item() * len(x)
-        count += len(x)
-    means = {name: total / count for name, total in totals.items()}
-    if count > 1:  # a single image does not vary
+            sums[name] = sums.get(name, 0.0) + terms[name].item() * len(x)
+    means = {name: total / len(split) for name, total in run.totals(sums, codes, rebuilt, real).items()}
+    if len(split) > 1:  # a single image does not vary
         means["active_units"] = float((codes.variance > ACTIVE).sum())
         means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
     return means

@@ -23,17 +23,18 @@ def policies(text: str) -> tuple[str, ...]:
     return names
 
 
-def mirror(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), a random half of them mirrored left-right."""
-    return _flip(x, _uniform(x.shape, generator, x.device))
+def mirror(x: Tensor, chance: Tensor) -> Tensor:
+    """Images (N, C, H, W), mirrored left-right where a number (N, 1, 1, 1) in [0, 1) is below a half."""
+    return torch.where(chance < 0.5, x.flip(3), x)
 
 
-def reframe(x: Tensor, reach: float, generator: torch.Generator) -> Tensor:
-    """Images (N, C, H, W), each zoomed by a factor in 1 - reach .. 1 + reach and shifted by up to reach / 2 of a side.
+def reframe(x: Tensor, reach: float, numbers: Tensor) -> Tensor:
+    """Images (N, C, H, W), each zoomed by a factor in 1 - reach .. 1 + reach and shifted by up to reach / 2 of a side,
+    as numbers (3, N) in [0, 1) say.
 
     Values between pixels are bilinear; what comes in from outside repeats the edge.
     """
-    zoom, right, down = (torch.rand((3, len(x)), generator=generator, device=x.device) * 2 - 1) * reach
+    zoom, right, down = (numbers * 2 - 1) * reach
     zero = torch.zeros_like(zoom)
     frame = torch.stack([1 + zoom, zero, right, zero, 1 + zoom, down], dim=1).reshape(-1, 2, 3)
     grid = F.affine_grid(frame, list(x.shape), align_corners=False)
@@ -70,7 +71,7 @@ class DiffAugment:
         rest = iter(numbers)
         for name in self.names:
             if name == "flip":
-                x = _flip(x, next(rest))
+                x = mirror(x, next(rest))
             elif name == "color":
                 x = _color(x, next(rest), next(rest), next(rest))
             else:
@@ -80,10 +81,6 @@ class DiffAugment:
 
 def _uniform(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
     return torch.rand((shape[0], 1, 1, 1), generator=generator, device=device)
-
-
-def _flip(x: Tensor, chance: Tensor) -> Tensor:
-    return torch.where(chance < 0.5, x.flip(3), x)
 
 
 def _color(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:

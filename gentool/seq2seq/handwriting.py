@@ -69,7 +69,10 @@ class Handwriting:
 
     def draw(self, ids: Tensor, generator: torch.Generator) -> Tensor:
         """Symbol numbers (N, L) -> random pictures of them, (N, L, 1, 28, 28) in [0, 1]."""
-        share = torch.rand(ids.shape, generator=generator, device=ids.device)
+        return self.chosen(ids, torch.rand(ids.shape, generator=generator, device=ids.device))
+
+    def chosen(self, ids: Tensor, share: Tensor) -> Tensor:
+        """Symbol numbers (N, L) -> pictures (N, L, 1, 28, 28), chosen by random numbers (N, L) in [0, 1)."""
         chosen = self.start[ids] + (share * self.count[ids]).long()
         return self.pictures[chosen].float().div_(255).unsqueeze(2)
 

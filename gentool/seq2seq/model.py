@@ -150,7 +150,7 @@ def train(
         raise
     if run.network is None:  # finished before
         assert folder is not None
-        return load(folder, device=options.device)
+        return run.world.of_first(lambda: load(folder, device=options.device))
     assert isinstance(run.network, Seq2Seq)
-    path = None if folder is None else model_path(folder)
+    path = None if run.folder is None else model_path(run.folder)
     return Seq2SeqModel(run.network, options, run.header, run.device, path=path, rows=run.journal.rows)

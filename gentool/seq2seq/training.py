@@ -6,6 +6,7 @@ text keeps half its weight.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from torch import Tensor
 from gentool.engine.ema import EMA
 from gentool.engine.randomness import rng
 from gentool.engine.run import Run
+from gentool.engine.world import ALONE, World
 from gentool.figures.grids import Picture, labelled_rows
 from gentool.seq2seq.candidates import CandidateQueries
 from gentool.seq2seq.handwriting import Handwriting
@@ -75,20 +77,22 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
                 losses = update_on_text(queries, answers)
             else:
                 handwriting = pictures["train"]
-                frames = handwriting.draw(queries, run.rng("frames")) if options.images_in else None
+                frames = (
+                    handwriting.chosen(queries, run.uniform("frames", queries.shape[1])) if options.images_in else None
+                )
                 real = real_pictures(network, answers, handwriting, run) if options.images_out else None
                 losses = update_on_pictures(queries, answers, frames, real)
             ema.update()
             run.record(losses)
         average = ema.average()
         if len(data.validation):
-            answered = answer_all(average, data.validation, pictures.get("train"), run.device, options.seed)
+            answered = answer_all(average, data.validation, pictures.get("train"), run.device, options.seed, run.world)
             scores = score(data.task, data.division.rest[: len(data.validation)], answered.ids)
             run.record_validation(main_scores(scores))
         if options.images_out and run.pictures_due:
             run.show("samples", examples(average, data, pictures, run.device))
         run.save(average)
-    answered = answer_all(ema.network, data.test, pictures.get("test"), run.device, options.seed)
+    answered = answer_all(ema.network, data.test, pictures.get("test"), run.device, options.seed, run.world)
     scores = main_scores(score(data.task, data.division.test, answered.ids))
     run.finish(scores | drawn_scores(answered, data, options.seed))
 
@@ -150,7 +154,8 @@ def real_pictures(network: Seq2Seq, answers: Tensor, handwriting: Handwriting, r
     """Random real pictures of answers (N, T), in the decoder's order: (K, N, T, 1, 28, 28), K = 1 to learn the mean."""
     count = 1 if network.choices.handwriting == "mean" else REAL_PICTURES
     target = network.ordered(answers)
-    return handwriting.draw(target.repeat(count, 1), run.rng("answers")).unflatten(0, (count, -1))
+    share = torch.rand((count, run.rows, target.shape[1]), generator=run.rng("answers"), device=target.device)
+    return handwriting.chosen(target.repeat(count, 1), run.own(share, dim=1).flatten(0, 1)).unflatten(0, (count, -1))
 
 
 @torch.no_grad()
@@ -169,20 +174,33 @@ class Answers:
         self.ids, self.confidence, self.frames = ids.cpu(), confidence.cpu(), frames
 
 
-def query_chunks(queries: Tensor, handwriting: Handwriting | None, seed: int) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Chunks of queries, and pictures of them: a function of the seed and the chunk's number alone."""
-    for number, chunk in enumerate(queries.split(AT_ONCE)):
+def query_chunks(
+    queries: Tensor, handwriting: Handwriting | None, seed: int, world: World = ALONE
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Chunks of queries, and pictures of them: a function of the seed and the chunk's number alone.
+
+    Of several processes, the n-th has the n-th chunk, and so on in turn.
+    """
+    chunks = queries.split(AT_ONCE)
+    for number in range(world.rank, len(chunks), world.size):
         random = rng(seed, "shown queries", number, device=queries.device)
-        yield chunk, None if handwriting is None else handwriting.draw(chunk, random)
+        yield chunks[number], None if handwriting is None else handwriting.draw(chunks[number], random)
 
 
 @torch.no_grad()
 def answer_all(
-    network: Seq2Seq, split: QuerySplit, handwriting: Handwriting | None, device: torch.device, seed: int
+    network: Seq2Seq,
+    split: QuerySplit,
+    handwriting: Handwriting | None,
+    device: torch.device,
+    seed: int,
+    world: World = ALONE,
 ) -> Answers:
     """The answers of a network in eval mode to all queries of a split, in f32."""
     read = handwriting if network.options.images_in else None
-    parts = [answer(network, queries, frames) for queries, frames in query_chunks(split.queries.to(device), read, seed)]
+    chunks = query_chunks(split.queries.to(device), read, seed, world)
+    shares = world.gathered([answer(network, queries, frames) for queries, frames in chunks])
+    parts = [part for turn in zip_longest(*shares) for part in turn if part is not None]
     frames = [part.frames for part in parts if part.frames is not None]
     return Answers(
         torch.cat([part.ids for part in parts]),

@@ -1,16 +1,25 @@
 """Matrix products in bf16 without autocast: what is computed, where, and for which networks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gentool.engine.precision import Precision, bf16_products, bf16_products_work, has_only_products
+from gentool.engine.precision import (
+    Precision,
+    bf16_products,
+    bf16_products_work,
+    choose_precision,
+    has_only_products,
+)
 from gentool.engine.run import Run
+from gentool.engine.world import ALONE
 from gentool.errors import OptionError
 from gentool.models import cae, gan, lstm_ae, vae
+from tests.conftest import TINY
 
 WORK = bf16_products_work(torch.device("cpu"))
 
@@ -61,17 +70,21 @@ def test_a_compiled_step_uses_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gentool.engine.precision.bf16_products_work", lambda device: True)
     network, cpu = nn.Linear(2, 2), torch.device("cpu")
     for compiled in (False, True):
-        precision = Precision("bf16", cpu, compiled=compiled)
+        precision = Precision(torch.bfloat16, cpu, ALONE, compiled=compiled)
         precision.prepare_for(network)
         with precision.autocast():
             assert torch.is_autocast_enabled("cpu") == compiled
 
 
-def test_a_resumed_run_keeps_its_precision() -> None:
-    assert Precision("auto", torch.device("cpu"), dtype_name="bfloat16").dtype is torch.bfloat16
-    assert Precision("auto", torch.device("cpu"), dtype_name="float32").dtype is torch.float32
+def test_a_resumed_run_keeps_its_precision(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    train = ["train", "vae", "--data", "digits", *TINY["vae"], "--device", "cpu", "--out", "run"]
+    for number, dtype in enumerate((torch.bfloat16, torch.float32)):
+        monkeypatch.setattr("gentool.engine.run.choose_precision", lambda amp, device, dtype=dtype: dtype)
+        done = cli(*train, "--steps", number + 1)
+        assert done.code == 0
+        assert "cpu bf16" in done.err
 
 
 def test_fp16_is_refused_where_gradients_cannot_be_scaled() -> None:
     with pytest.raises(OptionError, match=r"^--amp fp16: not supported on mps.*; use bf16 or off$"):
-        Precision("fp16", torch.device("mps"))
+        choose_precision("fp16", torch.device("mps"))

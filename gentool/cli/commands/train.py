@@ -8,6 +8,7 @@ import typer
 
 from gentool.cli.command import command
 from gentool.cli.lazy import lazy_group
+from gentool.launcher import place
 from gentool.models import MODELS
 
 PARAGRAPH = "\n\n"
@@ -37,11 +38,15 @@ def load_model(name: str) -> typer.Typer:
 
     assert module.__doc__ is not None
     description = f"{MODELS[name]}\n\n{module.__doc__.partition(PARAGRAPH)[0]}"
-    return command(train_model, description, options=module.Options, output=run_output(f"runs/{name}-DATA"))
+    return command(
+        train_model, description, processes=True, options=module.Options, output=run_output(f"runs/{name}-DATA")
+    )
 
 
 def finish(folder: Path, next_command: str, terminal: Any) -> None:
-    """Print the command to try next, and the run's folder or its result."""
+    """Print the command to try next, and the run's folder or its result: once, however many processes have trained."""
+    if place().rank:
+        return
     from gentool.engine.journal import earlier_result
 
     terminal.notice(f"Next: {next_command} {shlex.quote(str(folder))}")

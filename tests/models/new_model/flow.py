@@ -86,8 +86,8 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     update = run.compiled(update)
     for _ in run.epochs():
         for x, _ in run.batches():
-            t = torch.rand((len(x), 1), generator=run.rng("t"), device=run.device)
-            run.record(update(x.flatten(1) * 2 - 1, run.noise("noise", len(x), flow.latent_dim), t))
+            noise, t = run.noise("noise", flow.latent_dim), run.uniform("t", 1)
+            run.record(update(x.flatten(1) * 2 - 1, noise, t))
             ema.update()
         average = ema.average()
         if run.pictures_due:

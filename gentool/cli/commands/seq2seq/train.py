@@ -36,7 +36,9 @@ def load_task(name: str) -> typer.Typer:
         train(name, options, out=folder, overwrite=output.overwrite, reporter=terminal)
         finish(folder, options.next_command, terminal)
 
-    return command(train_task, TASKS[name], options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}"))
+    return command(
+        train_task, TASKS[name], processes=True, options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}")
+    )
 
 
 app = lazy_group(TASKS, load_task, callback=train_group)
