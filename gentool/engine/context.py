@@ -118,6 +118,21 @@ def _algorithms(deterministic: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def flush_denormals() -> Iterator[None]:
+    """Take numbers below 1e-38 for 0 on the CPU, which computes with them slowly.
+
+    Adam's moments of a weight that rarely gets a gradient, such as that of a border pixel, become so small after some
+    hundred updates. PyTorch's threads do as the one that starts them, which is done in its first large computation.
+    """
+    before = bool(torch.tensor(1e-40) * 1 == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
+
+
+@contextlib.contextmanager
 def _cuda_flags(deterministic: bool, reduced: bool) -> Iterator[None]:
     benchmark, precision = torch.backends.cudnn.benchmark, torch.get_float32_matmul_precision()
     products = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]

@@ -22,7 +22,7 @@ from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.checkpoint import Header
 from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
-from gentool.engine.context import StopSignal, training_context
+from gentool.engine.context import StopSignal, flush_denormals, training_context
 from gentool.engine.data import ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
@@ -176,6 +176,7 @@ class Run:
 
     def _enter(self, stack: ExitStack) -> None:
         """Set all up. What a failure leaves on the stack is undone."""
+        stack.enter_context(flush_denormals())  # before anything is computed in several threads
         if self.state is not None and self.options.amp == "auto":
             dtype = getattr(torch, self.state["precision"])
         else:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gentool.engine import context
-from gentool.engine.context import CUBLAS_CONFIG, training_context
+from gentool.engine.context import CUBLAS_CONFIG, flush_denormals, training_context
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
@@ -182,3 +182,17 @@ def test_a_training_in_another_thread_leaves_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [(False, handler)]
+
+
+def test_denormal_numbers_are_taken_for_zero_in_the_block_only() -> None:
+    def is_zero() -> bool:
+        return bool(torch.tensor(1e-40) * 1 == 0)
+
+    with flush_denormals():
+        if not torch.set_flush_denormal(True):
+            pytest.skip("this CPU has no such setting")
+        assert is_zero()
+        with flush_denormals():
+            pass
+        assert is_zero()
+    assert not is_zero()

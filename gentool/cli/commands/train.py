@@ -24,6 +24,7 @@ def train_group() -> None:
 def load_model(name: str) -> typer.Typer:
     """The training command of one model, with that model's flags."""
     from gentool.cli.options import DataOptions, run_output
+    from gentool.engine.context import flush_denormals
     from gentool.engine.terminal import Terminal
     from gentool.latent.loading import train
     from gentool.models import model_module
@@ -31,9 +32,10 @@ def load_model(name: str) -> typer.Typer:
     module = model_module(name)
 
     def train_model(data: DataOptions, options: Any, output: Any, terminal: Terminal) -> None:
-        images = data.load(terminal)
-        folder = output.out or Path("runs") / f"{name}-{images.name}"
-        model = train(name, images, options, out=folder, overwrite=output.overwrite, reporter=terminal)
+        with flush_denormals():  # from before the first computation in several threads
+            images = data.load(terminal)
+            folder = output.out or Path("runs") / f"{name}-{images.name}"
+            model = train(name, images, options, out=folder, overwrite=output.overwrite, reporter=terminal)
         finish(folder, options.next_command.format(model=model.name), terminal)
 
     assert module.__doc__ is not None

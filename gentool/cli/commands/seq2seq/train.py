@@ -27,13 +27,15 @@ def load_task(name: str) -> typer.Typer:
     """The training command of one task, with its flags."""
     from gentool.cli.commands.train import finish
     from gentool.cli.options import run_output
+    from gentool.engine.context import flush_denormals
     from gentool.engine.terminal import Terminal
     from gentool.seq2seq.model import train
     from gentool.seq2seq.options import TASKS as OPTIONS
 
     def train_task(options: Any, output: Any, terminal: Terminal) -> None:
         folder = output.out or Path("runs") / f"seq2seq-{name}"
-        train(name, options, out=folder, overwrite=output.overwrite, reporter=terminal)
+        with flush_denormals():  # from before the first computation in several threads
+            train(name, options, out=folder, overwrite=output.overwrite, reporter=terminal)
         finish(folder, options.next_command, terminal)
 
     return command(
