@@ -6,6 +6,7 @@ known/NAME-KEY.json           which prepared folder a named set with these optio
 known/NAME.json               where the files of a named set were, when they were given
 known/data-….json             where the data of a training are, by their fingerprint
 known/verified-….json         that a large set was found whole, until its files change
+known/precision-….json        what a training is computed in, where that was timed
 """
 
 import hashlib

@@ -13,7 +13,7 @@ import torch
 import gentool
 
 
-def environment(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
+def environment(device: torch.device, precision: str) -> dict[str, Any]:
     """Versions, device, threads, precision and command, as plain values."""
     packages = ("torch", "torchvision", "numpy", "pillow")
     return {
@@ -25,7 +25,7 @@ def environment(device: torch.device, precision: torch.dtype) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": str(device),
         "device_name": torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor(),
-        "precision": str(precision).removeprefix("torch."),
+        "precision": precision,
         "command": command(sys.argv),
     }
 

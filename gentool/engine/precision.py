@@ -14,40 +14,57 @@ from gentool.engine.optim import clip_gradients
 from gentool.engine.world import World
 from gentool.errors import OptionError
 
-MIN_SPEEDUP, TRIALS = 1.5, 25
-"""`--amp auto` chooses bf16 on a CPU where its matrix product is this many times as fast as that of f32, in the best of
-this many trials."""
+F32, BF16, FP16 = "float32", "bfloat16", "float16"
+PRODUCTS = "bfloat16 in products"
+PRECISIONS = {F32: "f32", BF16: "bf16", FP16: "fp16", PRODUCTS: "bf16 in products"}
+"""The precisions of a training, and what they are called in messages. The last one has no autocast: see
+`bf16_products`."""
+MIN_GAIN, TRIALS = 1.5, 25
+"""Where no update is timed, bf16 is taken on a CPU whose bf16 matrix product is this many times as fast as that of f32,
+in the best of this many trials."""
 SIDE = 512
 """Rows and columns of the matrices that are tried."""
 
 
 class Precision:
-    """The precision of a training on a device, and the gradient scaler of fp16."""
+    """The precision of a training on a device, and the gradient scaler of fp16.
 
-    def __init__(self, dtype: torch.dtype, device: torch.device, world: World, *, compiled: bool = False) -> None:
-        self.dtype, self.device, self.world = dtype, device, world
+    Attributes:
+        kinds: The precisions that may be fastest, of `PRECISIONS`; several of them on a CPU only, until one is taken.
+        kind: The one in use.
+    """
+
+    def __init__(self, kinds: tuple[str, ...], device: torch.device, world: World, *, compiled: bool = False) -> None:
+        self.device, self.world = device, world
+        self.kinds = kinds
+        self.use(kinds[0])
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.scaled = self.scaler.is_enabled()  # a compiled step does not look into the scaler
         self.step = compile_step(take_step, device) if compiled else take_step
-        # A compiled step cannot change the setting on the way.
-        self.products = self.dtype is torch.bfloat16 and not compiled and bf16_products_work(device)
+
+    def use(self, kind: str) -> None:
+        """Compute in one of the precisions from now on."""
+        self.kind, self.products = kind, kind == PRODUCTS
+        self.dtype: torch.dtype = torch.bfloat16 if self.products else getattr(torch, kind)
+
+    def take(self, kind: str) -> None:
+        """Decide for one of the precisions."""
+        self.kinds = (kind,)
+        self.use(kind)
 
     @property
     def reduced(self) -> bool:
         """Whether anything is computed in less than f32."""
         return self.dtype is not torch.float32
 
-    @property
-    def name(self) -> str:
-        """PyTorch's name of the dtype, such as bfloat16."""
-        return str(self.dtype).removeprefix("torch.")
-
     def __str__(self) -> str:
-        return {"float32": "f32", "bfloat16": "bf16", "float16": "fp16"}[self.name]
+        return PRECISIONS[self.kind]
 
     def prepare_for(self, network: nn.Module) -> None:
-        """Use autocast from now on when a network that is trained has more than matrix products."""
-        self.products = self.products and has_only_products(network)
+        """Use autocast where a network that is trained has more than matrix products."""
+        if PRODUCTS in self.kinds and not has_only_products(network):
+            self.kinds = tuple(kind for kind in self.kinds if kind != PRODUCTS) or (BF16,)
+            self.use(self.kinds[0])
 
     def autocast(self) -> AbstractContextManager[None]:
         """The context of a forward pass."""
@@ -80,27 +97,34 @@ def take_step(optimizer: torch.optim.Optimizer) -> None:
     optimizer.step()
 
 
-def choose_precision(amp: str, device: torch.device) -> torch.dtype:
-    """The dtype of autocast; float32 means none.
+def possible_precisions(amp: str, device: torch.device, *, compiled: bool = False) -> tuple[str, ...]:
+    """The precisions that --amp allows.
 
-    `auto` is bf16 on GPUs that support it and on CPUs whose bf16 matrix product is measured to be faster, else off.
-    Raises OptionError for fp16 on mps.
+    `auto` is bf16 on GPUs that support it, else fp16. On CPUs with fast bf16 products it is what is fastest, which the
+    training itself must show; a compiled one takes bf16 there. Raises OptionError for fp16 on mps.
     """
+    products = () if compiled or not bf16_products_work(device) else (PRODUCTS,)
     if amp == "auto":
-        if device.type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.bfloat16 if device.type == "cpu" and _bf16_is_faster() else torch.float32
+        timed = device.type == "cpu" and not compiled and bf16_gain() > 1
+        return (F32, BF16, *products) if timed else (untimed_precision(device),)
     if amp == "fp16" and device.type == "mps":
         raise OptionError("--amp fp16: not supported on mps, where gradients cannot be scaled; use bf16 or off")
-    return {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[amp]
+    return {"off": (F32,), "bf16": products or (BF16,), "fp16": (FP16,)}[amp]
+
+
+def untimed_precision(device: torch.device) -> str:
+    """The precision that `auto` means where no update is timed."""
+    if device.type == "cuda":
+        return BF16 if torch.cuda.is_bf16_supported() else FP16
+    return BF16 if device.type == "cpu" and bf16_gain() >= MIN_GAIN else F32
 
 
 @functools.cache
-def _bf16_is_faster() -> bool:
-    """Time one matrix product in both precisions: a CPU without bf16 instructions emulates them slowly.
+def bf16_gain() -> float:
+    """How many times as fast as in f32 a matrix product in bf16 is on the CPU.
 
-    The two take turns and the fastest of many trials counts, so that a busy machine gives the same answer as an idle
-    one.
+    A CPU without bf16 instructions emulates them slowly. The two take turns and the fastest of many trials counts, so
+    that a busy machine gives the same answer as an idle one.
     """
     factors = [torch.ones(SIDE, SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     seconds = [math.inf, math.inf]
@@ -109,7 +133,7 @@ def _bf16_is_faster() -> bool:
             start = time.perf_counter()
             a @ a
             seconds[kind] = min(seconds[kind], time.perf_counter() - start)
-    return seconds[0] > MIN_SPEEDUP * seconds[1]
+    return seconds[0] / seconds[1]
 
 
 def has_only_products(network: nn.Module) -> bool:

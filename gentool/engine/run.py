@@ -5,6 +5,7 @@ random is a function of (seed, purpose, step), so a resumed run equals an uninte
 the same number of threads.
 """
 
+import copy
 import dataclasses
 import math
 import time
@@ -23,7 +24,7 @@ from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.checkpoint import Header
 from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
 from gentool.engine.context import StopSignal, flush_denormals, training_context
-from gentool.engine.data import ExampleSplit, TrainingData
+from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
 from gentool.engine.folder import (
@@ -41,10 +42,11 @@ from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Plan
-from gentool.engine.precision import Precision, choose_precision
+from gentool.engine.precision import Precision, possible_precisions
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
 from gentool.engine.states import check_room, is_whole, newest_state, roll_forward, save_state
+from gentool.engine.trial import Trial, note, note_of, noted
 from gentool.engine.world import join
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
@@ -177,11 +179,12 @@ class Run:
     def _enter(self, stack: ExitStack) -> None:
         """Set all up. What a failure leaves on the stack is undone."""
         stack.enter_context(flush_denormals())  # before anything is computed in several threads
-        if self.state is not None and self.options.amp == "auto":
-            dtype = getattr(torch, self.state["precision"])
-        else:
-            dtype = self.world.of_first(lambda: choose_precision(self.options.amp, self.device))
-        self.precision = Precision(dtype, self.device, self.world, compiled=self.options.compile)
+        amp, compiled = self.options.amp, self.options.compile
+        kinds = self.world.of_first(lambda: possible_precisions(amp, self.device, compiled=compiled))
+        if self.state is not None and amp == "auto":
+            kinds = (self.state["precision"],)
+        self.precision = Precision(kinds, self.device, self.world, compiled=compiled)
+        self.trying = False  # whether updates are made to be timed
         self.parts: dict[str, Any] = {}
         self.optimizers: list[torch.optim.Optimizer] = []
         self.saved_at = float("-inf")
@@ -275,10 +278,18 @@ class Run:
         """Name everything that changes in training: networks, optimizers, averages. A resumed run restores it here."""
         self.parts = parts
         self._note_data()
+        if len(self.precision.kinds) > 1:
+            known = self.world.of_first(lambda: noted(self._note))
+            if known in self.precision.kinds:
+                self.precision.take(known)
         what = f"{self.header.model} on {self.header.data}, {self.data.description}"
         place = "" if self.folder is None else f"{self.folder}: "
         self.world.of_first(self._begin)
-        how = f"{self.device} {self.precision}" + ("" if self.world.alone else f", {self.world.size} processes")
+        how = str(self.device)
+        if len(self.precision.kinds) == 1:
+            how += f" {self.precision}"
+        if not self.world.alone:
+            how += f", {self.world.size} processes"
         if self.state is None:
             self.journal.begin(rows=0, text=None)
             self.journal.notice(f"{place}training {what}, {self.plan.length()}, {how}")
@@ -306,12 +317,16 @@ class Run:
         self._own(self.folder)
         total = self.plan.total_steps
         begin(self.folder, self.header, total, self.resuming, finished=self.step >= total)
-        here = environment(self.device, self.precision.dtype)
-        write_json(self.folder / ENVIRONMENT, here if self.world.alone else {**here, "processes": self.world.size})
+        self._write_environment()
         if self.state is None:
             check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
         else:
             roll_forward(self.folder, self.header, self.state, self.journal.notice)
+
+    def _write_environment(self) -> None:
+        if self.folder is not None:
+            here = environment(self.device, self.precision.kind)
+            write_json(self.folder / ENVIRONMENT, here if self.world.alone else {**here, "processes": self.world.size})
 
     def _note_data(self) -> None:
         """Let commands find the images of a model again: its checkpoint does not say where they are."""
@@ -376,15 +391,13 @@ class Run:
         epoch, steps_per_epoch, size = self.epoch, self.plan.steps_per_epoch, self.plan.batch_size
         examples = self.batches_of[id(self.data.train)]
         order = torch.randperm(len(examples), generator=rng(self.options.seed, "order", epoch))
+        if len(self.precision.kinds) > 1:
+            yield from self._tried(examples, order[:size])
         self.trained, began = 0.0, time.monotonic()
         while self.step < self.plan.end_of(epoch):
             if self.losses.stop or (self.world.alone and self.stop.requested):
                 self._stop()
-            seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
-            for optimizer in self.optimizers:
-                optim.set_lr(optimizer, self.plan.lr_share(self.step))
-            if self.options.compile:
-                begin_step(self.device)
+            self._begin_update()
             start = self.step % steps_per_epoch * size
             yield examples.take(self.own(order[start : start + size]))
             self.step += 1
@@ -397,8 +410,49 @@ class Run:
         due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
         self.save_due = self.world.of_first(lambda: due)
 
+    def _begin_update(self) -> None:
+        seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
+        for optimizer in self.optimizers:
+            optim.set_lr(optimizer, self.plan.lr_share(self.step))
+        if self.options.compile:
+            begin_step(self.device)
+
+    @property
+    def _note(self) -> Path:
+        """Where the cache notes the precision of this training."""
+        return note_of(self.header, self.options, self.world.size)
+
+    def _tried(self, examples: ExampleBatches, index: Tensor) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Batches for updates in each precision, which are timed and undone; then the fastest precision is taken."""
+        before, trial = copy.deepcopy(self._content()), Trial(self.precision.kinds)
+        self.trying = True
+        for step in trial.steps(self.plan.total_steps):
+            self.step = step
+            for kind in self.precision.kinds:
+                self.precision.use(kind)
+                self._begin_update()
+                began = time.perf_counter()
+                yield examples.take(self.own(index))
+                trial.seconds[kind].append(time.perf_counter() - began)
+            if self.world.of_first(trial.enough):
+                break
+        self.trying, self.step = False, before["step"]
+        self._restore(before)
+        kind, gain = self.world.of_first(trial.fastest)
+        self.precision.take(kind)
+        how = f"{self.precision}, {gain:.2f} times as fast as f32" if gain > 1 else "f32, the fastest"
+        self.journal.notice(f"--amp auto: {how} in this training")
+        self._write_environment()
+        if self.world.first:
+            try:
+                note(self._note, kind, gain)
+            except GentoolError as error:
+                self.journal.notice(f"{error}. The next training will be timed again")
+
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
+        if self.trying:
+            return
         broken = self.losses.add(terms, share=self.share, stop=self.stop.requested)
         self._check(broken, self.step + 1 - self.losses.delay)
 
@@ -523,11 +577,15 @@ class Run:
         )
 
     def _save_state(self, path: Path) -> None:
-        content = {
+        save_state(path, self.step, self.header, self._content(), self.good)
+
+    def _content(self) -> dict[str, Any]:
+        """What a state holds."""
+        return {
             "step": self.step,
             "seconds": time.monotonic() - self.started_at,
             "total_steps": self.plan.total_steps,
-            "precision": self.precision.name,
+            "precision": self.precision.kind,
             "rows": len(self.journal.rows),
             "metrics": self.journal.metrics.text(),
             "model": self.model,
@@ -535,7 +593,6 @@ class Run:
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
         }
-        save_state(path, self.step, self.header, content, self.good)
 
     @property
     def _state_bytes(self) -> int:

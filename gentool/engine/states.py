@@ -13,10 +13,9 @@ from gentool.engine.device import finite
 from gentool.engine.folder import LOCK, METRICS, MODEL, OWNER, REPORT, differences_from, states_in, temporaries_in
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
+from gentool.engine.precision import PRECISIONS
 from gentool.errors import CheckpointError
 from gentool.files import cannot_write, reserve, temporary_beside
-
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:

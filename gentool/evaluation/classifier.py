@@ -15,7 +15,7 @@ from gentool.data.cache import cache_folder
 from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
-from gentool.engine.precision import choose_precision
+from gentool.engine.precision import untimed_precision
 from gentool.engine.randomness import derived_seed, isolated, rng
 from gentool.errors import CheckpointError
 from gentool.progress import SILENT, Reporter
@@ -116,7 +116,7 @@ def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classif
     batch = min(BATCH, max(16, len(images) // 50), len(images))
     per_epoch = len(images) // batch
     epochs = max(EPOCHS, math.ceil(UPDATES / per_epoch))
-    precision = choose_precision("auto", device)
+    precision = getattr(torch, untimed_precision(device))
     with isolated(derived_seed(0, "classifier"), device), torch.enable_grad():
         network = Classifier(data.shape, len(data.classes)).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=0.01, fused=device.type != "mps")

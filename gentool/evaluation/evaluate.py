@@ -247,7 +247,7 @@ def facts_of(
         "reference": len(data.test),
         "settings": options.to_json(),
         "networks": {one.network.name: {"hash": one.network.hash, **one.network.facts} for one in references},
-        "environment": environment(model.device, torch.float32),
+        "environment": environment(model.device, "float32"),
         "prior": "normal" if prior is None else "gmm",
     }
     if isinstance(prior, MixturePrior):

@@ -12,8 +12,8 @@ from gentool.engine.precision import (
     Precision,
     bf16_products,
     bf16_products_work,
-    choose_precision,
     has_only_products,
+    possible_precisions,
 )
 from gentool.engine.run import Run
 from gentool.engine.world import ALONE
@@ -70,7 +70,7 @@ def test_a_compiled_step_uses_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gentool.engine.precision.bf16_products_work", lambda device: True)
     network, cpu = nn.Linear(2, 2), torch.device("cpu")
     for compiled in (False, True):
-        precision = Precision(torch.bfloat16, cpu, ALONE, compiled=compiled)
+        precision = Precision(possible_precisions("bf16", cpu, compiled=compiled), cpu, ALONE, compiled=compiled)
         precision.prepare_for(network)
         with precision.autocast():
             assert torch.is_autocast_enabled("cpu") == compiled
@@ -78,8 +78,8 @@ def test_a_compiled_step_uses_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_resumed_run_keeps_its_precision(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     train = ["train", "vae", "--data", "digits", *TINY["vae"], "--device", "cpu", "--out", "run"]
-    for number, dtype in enumerate((torch.bfloat16, torch.float32)):
-        monkeypatch.setattr("gentool.engine.run.choose_precision", lambda amp, device, dtype=dtype: dtype)
+    for number, kind in enumerate(("bfloat16", "float32")):
+        monkeypatch.setattr("gentool.engine.run.possible_precisions", lambda *_, kind=kind, **__: (kind,))
         done = cli(*train, "--steps", number + 1)
         assert done.code == 0
         assert "cpu bf16" in done.err
@@ -87,4 +87,4 @@ def test_a_resumed_run_keeps_its_precision(cli: Callable[..., Any], monkeypatch:
 
 def test_fp16_is_refused_where_gradients_cannot_be_scaled() -> None:
     with pytest.raises(OptionError, match=r"^--amp fp16: not supported on mps.*; use bf16 or off$"):
-        choose_precision("fp16", torch.device("mps"))
+        possible_precisions("fp16", torch.device("mps"))
