@@ -411,7 +411,8 @@ class Run:
         self.save_due = self.world.of_first(lambda: due)
 
     def _begin_update(self) -> None:
-        seed_layers(derived_seed(self.options.seed, "update", self.step), self.device)
+        own = () if self.world.first else (self.world.rank,)  # each process drops other features of its own rows
+        seed_layers(derived_seed(self.options.seed, "update", self.step, *own), self.device)
         for optimizer in self.optimizers:
             optim.set_lr(optimizer, self.plan.lr_share(self.step))
         if self.options.compile:

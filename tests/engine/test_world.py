@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import torch.distributed as dist
 from torch import nn
 
 from gentool.engine import checkpoint
+from gentool.engine.run import Run
 from gentool.engine.world import World, WorldBatchNorm2d
 from tests.conftest import TINY
 
@@ -253,3 +255,15 @@ def test_batch_norm_of_one_process_is_that_of_pytorch(monkeypatch: pytest.Monkey
     torch.testing.assert_close(own(x), plain(x))
     torch.testing.assert_close(grads[0], grads[1])
     torch.testing.assert_close(own.state_dict(), plain.state_dict())
+
+
+def test_each_process_draws_dropout_of_its_own() -> None:
+    def drawn(world: World) -> torch.Tensor:
+        settings = SimpleNamespace(seed=0, compile=False)
+        run = SimpleNamespace(world=world, options=settings, step=3, device=torch.device("cpu"), optimizers=[])
+        Run._begin_update(run)  # type: ignore[arg-type]
+        return torch.rand(3)
+
+    assert torch.equal(drawn(World(0, 2)), drawn(World()))
+    assert not torch.equal(drawn(World(1, 2)), drawn(World()))
+    assert not torch.equal(drawn(World(1, 2)), drawn(World(2, 3)))
