@@ -101,6 +101,7 @@ def check(place: Path, home: Path, words: str, targets: tuple[str, ...]) -> None
         elif call == "connect":
             assert "AF_UNIX" in line, line
         else:
+            path = re.sub(r"/\.[0-9a-f]{8}-", "/.", path)  # a set is prepared in a folder of a random name beside it
             inside = any(path == one or path.startswith((f"{one}/", f"{one}.")) for one in allowed)
             parents = any(one.startswith(f"{path}/") for one in allowed)  # a folder that was made for them
             assert inside or parents or path.startswith(("/dev/", "/proc/")), line
