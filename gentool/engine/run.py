@@ -475,9 +475,10 @@ class Run:
 
         What is measured on them is brought together by `totals`.
         """
-        numbers = torch.arange(len(split)).split(max(self.plan.batch_size, 256))
-        for number in range(self.world.rank, len(numbers), self.world.size):
-            yield numbers[number], self.batches_of[id(split)].take(numbers[number])[0]
+        size = max(self.plan.batch_size, 256)
+        for start in range(self.world.rank * size, len(split), self.world.size * size):
+            numbers = torch.arange(start, min(start + size, len(split)))
+            yield numbers, self.batches_of[id(split)].take(numbers)[0]
 
     def totals(self, sums: Mapping[str, float], *variances: RunningVariance) -> dict[str, float]:
         """Sums over the examples of all processes; variances are joined as well."""
