@@ -10,6 +10,7 @@ from torch import Tensor
 from gentool.engine.world import World
 
 STOP = "stop"
+"""The name of a wish to stop among the terms that processes exchange."""
 
 
 class Losses:

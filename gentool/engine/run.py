@@ -42,7 +42,7 @@ from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Plan
-from gentool.engine.precision import Precision, possible_precisions
+from gentool.engine.precision import PRODUCTS, Precision, possible_precisions
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
 from gentool.engine.states import check_room, is_whole, newest_state, roll_forward, save_state
@@ -183,6 +183,8 @@ class Run:
         kinds = self.world.of_first(lambda: possible_precisions(amp, self.device, compiled=compiled))
         if self.state is not None and amp == "auto":
             kinds = (self.state["precision"],)
+            if kinds == (PRODUCTS,):  # which may not work here, or not with --compile
+                kinds = possible_precisions("bf16", self.device, compiled=compiled)
         self.precision = Precision(kinds, self.device, self.world, compiled=compiled)
         self.trying = False  # whether updates are made to be timed
         self.parts: dict[str, Any] = {}

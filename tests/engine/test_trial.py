@@ -70,6 +70,23 @@ def test_a_choice_is_kept_by_the_run_and_in_the_cache(
     assert "--amp auto: f32, the fastest in this training" in done.err
 
 
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch has no oneDNN")
+def test_a_run_in_products_goes_on_in_autocast_where_these_do_not_work(
+    own_cache: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [*COMMANDS["vae"], "--device", "cpu", "--out", "run"]
+    works = [True]
+    monkeypatch.setattr("gentool.engine.precision.bf16_products_work", lambda device: works[0])
+    monkeypatch.setattr("gentool.engine.precision.bf16_gain", lambda: 2.0)
+    monkeypatch.setattr(Trial, "fastest", lambda trial: ("bfloat16 in products", 2.0))
+    assert "--amp auto: bf16 in products, 2.00 times as fast" in cli(*words, "--steps", 3).err
+    assert "cpu bf16 in products" in cli(*words, "--steps", 5).err
+    works[0] = False
+    done = cli(*words, "--steps", 7)
+    assert done.code == 0
+    assert "cpu bf16\n" in done.err
+
+
 def test_the_median_over_the_rounds_decides() -> None:
     trial = Trial(("float32", "bfloat16", "bfloat16 in products"))
     trial.seconds = {
