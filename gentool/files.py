@@ -30,11 +30,13 @@ def replacing(path: Path | str) -> Iterator[Path]:
     """A temporary name beside `path` to write to; it takes the place of `path` when the block ends well.
 
     Parent folders are made. Raises GentoolError naming `path` and the size reached when the system refuses (full
-    disk, no permission); after any failure the temporary file is gone and an older file at `path` is as it was. A file
-    keeps the permissions that it had.
+    disk, no permission); after any failure the temporary file is gone, a new file is not there, and an older file at
+    `path` is as it was; where only the flush of the folder fails, the new one has replaced it. A file keeps the
+    permissions that it had.
     """
     path = Path(path)
     temporary = temporary_beside(path)
+    is_new = not os.path.lexists(path)
     size = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -46,7 +48,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
             if path.is_file():
                 temporary.chmod(stat.S_IMODE(path.stat().st_mode))
             os.replace(temporary, path)
-            _sync_folder(path.parent)
+            try:
+                _sync_folder(path.parent)
+            except OSError:
+                if is_new:
+                    path.unlink()
+                raise
         finally:
             if temporary.exists():
                 size = temporary.stat().st_size

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gentool.files import is_temporary, write_json
+from gentool.files import is_temporary, write_json, write_text
 from gentool.reading import read_json
 
-UNFINISHED = "unfinished"
+UNFINISHED = ".unfinished"
 
 
 @dataclass(frozen=True)
 class Results:
     """A kind of folder with results.
 
-    Its `record` is a JSON file: the field `proof` shows that gentool wrote it, `weights` is a digest of the model. It
-    is written first, with the field `unfinished`, and again without it once all files are there. `files` is a pattern
-    of their names.
+    Its `record` is a JSON file: the field `proof` shows that gentool wrote it, `weights` is a digest of the model.
+    `files` is a pattern of the names of the other files. A file `.unfinished` is there until all are.
     """
 
     record: str
@@ -38,7 +37,7 @@ class Results:
         """Whether a folder is not there, is empty, or holds only what a command left that was cut short."""
         if not folder.is_dir():
             return not folder.exists()
-        return all(is_temporary(path.name) for path in folder.iterdir()) or UNFINISHED in self.read(folder)
+        return (folder / UNFINISHED).exists() or all(is_temporary(path.name) for path in folder.iterdir())
 
     def replaceable(self, folder: Path) -> bool:
         """Whether nothing is there, or an empty folder, or results of this kind."""
@@ -47,19 +46,26 @@ class Results:
     @contextmanager
     def writing(self, folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
         """Write the files of the results in the block. Earlier results are removed; files of others stay."""
-        self.remove(folder)
-        write_json(folder / self.record, {**record, UNFINISHED: True})
-        yield
+        is_ours = self._is_ours(folder)
+        write_text(folder / UNFINISHED, "This command was cut short. Repeat it; it replaces its files.\n")
+        if is_ours:
+            self.remove(folder)
         write_json(folder / self.record, record)
+        yield
+        (folder / UNFINISHED).unlink()  # nothing can fail after this, and it needs no room on the disk
 
     def remove(self, folder: Path, *, with_record: bool = False) -> None:
         """Remove earlier results; with their record also the folder, if nothing else is there."""
-        if not self.read(folder):
+        if not self._is_ours(folder):
             return
         for path in list(folder.iterdir()):
             if re.fullmatch(self.files, path.name) and (path.is_symlink() or path.is_file()):
                 path.unlink()
         if with_record:
-            (folder / self.record).unlink()
+            (folder / self.record).unlink(missing_ok=True)
+            (folder / UNFINISHED).unlink(missing_ok=True)
             if not any(folder.iterdir()):
                 folder.rmdir()
+
+    def _is_ours(self, folder: Path) -> bool:
+        return bool(self.read(folder)) or (folder / UNFINISHED).exists()
