@@ -106,8 +106,8 @@ class World:
         """Let the batch norms of a network see the rows of all processes."""
         for module in () if self.alone else list(network.modules()):
             for name, layer in module.named_children():
-                if isinstance(layer, nn.BatchNorm2d):
-                    whole = WorldBatchNorm2d(layer.num_features, layer.eps, layer.momentum)
+                if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                    whole = WorldBatchNorm(layer.num_features, layer.eps, layer.momentum)
                     whole.load_state_dict(layer.state_dict())
                     setattr(module, name, whole)
 
@@ -155,18 +155,23 @@ class _AddUp(torch.autograd.Function):
         return _AddUp.apply(grads[0])
 
 
-class WorldBatchNorm2d(nn.BatchNorm2d):
-    """Batch norm whose statistics in training are those of the images of all processes."""
+class WorldBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm (N, C) or (N, C, H, W) whose statistics in training are those of the images of all processes."""
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Any number of dimensions will do."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and torch.is_grad_enabled()):
             return super().forward(x)
         values = x.float()
+        over = [0, *range(2, x.ndim)]
         own = values.new_tensor([values.numel() / self.num_features])
-        sums = _AddUp.apply(torch.cat([values.sum((0, 2, 3)), own]))
+        sums = _AddUp.apply(torch.cat([values.sum(over), own]))
         count, mean = sums[-1], sums[:-1] / sums[-1]
-        centred = values - mean[:, None, None]
-        variance = _AddUp.apply(centred.square().sum((0, 2, 3))) / count
+        ones = (-1, *[1] * (x.ndim - 2))
+        centred = values - mean.view(ones)
+        variance = _AddUp.apply(centred.square().sum(over)) / count
         with torch.no_grad():
             assert self.running_mean is not None
             assert self.running_var is not None
@@ -176,4 +181,4 @@ class WorldBatchNorm2d(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         scale = (variance + self.eps).rsqrt() * self.weight
-        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+        return (centred * scale.view(ones) + self.bias.view(ones)).to(x.dtype)

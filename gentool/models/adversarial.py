@@ -23,9 +23,17 @@ from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import AugmentationOptions, augmentation
 from gentool.networks.augment import DiffAugment, policies
-from gentool.networks.gan import GROUP, Discriminator, Generator
+from gentool.networks.gan import (
+    GROUP,
+    ConvDiscriminator,
+    ConvGenerator,
+    Discriminator,
+    Generator,
+    MLPDiscriminator,
+    MLPGenerator,
+)
 from gentool.networks.layers import Shape
-from gentool.options import comma_separated, option, redefault
+from gentool.options import comma_separated, numbers, option, redefault
 
 AUTO = ("auto",)
 R1_EVERY = 16
@@ -62,8 +70,22 @@ class AdversarialOptions(AugmentationOptions):
     default_zoom: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
+    arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers (mlp).")
     width: int = option(
-        256, "Filters of the widest layer, next to the noise; halved from layer to layer.", min=8, max=4096
+        256,
+        "Filters of the widest layer, next to the noise; halved from layer to layer.",
+        min=8,
+        max=4096,
+        only_with={"arch": "conv"},
+    )
+    hidden: tuple[int, ...] = option(
+        (128, 256, 512, 1024),
+        "Units of the generator's hidden layers, from the noise to the image.",
+        parse=numbers,
+        only_with={"arch": "mlp"},
+    )
+    discriminator_hidden: tuple[int, ...] = option(
+        (512, 256), "Units of the discriminator's hidden layers.", parse=numbers, only_with={"arch": "mlp"}
     )
     loss: Literal["bce", "hinge", "wgan-gp"] = option(
         "bce", "Binary cross-entropy, hinge loss, or Wasserstein loss with gradient penalty."
@@ -120,7 +142,7 @@ class AdversarialOptions(AugmentationOptions):
 
 
 class GAN(Generator):
-    """The generator as model.pt holds it."""
+    """A generator as model.pt holds it."""
 
     gaussian_prior = True
 
@@ -129,17 +151,33 @@ class GAN(Generator):
         return (self(z, labels).float().tanh() + 1) / 2
 
 
+class ConvGAN(GAN, ConvGenerator):
+    """That of DCGAN."""
+
+
+class MLPGAN(GAN, MLPGenerator):
+    """One of fully connected layers."""
+
+
 def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     """The network that model.pt holds."""
-    return GAN(shape, options.latent_dim, options.width, classes=classes)
+    if options.arch == "mlp":
+        return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
+    return ConvGAN(shape, options.latent_dim, options.width, classes=classes)
+
+
+def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int) -> Discriminator:
+    """The network that the generator plays against."""
+    norm = options.discriminator_norm
+    if options.arch == "mlp":
+        return MLPDiscriminator(shape, options.discriminator_hidden, norm=norm, classes=classes)
+    return ConvDiscriminator(shape, options.width, norm=norm, classes=classes)
 
 
 def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -> None:
     """Train a generator against a discriminator, both given the class label unless `classes` is 0."""
     generator = run.place(build(options, data.shape, classes))
-    discriminator = run.place(
-        Discriminator(data.shape, options.width, norm=options.discriminator_norm, classes=classes)
-    )
+    discriminator = run.place(build_discriminator(options, data.shape, classes))
     betas = (options.beta1, 0.999)
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)

@@ -1,10 +1,13 @@
-"""The DCGAN pair: transposed convolutions against strided ones (Radford et al. 2015, arXiv:1511.06434).
+"""Generators and discriminators.
 
-With `classes` the pair is conditional: a label embedding beside z in the generator, and the projection
+The convolutional pair is DCGAN's: transposed convolutions against strided ones (Radford et al. 2015, arXiv:1511.06434).
+The fully connected pair has layers as in the first GAN (Goodfellow et al. 2014, arXiv:1406.2661), with batch norm in
+the generator. With `classes` a pair is conditional: a label embedding beside z in the generator, and the projection
 discriminator of Miyato & Koyama (2018, arXiv:1802.05637).
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -12,10 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gentool.networks.layers import Down, Up, halved_sizes
+from gentool.networks.layers import Down, Shape, Up, halved_sizes
 
 Norm = Literal["batch", "none", "spectral"]
 LABEL_DIM = 32
+LEAK = 0.2
+"""Slope of LeakyReLU for negative inputs."""
 GROUP = 4
 """Images in a group whose deviation the discriminator sees."""
 NARROWEST = 32  # AMX tiles and AVX-512 registers hold 32 bf16 numbers: fewer filters are not faster
@@ -29,16 +34,35 @@ def widths(width: int, stages: int) -> list[int]:
 class Generator(nn.Module):
     """z (N, latent_dim) -> image logits (N, C, H, W); the caller applies tanh."""
 
-    def __init__(self, shape: tuple[int, int, int], latent_dim: int, width: int = 256, *, classes: int = 0) -> None:
+    def __init__(self, latent_dim: int, classes: int) -> None:
         super().__init__()
+        self.latent_dim, self.classes = latent_dim, classes
+        self.inputs = latent_dim + (LABEL_DIM if classes else 0)
+        self.embed = nn.Embedding(classes, LABEL_DIM) if classes else None
+
+    def with_label(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """z beside the embedding of the labels, (N, inputs).
+
+        `labels` is (N,) classes, or (N, classes) weights that sum to 1: then the embedding is their mean.
+        """
+        if self.embed is None:
+            return z
+        if labels is None:
+            raise ValueError("a conditional generator needs labels")
+        embedded = labels @ self.embed.weight if labels.is_floating_point() else self.embed(labels)
+        return torch.cat([z, embedded], dim=1)
+
+
+class ConvGenerator(Generator):
+    """Transposed convolutions with batch norm and ReLU, from `width` filters on the smallest map."""
+
+    def __init__(self, shape: Shape, latent_dim: int, width: int = 256, *, classes: int = 0) -> None:
+        super().__init__(latent_dim, classes)
         channels, height, width_ = shape
         sizes = halved_sizes((height, width_))[::-1]
         filters = widths(width, len(sizes) - 1)
-        self.latent_dim, self.classes = latent_dim, classes
         self.base = (filters[0], *sizes[0])
-        self.embed = nn.Embedding(classes, LABEL_DIM) if classes else None
-        inputs = latent_dim + (LABEL_DIM if classes else 0)
-        self.project = nn.Linear(inputs, math.prod(self.base), bias=False)
+        self.project = nn.Linear(self.inputs, math.prod(self.base), bias=False)
         layers: list[nn.Module] = [nn.BatchNorm2d(filters[0]), nn.ReLU(inplace=True)]
         for before, after, size in zip(filters, filters[1:], sizes[1:], strict=False):
             layers += [Up(before, after, size, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
@@ -47,23 +71,58 @@ class Generator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """`labels` is (N,) classes, or (N, classes) weights that sum to 1: then the embedding is their mean."""
-        if self.embed is not None:
-            if labels is None:
-                raise ValueError("a conditional generator needs labels")
-            embedded = labels @ self.embed.weight if labels.is_floating_point() else self.embed(labels)
-            z = torch.cat([z, embedded], dim=1)
-        x = self.project(z).unflatten(1, self.base).contiguous(memory_format=torch.channels_last)
-        return self.layers(x)
+        x = self.project(self.with_label(z, labels)).unflatten(1, self.base)
+        return self.layers(x.contiguous(memory_format=torch.channels_last))
+
+
+class MLPGenerator(Generator):
+    """Fully connected layers of `hidden` units with leaky ReLU, and batch norm in all but the first."""
+
+    def __init__(self, shape: Shape, latent_dim: int, hidden: Sequence[int], *, classes: int = 0) -> None:
+        super().__init__(latent_dim, classes)
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(pairwise([self.inputs, *hidden])):
+            layers.append(nn.Linear(before, after, bias=i == 0))
+            if i:
+                layers.append(nn.BatchNorm1d(after))
+            layers.append(nn.LeakyReLU(LEAK, inplace=True))
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden[-1], math.prod(shape)), nn.Unflatten(1, shape))
+        initialise(self, he=True)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self.layers(self.with_label(z, labels))
 
 
 class Discriminator(nn.Module):
     """Images in [-1, 1] (N, C, H, W) -> logits (N,), positive where they look real."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], width: int = 256, *, norm: Norm = "batch", classes: int = 0
-    ) -> None:
+    def __init__(self, layers: nn.Module, features: int, per_class: int, norm: Norm, classes: int) -> None:
+        """`layers` end in `features` numbers, in maps of `per_class` channels."""
         super().__init__()
+        self.layers = layers
+        self.score = nn.Linear(features, 1)
+        self.variety = nn.Linear(1, 1)
+        self.embed = nn.Embedding(classes, per_class) if classes else None
+        initialise(self, he=norm != "batch")
+        if norm == "spectral":
+            for module in self.modules():
+                if isinstance(module, Down | nn.Linear):
+                    spectral_norm(module)
+
+    def judge(self, features: Tensor, sums: Tensor, labels: Tensor | None) -> Tensor:
+        """Logits of features (N, D); the labels (N,) are compared with their sums over a map, (N, per_class)."""
+        logits = (self.score(features) + self.variety(minibatch_deviation(features))).squeeze(1)
+        if self.embed is None:
+            return logits
+        if labels is None:
+            raise ValueError("a conditional discriminator needs labels")
+        return logits + (self.embed(labels) * sums).sum(1)
+
+
+class ConvDiscriminator(Discriminator):
+    """Strided convolutions with leaky ReLU, to `width` filters on the smallest map."""
+
+    def __init__(self, shape: Shape, width: int = 256, *, norm: Norm = "batch", classes: int = 0) -> None:
         channels, height, width_ = shape
         sizes = halved_sizes((height, width_))
         filters = [channels, *widths(width, len(sizes) - 1)[::-1]]
@@ -73,26 +132,31 @@ class Discriminator(nn.Module):
             layers.append(Down(before, after, bias=not batch_norm))
             if batch_norm:
                 layers.append(nn.BatchNorm2d(after))
-            layers.append(nn.LeakyReLU(0.2, inplace=True))
-        self.layers = nn.Sequential(*layers)
-        self.score = nn.Linear(filters[-1] * math.prod(sizes[-1]), 1)
-        self.variety = nn.Linear(1, 1)
-        self.embed = nn.Embedding(classes, filters[-1]) if classes else None
-        initialise(self, he=norm != "batch")
-        if norm == "spectral":
-            for module in self.modules():
-                if isinstance(module, Down | nn.Linear):
-                    spectral_norm(module)
+            layers.append(nn.LeakyReLU(LEAK, inplace=True))
+        features = filters[-1] * math.prod(sizes[-1])
+        super().__init__(nn.Sequential(*layers), features, filters[-1], norm, classes)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         features = self.layers(x.contiguous(memory_format=torch.channels_last))
-        flat = features.permute(0, 2, 3, 1).flatten(1)
-        logits = (self.score(flat) + self.variety(minibatch_deviation(flat))).squeeze(1)
-        if self.embed is not None:
-            if labels is None:
-                raise ValueError("a conditional discriminator needs labels")
-            logits = logits + (self.embed(labels) * features.sum((2, 3))).sum(1)
-        return logits
+        return self.judge(features.permute(0, 2, 3, 1).flatten(1), features.sum((2, 3)), labels)
+
+
+class MLPDiscriminator(Discriminator):
+    """Fully connected layers of `hidden` units with leaky ReLU."""
+
+    def __init__(self, shape: Shape, hidden: Sequence[int], *, norm: Norm = "none", classes: int = 0) -> None:
+        layers: list[nn.Module] = [nn.Flatten()]
+        for i, (before, after) in enumerate(pairwise([math.prod(shape), *hidden])):
+            batch_norm = norm == "batch" and i > 0
+            layers.append(nn.Linear(before, after, bias=not batch_norm))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(after))
+            layers.append(nn.LeakyReLU(LEAK, inplace=True))
+        super().__init__(nn.Sequential(*layers), hidden[-1], hidden[-1], norm, classes)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        features = self.layers(x)
+        return self.judge(features, features, labels)
 
 
 def minibatch_deviation(features: Tensor) -> Tensor:
@@ -111,10 +175,10 @@ def initialise(module: nn.Module, *, he: bool = False) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear | nn.Embedding):
             if he and not isinstance(layer, nn.Embedding):
-                nn.init.kaiming_normal_(layer.weight, a=0.2)
+                nn.init.kaiming_normal_(layer.weight, a=LEAK)
             else:
                 nn.init.normal_(layer.weight, std=0.02)
             if not isinstance(layer, nn.Embedding) and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.BatchNorm2d):
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(layer.weight, 1.0, 0.02)

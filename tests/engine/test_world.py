@@ -18,7 +18,7 @@ from torch import nn
 
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
-from gentool.engine.world import World, WorldBatchNorm2d
+from gentool.engine.world import World, WorldBatchNorm
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +32,7 @@ DIGITS = ["--data", "digits", *COMMON, "--steps", 20]
 COMMANDS: dict[str, list[object]] = {
     **{name: ["train", name, *DIGITS, *TINY[name]] for name in ("cae", "vae", "lstm-ae", "gan", "cgan")},
     "batch norm": ["train", "gan", *DIGITS, *TINY["gan"], "--norm", "batch", "--augment", "flip,color,translation"],
+    "mlp gan": ["train", "gan", *DIGITS, "--arch", "mlp", "--hidden", "16,32", "--discriminator-hidden", 16],
     "wgan-gp": ["train", "cgan", *DIGITS, *TINY["cgan"], "--loss", "wgan-gp", "--norm", "none", "--critic-steps", 2],
     "flip and zoom": ["train", "vae", *DIGITS, *TINY["vae"], "--flip", "--zoom", 0.2],
     "uneven": ["train", "cae", *DIGITS, *TINY["cae"], "--batch-size", 50],
@@ -242,11 +243,16 @@ def test_the_rows_of_the_processes_are_all_rows_once() -> None:
             assert all(part.start % 4 == 0 for part in parts)
 
 
-def test_batch_norm_of_one_process_is_that_of_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("plain", "shape"), [(nn.BatchNorm2d(3), (8, 3, 5, 4)), (nn.BatchNorm1d(3), (8, 3))], ids=["2d", "1d"]
+)
+def test_batch_norm_of_one_process_is_that_of_pytorch(
+    plain: nn.BatchNorm1d | nn.BatchNorm2d, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("torch.distributed.all_reduce", lambda tensor: None)
-    x = torch.randn(8, 3, 5, 4, requires_grad=True)
-    own, plain = WorldBatchNorm2d(3), nn.BatchNorm2d(3)
-    weight = torch.randn(8, 3, 5, 4)
+    x = torch.randn(shape, requires_grad=True)
+    own = WorldBatchNorm(3)
+    weight = torch.randn(shape)
     for norm in (own, plain):
         with torch.no_grad():
             assert norm.weight is not None

@@ -317,6 +317,20 @@ def test_every_adversarial_loss(cli: Callable, loss: str) -> None:
     assert ("gradient_penalty" in rows(Path("runs/gan-digits"))[0]) == (loss == "wgan-gp")
 
 
+@pytest.mark.parametrize(("model", "norm"), [("gan", "batch"), ("gan", "spectral"), ("cgan", "none")])
+def test_a_fully_connected_game(cli: Callable, model: str, norm: str) -> None:
+    sizes = ["--arch", "mlp", "--hidden", "24,32", "--discriminator-hidden", "40,16", "--norm", norm]
+    done = cli("train", model, "--data", "digits", "--device", "cpu", "--epochs", 2, *sizes)
+    assert done.code == 0, done.err
+    weights = checkpoint.load(Path(f"runs/{model}-digits/model.pt"), "model")[1]["weights"]
+    shapes = [tuple(value.shape) for name, value in weights.items() if value.ndim == 2 and "embed" not in name]
+    assert shapes == [(24, 64 + 32 * (model == "cgan")), (32, 24), (64, 32)]
+    assert cli("sample", model, f"runs/{model}-digits", "--count", 4, "--each", "--out", "four.png").code == 0
+    assert len(list(Path("four").glob("*.png"))) == (40 if model == "cgan" else 4)
+    refused = cli("train", model, "--data", "digits", "--arch", "mlp", "--width", 64, "--out", "other")
+    assert (refused.code, refused.err) == (2, "gentool: --width: only with --arch conv\n")
+
+
 def test_quiet_and_json(cli: Callable) -> None:
     quiet = cli(*train("cae", "--epochs", 1, "--quiet"))
     assert (quiet.code, quiet.err, quiet.out) == (0, "", "runs/cae-digits\n")

@@ -1,13 +1,24 @@
 """The GAN's networks: shapes at many sizes, the fast layers against PyTorch's plain ones, and the labels' effect."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gentool.networks.gan import Discriminator, Generator, Norm, minibatch_deviation
+from gentool.networks.gan import (
+    ConvDiscriminator,
+    ConvGenerator,
+    MLPDiscriminator,
+    MLPGenerator,
+    Norm,
+    minibatch_deviation,
+)
 from gentool.networks.layers import Down, Up, halved_sizes
 
+CONV = (ConvGenerator, ConvDiscriminator, 32)
+MLP = (MLPGenerator, MLPDiscriminator, [24, 32])
 SHAPES = [(1, 8, 8), (3, 24, 24), (1, 28, 28), (3, 40, 56), (3, 48, 48), (3, 72, 72), (1, 13, 31), (3, 256, 256)]
 
 
@@ -26,18 +37,38 @@ def gradients(output: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((output * weights).sum(), inputs)
 
 
+@pytest.mark.parametrize("pair", [CONV, MLP], ids=["conv", "mlp"])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("norm", ["batch", "none", "spectral"])
-def test_pair_has_the_shape_it_was_given(shape: tuple[int, int, int], norm: Norm) -> None:
-    images = Generator(shape, 16, 32)(torch.randn(2, 16))
+def test_pair_has_the_shape_it_was_given(shape: tuple[int, int, int], norm: Norm, pair: Any) -> None:
+    generator, discriminator, size = pair
+    images = generator(shape, 16, size)(torch.randn(2, 16))
     assert images.shape == (2, *shape)
-    assert Discriminator(shape, 32, norm=norm)(images.tanh()).shape == (2,)
+    assert discriminator(shape, size, norm=norm)(images.tanh()).shape == (2,)
+
+
+def test_the_fully_connected_pair_is_the_formula() -> None:
+    """Against a sum written out: layers, batch norm in all but the generator's first, slope 0.2, no end activation."""
+    torch.manual_seed(0)
+    generator, discriminator = MLPGenerator((1, 4, 6), 5, [7, 9]), MLPDiscriminator((1, 4, 6), [8, 3])
+    z, w = torch.randn(8, 5), dict(generator.named_parameters())
+    h = F.leaky_relu(z @ w["layers.0.weight"].T + w["layers.0.bias"], 0.2)
+    h = h @ w["layers.2.weight"].T
+    h = (h - h.mean(0)) / (h.var(0, correction=0) + 1e-5).sqrt() * w["layers.3.weight"] + w["layers.3.bias"]
+    h = F.leaky_relu(h, 0.2) @ w["layers.5.weight"].T + w["layers.5.bias"]
+    torch.testing.assert_close(generator(z), h.view(8, 1, 4, 6))
+    x, w = torch.rand(8, 1, 4, 6) * 2 - 1, dict(discriminator.named_parameters())
+    h = F.leaky_relu(x.flatten(1) @ w["layers.1.weight"].T + w["layers.1.bias"], 0.2)
+    h = F.leaky_relu(h @ w["layers.3.weight"].T + w["layers.3.bias"], 0.2)
+    logits = h @ w["score.weight"].T + w["score.bias"]
+    logits = logits + minibatch_deviation(h) * w["variety.weight"] + w["variety.bias"]
+    torch.testing.assert_close(discriminator(x), logits.squeeze(1))
 
 
 @pytest.mark.parametrize("width", [8, 48, 128])
 def test_any_width_is_accepted(width: int) -> None:
-    images = Generator((3, 24, 24), 16, width)(torch.randn(2, 16))
-    assert Discriminator((3, 24, 24), width)(images.tanh()).shape == (2,)
+    images = ConvGenerator((3, 24, 24), 16, width)(torch.randn(2, 16))
+    assert ConvDiscriminator((3, 24, 24), width)(images.tanh()).shape == (2,)
 
 
 def test_halved_sizes_round_up_and_halve_at_least_twice() -> None:
@@ -86,7 +117,7 @@ def test_down_can_be_differentiated_twice() -> None:
 
 def test_autocast_trains_in_bfloat16_with_float32_gradients() -> None:
     torch.manual_seed(0)
-    discriminator = Discriminator((3, 12, 12), 64, norm="none")
+    discriminator = ConvDiscriminator((3, 12, 12), 64, norm="none")
     x = torch.rand(4, 3, 12, 12) * 2 - 1
     exact = discriminator(x)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -97,10 +128,11 @@ def test_autocast_trains_in_bfloat16_with_float32_gradients() -> None:
     assert all(p.grad is not None and p.grad.dtype is torch.float32 for p in discriminator.parameters())
 
 
-def test_conditional_outputs_depend_on_the_label() -> None:
+@pytest.mark.parametrize("pair", [CONV, MLP], ids=["conv", "mlp"])
+def test_conditional_outputs_depend_on_the_label(pair: Any) -> None:
     torch.manual_seed(0)
-    generator = Generator((1, 28, 28), 16, 32, classes=10).eval()
-    discriminator = Discriminator((1, 28, 28), 32, norm="none", classes=10)
+    generator = pair[0]((1, 28, 28), 16, pair[2], classes=10).eval()
+    discriminator = pair[1]((1, 28, 28), pair[2], norm="none", classes=10)
     z = torch.randn(1, 16).expand(2, 16)
     labels = torch.tensor([3, 7])
     images = generator(z, labels)
@@ -109,11 +141,12 @@ def test_conditional_outputs_depend_on_the_label() -> None:
     assert not torch.allclose(logits[0], logits[1])
 
 
-def test_conditional_networks_refuse_to_guess_the_label() -> None:
+@pytest.mark.parametrize("pair", [CONV, MLP], ids=["conv", "mlp"])
+def test_conditional_networks_refuse_to_guess_the_label(pair: Any) -> None:
     with pytest.raises(ValueError, match="labels"):
-        Generator((1, 8, 8), 4, 32, classes=2)(torch.randn(1, 4))
+        pair[0]((1, 8, 8), 4, pair[2], classes=2)(torch.randn(4, 4))
     with pytest.raises(ValueError, match="labels"):
-        Discriminator((1, 8, 8), 32, classes=2)(torch.randn(1, 1, 8, 8))
+        pair[1]((1, 8, 8), pair[2], classes=2)(torch.randn(1, 1, 8, 8))
 
 
 def test_minibatch_deviation_is_the_mean_spread_inside_groups_of_four() -> None:
