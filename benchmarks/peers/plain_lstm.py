@@ -1,40 +1,41 @@
-"""A plain loop for `speed.py lstm` to compare with: f32, the images in memory, Adam, MSE, and nothing else.
+"""A PyTorch loop over a DataLoader as courses teach it, for `speed.py lstm-ae` to compare with.
 
-    python benchmarks/plain_lstm.py FOLDER      FOLDER: a prepared set
+    python benchmarks/peers/plain_lstm.py IMAGES      IMAGES: an .npy file, uint8 (N, 1, 28, 28)
 
-The network is that of `gentool train lstm-ae`. Prints the number of training images so far, every 50
-updates.
+The network is that of `gentool train lstm-ae`: two LSTM layers of 128 read the rows, two write them. Prints the number
+of training images so far, every 20 updates.
 """
 
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from gentool.networks.recurrent import LSTMDecoder, LSTMEncoder
 
-BATCH = 256
+BATCH = 128
 
 
-def main() -> None:
-    images = torch.from_numpy(np.load(Path(sys.argv[1]) / "images.npy")).float() / 255
-    shape = (images.shape[1], images.shape[2], images.shape[3])
+def main():
+    images = torch.from_numpy(np.load(sys.argv[1])).float() / 255
+    loader = DataLoader(TensorDataset(images), batch_size=BATCH, shuffle=True)
+    shape = tuple(images.shape[1:])
     network = nn.Sequential(LSTMEncoder(shape, 128), LSTMDecoder(shape, 128), nn.Sigmoid())
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    trained = 0
+    updates = 0
     while True:
-        for index in torch.randperm(len(images)).split(BATCH):
-            x = images[index]
-            loss = F.mse_loss(network(x), x)
+        total = 0.0
+        for (x,) in loader:
             optimizer.zero_grad()
+            loss = nn.functional.mse_loss(network(x), x)
             loss.backward()
             optimizer.step()
-            trained += len(index)
-            if trained // BATCH % 50 == 0:
-                print(trained, flush=True)
+            total += loss.item()
+            updates += 1
+            if updates % 20 == 0:
+                print(updates * BATCH, flush=True)
 
 
 if __name__ == "__main__":
