@@ -285,6 +285,18 @@ def written(field: "Field[Any]", value: Any) -> Any:
     return field.metadata["write"](value) if field.metadata["parse"] is not None and value is not None else value
 
 
+def command_words(options: Validated) -> list[str]:
+    """The flags that give these options on a command line, without those of defaults."""
+    words = []
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, bool) and value != field.default:
+            words.append(flag(field.name) if value else flag(f"no_{field.name}"))
+        elif value != field.default:
+            words.append(f"{flag(field.name)}={written(field, value)}")
+    return words
+
+
 def _plain(field: "Field[Any]", value: Any) -> Any:
     value = written(field, value)
     return str(value) if isinstance(value, Path) else value

@@ -3,32 +3,27 @@ twice."""
 
 import hashlib
 import itertools
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from threading import Event, Lock
-from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from gentool.engine.context import stop_signals
 from gentool.engine.folder import RESULT, is_empty, owned
 from gentool.engine.journal import earlier_result
-from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
+from gentool.engine.many import run_many
+from gentool.errors import CheckpointError, Diverged, OptionError, Stopped
 from gentool.figures.error_bars import error_bars
 from gentool.files import write_json, write_text
-from gentool.options import Validated, field_types, flag, option, suggestion, unwrap_optional
+from gentool.jobs import ClusterOptions, Jobs, Processes
+from gentool.options import field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import Each, read_json, shown
 from gentool.seq2seq.options import Options, options_class
-from gentool.signals import EXIT_CODES, STOPS_WITH_INPUT
 from gentool.tables import Table, mean_and_sd
 
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
@@ -73,14 +68,14 @@ def values_of(text: str, kind: type) -> list[Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SweepOptions(Validated):
+class SweepOptions(ClusterOptions):
     """How the runs are made."""
 
     panel: ClassVar[str] = "Sweep"
 
     repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
     seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
-    jobs: int = option(1, "Runs at a time, each with its share of the CPU cores.", min=1, max=256)
+    jobs: int = option(1, "Runs at a time; on this machine, each with its share of the CPU cores.", min=1, max=256)
 
 
 @dataclass(frozen=True)
@@ -180,6 +175,8 @@ def sweep(
     repeats: int = 1,
     seed: int = 0,
     jobs: int = 1,
+    cluster: Literal["slurm", "local"] | None = None,
+    cluster_options: str | tuple[str, ...] | None = None,
     overwrite: bool = False,
     reporter: Reporter = SILENT,
 ) -> Sweep:
@@ -188,17 +185,24 @@ def sweep(
     Args:
         values: Option to its values: `0.1:0.9:0.1` with both ends included, `1:5`, `16,32`, a list, or one value.
         repeats: Runs per combination, with the seeds `seed`, `seed` + 1, ...
-        jobs: Runs at a time, each in a process with its share of the CPU cores.
+        jobs: Runs at a time; on this machine, each in a process with its share of the CPU cores.
+        cluster: Train each run in a job of Slurm, or in a job on this machine to try it out.
+        cluster_options: Options of sbatch for each job, such as `partition=gpu,time=4:00:00`.
         overwrite: Start again in a folder that holds a sweep.
 
     A run that diverges has no scores, and a 1 in the column `diverged`. Raises OptionError for values that a run would
     refuse, Stopped when asked to stop; the same call continues then.
     """
-    how = SweepOptions(repeats=repeats, seed=seed, jobs=jobs)
+    how = SweepOptions(
+        repeats=repeats, seed=seed, jobs=jobs, cluster=cluster,
+        cluster_options=cluster_options,  # type: ignore[arg-type]  # parsed
+    )  # fmt: skip
     repeats, seed, jobs = how.repeats, how.seed, how.jobs
     values = {name: _as_text(value) for name, value in values.items()}
     cells = cells_of(options_class(task), values, seed, repeats)
     folder = Path(out).expanduser()
+    how.check_cluster(folder)
+    runner = Processes(jobs) if cluster is None else Jobs(how, folder, jobs)
     plan = {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}
     check_folder(folder, plan, overwrite)
     with owned(folder, reporter.notice):
@@ -206,9 +210,9 @@ def sweep(
             for path in (*(folder / name for name in FILES), *(folder / cell.name / RESULT for cell in cells)):
                 path.unlink(missing_ok=True)
         write_json(folder / PLAN, plan)
-        reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time")
-        workers = Workers(task, folder, jobs, overwrite)
-        run_all(cells, workers, jobs, reporter)
+        reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time{runner.where}")
+        workers = Workers(task, folder, runner, overwrite)
+        run_all(cells, workers, reporter)
         done = finished(cells, folder, workers.diverged)
         done.save(folder)
     return done
@@ -274,88 +278,46 @@ def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
 
 
 class Workers:
-    """Trainings in processes of their own, each with its share of the cores."""
+    """Trainings of the cells of a sweep, by a runner of commands."""
 
-    def __init__(self, task: str, folder: Path, jobs: int, overwrite: bool = False) -> None:
-        self.task, self.folder, self.overwrite = task, folder, overwrite
-        self.stopped, self.lock = Event(), Lock()
-        self.running: set[subprocess.Popen[bytes]] = set()
+    def __init__(self, task: str, folder: Path, runner: Processes | Jobs, overwrite: bool = False) -> None:
+        self.task, self.folder, self.runner, self.overwrite = task, folder, runner, overwrite
         self.diverged: dict[str, str] = {}
-        threads = max(1, (os.cpu_count() or 1) // jobs)
-        self.environment = os.environ | {
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)), STOPS_WITH_INPUT: "1",
-        }  # fmt: skip
-
-    def __enter__(self) -> Self:
-        self.input, self.life_line = os.pipe()  # it ends for all runs when this process dies
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self.input)
-        os.close(self.life_line)
 
     def train(self, cell: Cell) -> None:
-        """Train one cell to its end, or until it diverges, which is noted. Does nothing after `stop`.
+        """Train one cell to its end, or until it diverges, which is noted. Does nothing after the runner's `stop`.
 
         Raises Stopped when the run was stopped by a signal, GentoolError when it fails.
         """
-        words = command(self.task, cell, self.folder / cell.name, self.overwrite)
-        with self.lock:  # a process that starts while all are stopped would not hear of it
-            if self.stopped.is_set():
-                return
-            process = subprocess.Popen(
-                words, env=self.environment, stdin=self.input, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-            )
-            self.running.add(process)
-        with process:
-            said = process.communicate()[1].decode(errors="backslashreplace").strip().splitlines()
-            self.running.discard(process)
-        last = said[-1].removeprefix("gentool: ") if said else ""
-        if process.returncode == Diverged.exit_code:
-            self.diverged[cell.name] = last
-        elif process.returncode in (Stopped.exit_code, *EXIT_CODES):
-            raise Stopped(cell.name)
-        elif process.returncode and not self.stopped.is_set():
-            raise GentoolError(f"{cell.name}: ended with exit code {process.returncode}: {last}")
-
-    def stop(self) -> None:
-        """Let the runs under way save and end, and start no other."""
-        with self.lock:
-            self.stopped.set()
-            for process in list(self.running):
-                process.terminate()
+        ended = self.runner.run(cell.name, command(self.task, cell, self.folder / cell.name, self.overwrite))
+        if ended is not None:
+            try:
+                ended.check(cell.name)
+            except Diverged as error:
+                self.diverged[cell.name] = str(error)
 
 
-def run_all(cells: Sequence[Cell], workers: Workers, jobs: int, reporter: Reporter = SILENT) -> None:
-    """Train what is not finished, `jobs` at a time; the tables grow as runs end.
+def run_all(cells: Sequence[Cell], workers: Workers, reporter: Reporter = SILENT) -> None:
+    """Train what is not finished; the tables grow as runs end.
 
     Ctrl-C or SIGTERM lets the runs under way save; they continue when the sweep is started again. Raises Stopped then,
     and GentoolError when a run fails.
     """
     todo = [cell for cell in cells if earlier_result(workers.folder / cell.name) is None]
     started = time.monotonic()
-    with stop_signals() as stop, workers, ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(workers.train, cell): cell for cell in todo}
-        try:
-            while waiting:
-                for future in wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED).done:
-                    future.result()
-                    cell = waiting.pop(future)
-                    done = len(cells) - len(waiting)
-                    left = (time.monotonic() - started) / (len(todo) - len(waiting)) * len(waiting)
-                    reporter.progress("runs", done, len(cells))
-                    ended = f"diverged ({workers.diverged[cell.name]})" if cell.name in workers.diverged else "done"
-                    reporter.notice(f"{done} of {len(cells)}: {cell.name}: {ended}; about {left / 60:.0f} min left")
-                    finished(cells, workers.folder, workers.diverged).save(workers.folder)
-                if stop.requested:
-                    raise Stopped
-        except Stopped:
-            message = f"stopped with {counted(len(waiting), 'run')} to do; the same command continues"
-            raise Stopped(f"{workers.folder}: {message}") from None
-        finally:
-            workers.stop()
+
+    def ended(cell: Cell, waiting: int) -> None:
+        done = len(cells) - waiting
+        left = (time.monotonic() - started) / (len(todo) - waiting) * waiting
+        reporter.progress("runs", done, len(cells))
+        how = f"diverged ({workers.diverged[cell.name]})" if cell.name in workers.diverged else "done"
+        reporter.notice(f"{done} of {len(cells)}: {cell.name}: {how}; about {left / 60:.0f} min left")
+        finished(cells, workers.folder, workers.diverged).save(workers.folder)
+
+    try:
+        run_many(todo, workers.train, workers.runner, ended)
+    except Stopped as stopped:
+        raise Stopped(f"{workers.folder}: {stopped}") from None
 
 
 def finished(cells: Sequence[Cell], folder: Path, diverged: Container[str] = ()) -> Sweep:

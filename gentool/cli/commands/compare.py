@@ -2,30 +2,41 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
 from gentool.cli.command import command
 from gentool.cli.options import ModelDataOptions, OutputOptions, output_options
+from gentool.data.images import ImageData
 from gentool.data.load import load_data
-from gentool.engine.device import DeviceOptions
+from gentool.engine.device import DeviceOptions, choose_device
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
-from gentool.evaluation.budget import parse_seconds, seconds_as_text, train_within_budget
+from gentool.evaluation.budget import (
+    parse_seconds,
+    plan_path,
+    planned_steps,
+    seconds_as_text,
+    train_in_jobs,
+    train_within_budget,
+)
 from gentool.evaluation.compare import COMPARISON, compare
 from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.options import ScoreOptions
 from gentool.files import write_json
+from gentool.jobs import ClusterOptions
 from gentool.latent.model import Model
 from gentool.models import MODELS
-from gentool.options import Validated, one_of, option
+from gentool.options import command_words, flag, one_of, option, redefault
 from gentool.progress import Reporter
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFirstOptions(Validated):
+class TrainFirstOptions(ClusterOptions):
     """Which models to train first."""
+
+    panel: ClassVar[str] = "Trainings"
 
     train: tuple[str, ...] | None = option(
         None,
@@ -42,7 +53,19 @@ class TrainFirstOptions(Validated):
         only_with={"train": True},
     )
     seeds: int = option(
-        1, "Trainings of each model, with the seeds --seed, --seed + 1, ...", min=1, max=1000, only_with={"train": True}
+        1,
+        "Trainings of each model, with the seeds --seed, --seed + 1, ...",
+        min=1,
+        max=1000,
+        only_with={"train": True},
+        not_with={"plan": True},
+    )
+    plan: bool = option(
+        False, "Only try out how many updates fit into --budget, and keep the number.", only_with={"train": True}
+    )
+    jobs: int = option(1, "Jobs at a time.", min=1, max=256, only_with={"cluster": ("slurm", "local")})
+    cluster: Literal["slurm", "local"] | None = redefault(
+        ClusterOptions, "cluster", None, only_with={"train": True}, not_with={"plan": True}
     )
 
 
@@ -67,13 +90,28 @@ def side_by_side(
         check_likelihood(first.train, options)
         images = load_data(data.data or "digits", data.preparation, reporter=terminal)
         folder = destination(output, images.name, resuming=True)
+        if first.plan and options.changed():
+            raise OptionError(f"{flag(options.changed()[0])}: has no effect with --plan")
+        if first.cluster is not None:
+            first.check_cluster(folder)
+            choose_device(device.device)  # the models are scored here
         if not COMPARISON.read(folder):
             write_json(folder / COMPARISON.record, {"checkpoints": [], "trained": first.train})
+        if first.plan:
+            try_out(first, images, folder, device.device, overwrite=output.overwrite, terminal=terminal)
+            return
         seeds = range(options.seed, options.seed + first.seeds)
-        models = train_within_budget(
-            first.train, images, first.budget, seeds, folder, device=device.device, overwrite=output.overwrite,
-            reporter=WithoutRows(terminal),
-        )  # fmt: skip
+        reporter = WithoutRows(terminal)
+        if first.cluster is None:
+            models = train_within_budget(
+                first.train, images, first.budget, seeds, folder, device=device.device, overwrite=output.overwrite,
+                reporter=reporter,
+            )  # fmt: skip
+        else:
+            models = train_in_jobs(
+                first.train, images, first.budget, seeds, folder, cluster=first, at_a_time=first.jobs,
+                source=command_words(data), device=device.device, overwrite=output.overwrite, reporter=reporter,
+            )  # fmt: skip
     else:
         models = [Model.load(path, device=device.device) for path in checkpoints or []]
         images = data.load_for(models[0].header, terminal)
@@ -83,6 +121,19 @@ def side_by_side(
     terminal.notice(comparison.to_markdown().strip())
     terminal.notice(f"{folder}: comparison.csv, .md and .png")
     terminal.result(folder, {"event": "done", "folder": str(folder), "rows": comparison.table.rows})
+
+
+def try_out(
+    first: TrainFirstOptions, images: ImageData, folder: Path, device: str, *, overwrite: bool, terminal: Terminal
+) -> None:
+    """Try out how many updates of each model fit into the budget."""
+    steps = {}
+    for name in first.train or ():
+        plan = plan_path(folder, name)
+        if overwrite:
+            plan.unlink(missing_ok=True)
+        steps[name] = planned_steps(name, images, first.budget, device, plan, reporter=WithoutRows(terminal))
+    terminal.result(folder, {"event": "done", "folder": str(folder), "steps": steps})
 
 
 class WithoutRows(Reporter):

@@ -34,7 +34,8 @@ def load_task(name: str) -> typer.Typer:
         folder = output.out or Path("runs") / f"sweep-{name}"
         done = sweep(
             name, given, out=folder, repeats=options.repeats, seed=options.seed, jobs=options.jobs,
-            overwrite=output.overwrite, reporter=terminal,
+            cluster=options.cluster, cluster_options=options.cluster_options, overwrite=output.overwrite,
+            reporter=terminal,
         )  # fmt: skip
         for line in done.markdown():
             terminal.notice(line)

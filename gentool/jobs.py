@@ -1,0 +1,318 @@
+"""Commands as processes of this machine, or as jobs of a cluster, which submitit submits.
+
+Every job imports this module, so it imports no torch.
+"""
+
+import contextlib
+import itertools
+import logging
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Event, Lock
+from types import FrameType, TracebackType
+from typing import Any, ClassVar, Literal, NamedTuple, Self
+
+from gentool.errors import Diverged, GentoolError, OptionError, Stopped
+from gentool.options import Validated, option, words
+from gentool.signals import EXIT_CODES, STOPS_WITH_INPUT
+
+OWN_SBATCH_OPTIONS = (
+    "array", "error", "job-name", "no-requeue", "nodes", "ntasks", "ntasks-per-node", "open-mode", "output", "requeue",
+    "signal",
+)  # fmt: skip
+"""The options of sbatch that gentool sets itself: a run is one process, and gentool continues it."""
+SLURM_TIME_SIGNALS = ("SIGUSR1", "SIGUSR2")
+"""submitit asks Slurm for SIGUSR2, 90 seconds before the time limit; SUBMITIT_PREEMPT_SIGNAL=USR1 changes that."""
+CORES_FOR_SRUN = '[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"'
+"""Since Slurm 22.05, srun no longer takes --cpus-per-task from sbatch."""
+LONGEST_LOCAL_MINUTES = 10 * 365 * 24 * 60
+"""submitit ends a local job after two minutes unless it is told otherwise."""
+POLL_SECONDS, ASK_AGAIN_SECONDS = 0.2, 5.0
+"""A job that is about to begin does not hear a request to stop, so it is repeated."""
+FOLDER = "jobs"
+
+
+def sbatch_options(text: str) -> tuple[str, ...]:
+    """`partition=gpu,time=4:00:00,exclusive` as its parts; one with a comma stands in quotes. Raises ValueError."""
+    parts = words(text)
+    for part in parts:
+        name = part.partition("=")[0]
+        if not re.fullmatch(r"[a-z][a-z0-9-]*(=.+)?", part):
+            raise ValueError("expected long options of sbatch such as partition=gpu,time=4:00:00,gpus=1")
+        if name in OWN_SBATCH_OPTIONS:
+            raise ValueError(f"gentool sets {name} itself")
+    return parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions(Validated):
+    """Where runs are trained."""
+
+    panel: ClassVar[str] = "Cluster"
+
+    cluster: Literal["slurm", "local"] | None = option(
+        None,
+        "Train each run in a job of its own: of Slurm, or, to try this out, on this machine (local).",
+        default_text="no jobs",
+    )
+    cluster_options: tuple[str, ...] | None = option(
+        None,
+        "Options of sbatch for each job, such as partition=gpu,time=4:00:00,gpus=1.",
+        metavar="NAME=VALUE[,...]",
+        parse=sbatch_options,
+        only_with={"cluster": "slurm"},
+    )
+
+    def check_cluster(self, folder: Path) -> None:
+        """Raises OptionError where there is no such cluster, submitit is not installed, or the folder has a `%`."""
+        if self.cluster is None:
+            return
+        if os.name == "nt":
+            raise OptionError(f"--cluster {self.cluster}: not on Windows")
+        if find_spec("submitit") is None:
+            raise OptionError(f"--cluster {self.cluster}: needs another package: pip install 'gentool[cluster]'")
+        missing = [program for program in ("sbatch", "srun") if self.cluster == "slurm" and not shutil.which(program)]
+        if missing:
+            raise OptionError(
+                f"--cluster slurm: there is no {missing[0]} on the PATH; run this where you submit jobs to Slurm"
+            )
+        if "%" in str(folder.absolute()):
+            raise OptionError(f"--out {folder}: Slurm and submitit have a meaning for its %; choose another folder")
+
+
+class Ended(NamedTuple):
+    """How a command has ended: its exit code, and the last line that it said on stderr."""
+
+    code: int
+    last: str
+
+    def check(self, name: str) -> None:
+        """Raises Stopped, Diverged or, with its name, GentoolError for a command that did not end well."""
+        if self.code in (Stopped.exit_code, *EXIT_CODES):
+            raise Stopped(name)
+        if self.code == Diverged.exit_code:
+            raise Diverged(self.last)
+        if self.code:
+            raise GentoolError(f"{name}: ended with exit code {self.code}: {self.last}")
+
+
+def last_line(said: bytes) -> str:
+    """The last line of what a command said, without the name of the program."""
+    lines = said.decode(errors="backslashreplace").strip().splitlines()
+    return lines[-1].removeprefix("gentool: ") if lines else ""
+
+
+def threads_for(at_a_time: int) -> str:
+    """The number of threads of a process when so many run at a time on this machine."""
+    return os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_a_time)))
+
+
+class Processes:
+    """Runs commands in processes of this machine, each with its share of the cores, `at_a_time` at a time.
+
+    They stop when this process dies.
+    """
+
+    where = ""
+
+    def __init__(self, at_a_time: int) -> None:
+        self.at_a_time = at_a_time
+        self.stopped, self.lock = Event(), Lock()
+        self.running: set[subprocess.Popen[bytes]] = set()
+        self.environment = os.environ | {"OMP_NUM_THREADS": threads_for(at_a_time), STOPS_WITH_INPUT: "1"}
+
+    def __enter__(self) -> Self:
+        self.input, self.life_line = os.pipe()  # it ends for all processes when this one dies
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self.input)
+        os.close(self.life_line)
+
+    def run(self, name: str, command: Sequence[str]) -> Ended | None:
+        """Run a command to its end. Returns None, and starts nothing, after `stop`."""
+        with self.lock:  # a process that starts while all are stopped would not hear of it
+            if self.stopped.is_set():
+                return None
+            process = subprocess.Popen(
+                command, env=self.environment, stdin=self.input, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            )
+            self.running.add(process)
+        with process:
+            said = process.communicate()[1]
+            self.running.discard(process)
+        return Ended(process.returncode, last_line(said))
+
+    def stop(self) -> None:
+        """Let the commands under way save and end, and start no other."""
+        with self.lock:
+            self.stopped.set()
+            for process in list(self.running):
+                process.terminate()
+
+
+class Jobs:
+    """Runs commands as jobs, `at_a_time` at a time. submitit's files are in FOLDER/jobs/1, 2, ... for each use."""
+
+    def __init__(self, options: ClusterOptions, folder: Path, at_a_time: int) -> None:
+        self.options, self.folder, self.at_a_time = options, folder, at_a_time
+        self.where = f", as jobs ({options.cluster}) whose logs are in {folder / FOLDER}"
+        self.stopped, self.lock = Event(), Lock()
+        self.environment: dict[str, str | None] = {}
+        if options.cluster == "local":  # submitit hides the GPUs of this machine
+            hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
+            self.environment = {"OMP_NUM_THREADS": threads_for(at_a_time), "CUDA_VISIBLE_DEVICES": hidden}
+
+    def __enter__(self) -> Self:
+        import submitit
+
+        logging.getLogger("submitit").handlers.clear()  # they write to stdout; warnings still go to stderr
+        place = next(
+            place for number in itertools.count(1) if not (place := self.folder / FOLDER / str(number)).exists()
+        )
+        place.mkdir(parents=True)  # a new one: job numbers come again, and nobody else's pickles are read
+        self.executor: submitit.LocalExecutor | submitit.SlurmExecutor
+        if self.options.cluster == "local":
+            self.executor = submitit.LocalExecutor(place)
+            self.executor.update_parameters(timeout_min=LONGEST_LOCAL_MINUTES)
+        else:
+            given: dict[str, str | bool] = {"no_requeue": True}
+            for part in self.options.cluster_options or ():
+                name, equals, value = part.partition("=")
+                given[name.replace("-", "_")] = value if equals else True
+            self.executor = submitit.SlurmExecutor(place)
+            self.executor.update_parameters(time=None, setup=[CORES_FOR_SRUN], additional_parameters=given)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def run(self, name: str, command: Sequence[str], *, continues: bool = True) -> Ended | None:
+        """Run a command in a job to its end, and in further jobs where the time limit of a job stops it.
+
+        `continues`: the command goes on from where it was stopped. Returns None after `stop` for a command that was not
+        started or did not end by itself. Raises OptionError where sbatch refuses a job, GentoolError where a job is
+        lost, which names its log, and where one that does not continue is stopped by its time limit.
+        """
+        # Ctrl-C and the end of a terminal reach every process that is started from it; jobs are asked by `stop`.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+        while True:
+            job = self._submit(name, command)
+            result = None if job is None else self._result(name, job)
+            if result is None:
+                return None
+            ended, time_is_up = result
+            if not (time_is_up and ended.code == Stopped.exit_code):
+                return ended
+            if not continues:
+                raise GentoolError(f"{name}: longer than the time limit of its job; raise time in --cluster-options")
+            command = [word for word in command if word != "--overwrite"]
+
+    def stop(self) -> None:
+        """Let the commands under way save and end, and start no other."""
+        with self.lock:
+            self.stopped.set()
+
+    def _submit(self, name: str, command: Sequence[str]) -> Any:
+        """The job of a command; None after `stop`."""
+        from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+        with self.lock:
+            if self.stopped.is_set():
+                return None
+            if self.options.cluster == "slurm":
+                self.executor.update_parameters(job_name=name)
+            try:
+                return self.executor.submit(run_in_job, list(command), self.environment)
+            except (FailedJobError, FailedSubmissionError) as error:
+                said = " ".join(str(error).split())
+                raise OptionError(f"--cluster slurm: sbatch refused the job of {name}: {said}") from None
+
+    def _result(self, name: str, job: Any) -> tuple[Ended, bool] | None:
+        """How the command of a job has ended, and whether because its time was up; None for one that was stopped."""
+        from submitit.core.utils import UncompletedJobError
+
+        asked = -ASK_AGAIN_SECONDS
+        while not self._is_done(job, force=False):
+            if self.stopped.is_set() and time.monotonic() - asked >= ASK_AGAIN_SECONDS:
+                if self._is_done(job, force=True):
+                    break
+                if not self._ask_to_stop(job):
+                    return None
+                asked = time.monotonic()
+            time.sleep(POLL_SECONDS)
+        local = self.options.cluster == "local"
+        with contextlib.suppress(UncompletedJobError):
+            if not local or job.paths.result_pickle.exists():  # submitit waits for the file, which may be far away
+                code, last, time_is_up = job.result()
+                return Ended(code, last), time_is_up
+        if self.stopped.is_set():
+            return None
+        state = "" if local else f" ({job.state})"
+        raise GentoolError(f"{name}: its job {job.job_id} has ended without a result{state}; see {job.paths.stderr}")
+
+    def _is_done(self, job: Any, force: bool) -> bool:
+        with self.lock:  # what submitit knows of the jobs is shared by all threads
+            return bool(job.done(force_check=force))
+
+    def _ask_to_stop(self, job: Any) -> bool:
+        """Send SIGTERM to a job. Returns False for one that has not begun, and will not."""
+        if self.options.cluster == "local":
+            os.kill(int(job.job_id), signal.SIGTERM)  # `cancel` would leave it one second to save
+            return True
+        asked = ["squeue", "--noheader", "--jobs", job.job_id, "--format", "%T"]
+        state = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+        waits = state == "PENDING"
+        cancel = ["scancel", job.job_id] if waits else ["scancel", "--signal=TERM", job.job_id]
+        subprocess.run(cancel, capture_output=True, check=False)  # it may have ended meanwhile
+        return not waits
+
+
+def run_in_job(command: Sequence[str], environment: Mapping[str, str | None]) -> tuple[int, str, bool]:
+    """Run a command in a job. Returns its exit code, its last line, and whether the job's time limit has stopped it.
+
+    The signals of Slurm become SIGTERM, on which a training saves. The command stops as well when this process dies.
+    `environment` are variables that differ from those of the job; None for one that is not there.
+    """
+    sys.stderr.write(f"{shlex.join(command)}\n")
+    came: list[int] = []
+    process: subprocess.Popen[bytes] | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if process is not None:
+            process.terminate()
+
+    for name in ("SIGTERM", *SLURM_TIME_SIGNALS):
+        signal.signal(getattr(signal, name), stop)
+    changed = {STOPS_WITH_INPUT: "1", **environment}
+    variables = {name: value for name, value in (os.environ | changed).items() if value is not None}
+    # Slurm may send a signal to every process of a job, and SIGUSR2 would end a training at once.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+    process = subprocess.Popen(
+        command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if came:
+        process.terminate()
+    assert process.stderr is not None
+    with process:
+        said = process.stderr.read()
+        process.wait()
+    sys.stderr.write(said.decode(errors="backslashreplace"))
+    time_is_up = bool(came) and signal.Signals(came[0]).name in SLURM_TIME_SIGNALS
+    return process.returncode, last_line(said), time_is_up
