@@ -193,7 +193,9 @@ class Jobs:
                 name, equals, value = part.partition("=")
                 given[name.replace("-", "_")] = value if equals else True
             self.executor = submitit.SlurmExecutor(place)
-            self.executor.update_parameters(time=None, setup=[CORES_FOR_SRUN], additional_parameters=given)
+            self.executor.update_parameters(  # None is the cluster's own default, where submitit has another one
+                time=None, wckey=None, setup=[CORES_FOR_SRUN], additional_parameters=given
+            )
         return self
 
     def __exit__(

@@ -10,7 +10,7 @@ import pytest
 
 import gentool
 from gentool.errors import OptionError
-from gentool.options import Validated, comma_separated, numbers, option, redefault, words
+from gentool.options import Validated, comma_separated, command_words, numbers, option, redefault, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,12 @@ def test_values_are_parsed_once_and_written_as_they_are_typed() -> None:
         "method": "pca", "perplexity": 30.0, "count": 5, "all": False, "sizes": "4,32", "out": str(Path("a/b")),
     }  # fmt: skip
     assert Some.from_json(written) == Some(sizes=(4, 32), out=Path("a/b"))
+
+
+def test_options_as_flags_of_a_command_line() -> None:
+    assert command_words(Some()) == []
+    given = Some(method="tsne", perplexity=5, all=True, sizes=(4, 32), out=Path("a b"))
+    assert command_words(given) == ["--method=tsne", "--perplexity=5.0", "--all", "--sizes=4,32", "--out=a b"]
 
 
 def test_an_earlier_name_is_still_read() -> None:

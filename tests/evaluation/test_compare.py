@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -125,6 +126,42 @@ def test_trained_under_one_budget_and_continued(cli: Callable, tmp_path: Path, m
     assert table(out)["vae"] == rows["vae"]
 
 
+def test_trained_in_jobs(cli: Callable, tmp_path: Path) -> None:
+    pytest.importorskip("submitit", reason="needs the extra cluster")
+    np.save("mine.npy", np.random.default_rng(0).integers(0, 256, (160, 12, 12), np.uint8))
+    words = ["--train", "vae", "--data", "mine.npy", "--size", 8, "--budget", "0.5s", "--samples", 12, "--k", 5,
+             "--device", "cpu", "--features", "random", "--out", "compared"]  # fmt: skip
+    done = cli("compare", *words, "--seeds", 2, "--cluster", "local", "--jobs", 2)
+    assert done.code == 0, done.err
+    assert done.out == "compared\n"
+    rows = table(tmp_path / "compared")
+    assert [row["checkpoints"] for row in rows.values()] == ["2", ""]
+    steps = json.loads(Path("compared/runs/vae-plan.json").read_text())["steps"]
+    assert f"vae: {steps:,} updates fit into 0 s" in done.err
+    for seed in (0, 1):
+        options = json.loads(Path(f"compared/runs/vae-{seed}/options.json").read_text())
+        assert (options["shape"], options["options"]["steps"]) == ([1, 8, 8], steps)
+    assert sorted(path.name for path in Path("compared/jobs").iterdir()) == ["1", "2"]
+    before = Path("compared/runs/vae-0/model.pt").stat().st_mtime_ns
+    for more in (["--cluster", "local"], []):
+        assert cli("compare", *words, "--seeds", 2, *more).code == 0
+    assert Path("compared/runs/vae-0/model.pt").stat().st_mtime_ns == before
+    assert table(tmp_path / "compared") == rows
+    assert len(list(Path("compared/jobs").iterdir())) == 2, "finished trainings need no job"
+    other = cli("compare", *words, "--data", "digits", "--cluster", "local")
+    assert other.code == 2
+    assert "compared/runs/vae-0 holds another run: data was mine, is digits" in other.err
+
+
+def test_a_plan_alone(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "FIRST_STEPS", 2)
+    done = cli("compare", "--train", "vae", "--budget", "0.5s", "--plan", "--out", "compared", "--json")
+    assert done.code == 0, done.err
+    steps = json.loads(Path("compared/runs/vae-plan.json").read_text())["steps"]
+    assert json.loads(done.out) == {"event": "done", "folder": "compared", "steps": {"vae": steps}}
+    assert sorted(path.name for path in Path("compared/runs").iterdir()) == ["vae-plan.json"]
+
+
 def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials that cost 2 s at once and 0.01 s an update."""
 
@@ -173,6 +210,12 @@ def test_budgets_that_are_none(text: str) -> None:
         (["RUNS/gan", "--train", "vae"], 2, "give checkpoints to compare, or --train"),
         (["RUNS/gan", "--budget", "5m"], 2, "--budget: only with --train"),
         (["RUNS/gan", "--seeds", 3], 2, "--seeds: only with --train"),
+        (["RUNS/gan", "--cluster", "local"], 2, "--cluster: only with --train"),
+        (["--train", "vae", "--jobs", 2], 2, "--jobs: only with --cluster slurm or local"),
+        (["--train", "vae", "--plan", "--cluster", "local"], 2, "--cluster: has no effect with --plan"),
+        (["--train", "vae", "--plan", "--seeds", 2], 2, "--seeds: has no effect with --plan"),
+        (["--train", "vae", "--plan", "--samples", 50], 2, "--samples: has no effect with --plan"),
+        (["RUNS/gan", "--plan"], 2, "--plan: only with --train"),
         (["--train", "vae,gna"], 2, "Did you mean 'gan'?"),
         (["--train", "vae", "--budget", "soon"], 2, "such as 90s, 5m or 1.5h"),
         (["RUNS/gan", "RUNS/nowhere"], 4, "no such checkpoint"),
