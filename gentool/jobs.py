@@ -31,8 +31,11 @@ OWN_SBATCH_OPTIONS = (
     "signal",
 )  # fmt: skip
 """The options of sbatch that gentool sets itself: a run is one process, and gentool continues it."""
-SLURM_TIME_SIGNALS = ("SIGUSR1", "SIGUSR2")
-"""submitit asks Slurm for SIGUSR2, 90 seconds before the time limit; SUBMITIT_PREEMPT_SIGNAL=USR1 changes that."""
+STOPPING = ("SIGTERM", "SIGUSR1", "SIGUSR2")
+"""What Slurm sends before it ends a job: SIGTERM, or what submitit asks for 90 seconds before the time limit."""
+UNDER_WAY = ("", "COMPLETING", "PENDING", "REQUEUED", "RUNNING", "UNKNOWN")
+ACCOUNTING_SECONDS = 30.0
+"""How long Slurm's accounting may take to know how a job has ended."""
 CORES_FOR_SRUN = '[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"'
 """Since Slurm 22.05, srun no longer takes --cpus-per-task from sbatch."""
 LONGEST_LOCAL_MINUTES = 10 * 365 * 24 * 60
@@ -204,24 +207,21 @@ class Jobs:
         pass
 
     def run(self, name: str, command: Sequence[str], *, continues: bool = True) -> Ended | None:
-        """Run a command in a job to its end, and in further jobs where the time limit of a job stops it.
+        """Run a command in a job to its end, and in further jobs where Slurm stops it: at a time limit, by preemption.
 
         `continues`: the command goes on from where it was stopped. Returns None after `stop` for a command that was not
         started or did not end by itself. Raises OptionError where sbatch refuses a job, GentoolError where a job is
-        lost, which names its log, and where one that does not continue is stopped by its time limit.
+        lost, which names its log, and where Slurm stops one that does not continue.
         """
         # Ctrl-C and the end of a terminal reach every process that is started from it; jobs are asked by `stop`.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         while True:
             job = self._submit(name, command)
-            result = None if job is None else self._result(name, job)
-            if result is None:
-                return None
-            ended, time_is_up = result
-            if not (time_is_up and ended.code == Stopped.exit_code):
+            ended = None if job is None else self._ended(name, job)
+            if ended is None or ended.code != Stopped.exit_code or not self._was_stopped_by_slurm(job):
                 return ended
             if not continues:
-                raise GentoolError(f"{name}: longer than the time limit of its job; raise time in --cluster-options")
+                raise GentoolError(f"{name}: its job was stopped; it needs a longer time in --cluster-options")
             command = [word for word in command if word != "--overwrite"]
 
     def stop(self) -> None:
@@ -244,8 +244,8 @@ class Jobs:
                 said = " ".join(str(error).split())
                 raise OptionError(f"--cluster slurm: sbatch refused the job of {name}: {said}") from None
 
-    def _result(self, name: str, job: Any) -> tuple[Ended, bool] | None:
-        """How the command of a job has ended, and whether because its time was up; None for one that was stopped."""
+    def _ended(self, name: str, job: Any) -> Ended | None:
+        """How the command of a job has ended; None after `stop` for one that did not begin, or was lost."""
         from submitit.core.utils import UncompletedJobError
 
         asked = -ASK_AGAIN_SECONDS
@@ -260,8 +260,7 @@ class Jobs:
         local = self.options.cluster == "local"
         with contextlib.suppress(UncompletedJobError):
             if not local or job.paths.result_pickle.exists():  # submitit waits for the file, which may be far away
-                code, last, time_is_up = job.result()
-                return Ended(code, last), time_is_up
+                return Ended(*job.result())
         if self.stopped.is_set():
             return None
         state = "" if local else f" ({job.state})"
@@ -269,7 +268,17 @@ class Jobs:
 
     def _is_done(self, job: Any, force: bool) -> bool:
         with self.lock:  # what submitit knows of the jobs is shared by all threads
-            return bool(job.done(force_check=force))
+            return bool(job.done(force_check=force)) or job.state == "PREEMPTED"  # which submitit takes for requeued
+
+    def _was_stopped_by_slurm(self, job: Any) -> bool:
+        """Whether a job was stopped that neither `stop` nor a person with scancel has stopped."""
+        if self.options.cluster == "local":
+            return False
+        state, until = "", time.monotonic() + ACCOUNTING_SECONDS
+        while state in UNDER_WAY and time.monotonic() < until and not self.stopped.wait(POLL_SECONDS):
+            with self.lock:
+                state = job.get_info(mode="force").get("State", "")
+        return not (self.stopped.is_set() or state.startswith("CANCELLED"))
 
     def _ask_to_stop(self, job: Any) -> bool:
         """Send SIGTERM to a job. Returns False for one that has not begun, and will not."""
@@ -284,8 +293,8 @@ class Jobs:
         return not waits
 
 
-def run_in_job(command: Sequence[str], environment: Mapping[str, str | None]) -> tuple[int, str, bool]:
-    """Run a command in a job. Returns its exit code, its last line, and whether the job's time limit has stopped it.
+def run_in_job(command: Sequence[str], environment: Mapping[str, str | None]) -> tuple[int, str]:
+    """Run a command in a job. Returns its exit code and the last line that it said on stderr.
 
     The signals of Slurm become SIGTERM, on which a training saves. The command stops as well when this process dies.
     `environment` are variables that differ from those of the job; None for one that is not there.
@@ -299,7 +308,7 @@ def run_in_job(command: Sequence[str], environment: Mapping[str, str | None]) ->
         if process is not None:
             process.terminate()
 
-    for name in ("SIGTERM", *SLURM_TIME_SIGNALS):
+    for name in STOPPING:
         signal.signal(getattr(signal, name), stop)
     changed = {STOPS_WITH_INPUT: "1", **environment}
     variables = {name: value for name, value in (os.environ | changed).items() if value is not None}
@@ -314,7 +323,5 @@ def run_in_job(command: Sequence[str], environment: Mapping[str, str | None]) ->
     assert process.stderr is not None
     with process:
         said = process.stderr.read()
-        process.wait()
     sys.stderr.write(said.decode(errors="backslashreplace"))
-    time_is_up = bool(came) and signal.Signals(came[0]).name in SLURM_TIME_SIGNALS
-    return process.returncode, last_line(said), time_is_up
+    return process.returncode, last_line(said)

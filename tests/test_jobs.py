@@ -34,7 +34,10 @@ sbatch)
     if [ -e "$here/full" ]; then echo PENDING > "$here/$id.state"; else
         echo RUNNING > "$here/$id.state"
         export SLURM_JOB_ID=$id SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_JOB_NUM_NODES=1
-        { bash "$1" && echo COMPLETED > "$here/$id.state" || echo FAILED > "$here/$id.state"; } > /dev/null 2>&1 &
+        {
+            bash "$1" && end=COMPLETED || end=FAILED
+            grep -q RUNNING "$here/$id.state" && echo $end > "$here/$id.state"
+        } > /dev/null 2>&1 &
     fi
     echo "Submitted batch job $id" ;;
 srun)
@@ -54,7 +57,8 @@ squeue)
     cat "$here/$3.state" ;;
 scancel)
     id=${!#}
-    if [ $# = 1 ]; then echo "CANCELLED by 0" > "$here/$id.state"; else kill -TERM "$(cat "$here/$id.pid")"; fi ;;
+    if [ $# = 1 ]; then echo "CANCELLED by 0" > "$here/$id.state"; fi
+    if [ -e "$here/$id.pid" ]; then kill -TERM "$(cat "$here/$id.pid")"; fi ;;
 esac
 """
 
@@ -117,11 +121,13 @@ def test_jobs_train_what_processes_train(cli: Callable, slurm: Path, tmp_path: P
 
 IMITATED = """
 import json, pathlib, signal, sys, time
+from gentool.signals import stop_with_input
 folder, seed, code = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 def save(number, frame):
     (folder / "saved").touch()
     sys.exit(75)
 signal.signal(signal.SIGTERM, save)
+stop_with_input()
 folder.mkdir(exist_ok=True)
 with (folder / "starts").open("a") as file:
     print(*sys.argv[4:], file=file)
@@ -151,7 +157,8 @@ def meanwhile(file: Path, act: Callable[[], object]) -> threading.Thread:
     """Act once a file is there."""
 
     def wait_and_act() -> None:
-        while not file.exists():
+        until = time.monotonic() + 30
+        while not file.exists() and time.monotonic() < until:
             time.sleep(0.02)
         act()
 
@@ -212,18 +219,33 @@ def test_a_real_training_is_stopped_and_continues(cli: Callable, tmp_path: Path)
     assert "resuming text2text" in log.read_text()
 
 
-def test_a_job_at_its_time_limit_is_continued_by_another(cli: Callable, slurm: Path, imitated: Callable) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2], ids=lambda number: str(number.name)
+)
+def test_a_job_that_slurm_stops_is_continued_by_another(
+    cli: Callable, slurm: Path, imitated: Callable, number: signal.Signals
+) -> None:
+    """Preemption, and the signals before the time limit."""
     imitated(0)
 
-    def end_time() -> None:
-        os.kill(int((slurm / "1.pid").read_text()), signal.SIGUSR2)
+    def stop_job() -> None:
+        os.kill(int((slurm / "1.pid").read_text()), number)
 
-    limit = meanwhile(Path("swept/seed=0/starts").absolute(), end_time)
+    stopping = meanwhile(Path("swept/seed=0/starts").absolute(), stop_job)
     done = cli(*sweep("--cluster", "slurm", "--overwrite"))
-    limit.join()
+    stopping.join()
     assert done.code == 0, done.err
     assert Path("swept/seed=0/starts").read_text() == "--overwrite\n\n", "the second job goes on"
     assert (slurm / "2.state").exists()
+
+
+def test_a_job_that_is_cancelled_ends_the_sweep(cli: Callable, slurm: Path, imitated: Callable) -> None:
+    imitated(0)
+    cancelling = meanwhile(Path("swept/seed=0/starts").absolute(), lambda: subprocess.run(["scancel", "1"], check=True))
+    done = cli(*sweep("--cluster", "slurm"))
+    cancelling.join()
+    assert (done.code, done.err.splitlines()[-1][:41]) == (75, "gentool: swept: stopped with 1 run to do;")
+    assert not (slurm / "2.state").exists()
 
 
 def test_jobs_that_wait_are_cancelled(cli: Callable, slurm: Path, imitated: Callable) -> None:
@@ -260,6 +282,8 @@ def test_a_job_that_is_lost_is_named_with_its_log(cli: Callable, cluster: str, s
     assert said.endswith("_0_log.err")
     assert ("(FAILED)" in said) == (cluster == "slurm")
     assert Path(said.rpartition("see ")[2]).is_file()
+    while not Path("swept/seed=0/saved").exists():
+        time.sleep(0.02)
 
 
 def test_a_run_that_another_job_still_trains_is_named(cli: Callable) -> None:
