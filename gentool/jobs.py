@@ -40,7 +40,9 @@ CORES_FOR_SRUN = '[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK
 """Since Slurm 22.05, srun no longer takes --cpus-per-task from sbatch."""
 LONGEST_LOCAL_MINUTES = 10 * 365 * 24 * 60
 """submitit ends a local job after two minutes unless it is told otherwise."""
-POLL_SECONDS, ASK_AGAIN_SECONDS = 0.2, 5.0
+POLL_SECONDS = {"local": 0.2, "slurm": 1.0}
+"""Between two looks for the result of a job, which may be on a file system of the network."""
+ASK_AGAIN_SECONDS = 5.0
 """A job that is about to begin does not hear a request to stop, so it is repeated."""
 FOLDER = "jobs"
 
@@ -171,6 +173,7 @@ class Jobs:
 
     def __init__(self, options: ClusterOptions, folder: Path, at_a_time: int) -> None:
         self.options, self.folder, self.at_a_time = options, folder, at_a_time
+        self.poll = POLL_SECONDS[str(options.cluster)]
         self.where = f", as jobs ({options.cluster}) whose logs are in {folder / FOLDER}"
         self.stopped, self.lock = Event(), Lock()
         self.environment: dict[str, str | None] = {}
@@ -221,7 +224,7 @@ class Jobs:
             if ended is None or ended.code != Stopped.exit_code or not self._was_stopped_by_slurm(job):
                 return ended
             if not continues:
-                raise GentoolError(f"{name}: its job was stopped; it needs a longer time in --cluster-options")
+                raise GentoolError(f"{name}: Slurm has stopped its job; give it more time in --cluster-options")
             command = [word for word in command if word != "--overwrite"]
 
     def stop(self) -> None:
@@ -248,7 +251,7 @@ class Jobs:
         """How the command of a job has ended; None after `stop` for one that did not begin, or was lost."""
         from submitit.core.utils import UncompletedJobError
 
-        asked = -ASK_AGAIN_SECONDS
+        asked = float("-inf")
         while not self._is_done(job, force=False):
             if self.stopped.is_set() and time.monotonic() - asked >= ASK_AGAIN_SECONDS:
                 if self._is_done(job, force=True):
@@ -256,7 +259,7 @@ class Jobs:
                 if not self._ask_to_stop(job):
                     return None
                 asked = time.monotonic()
-            time.sleep(POLL_SECONDS)
+            time.sleep(self.poll)
         local = self.options.cluster == "local"
         with contextlib.suppress(UncompletedJobError):
             if not local or job.paths.result_pickle.exists():  # submitit waits for the file, which may be far away
@@ -275,7 +278,7 @@ class Jobs:
         if self.options.cluster == "local":
             return False
         state, until = "", time.monotonic() + ACCOUNTING_SECONDS
-        while state in UNDER_WAY and time.monotonic() < until and not self.stopped.wait(POLL_SECONDS):
+        while state in UNDER_WAY and time.monotonic() < until and not self.stopped.wait(self.poll):
             with self.lock:
                 state = job.get_info(mode="force").get("State", "")
         return not (self.stopped.is_set() or state.startswith("CANCELLED"))

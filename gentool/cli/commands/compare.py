@@ -133,6 +133,8 @@ def try_out(
         if overwrite:
             plan.unlink(missing_ok=True)
         steps[name] = planned_steps(name, images, first.budget, device, plan, reporter=WithoutRows(terminal))
+    listed = ", ".join(f"{name} {count:,}" for name, count in steps.items())
+    terminal.notice(f"{folder}: updates that fit into {seconds_as_text(first.budget)}: {listed}")
     terminal.result(folder, {"event": "done", "folder": str(folder), "steps": steps})
 
 
