@@ -17,6 +17,7 @@ from gentool.engine.folder import owned
 from gentool.jobs import sbatch_options
 from gentool.seq2seq.sweeps import Cell
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="submitit does not run on Windows")
 submitit = pytest.importorskip("submitit", reason="needs the extra cluster")
 
 TINY = ["--max-operand", 9, "--hidden", "8,16", "--embedding", 8, "--steps", 4, "--device", "cpu", "--amp", "off"]
@@ -270,7 +271,8 @@ def test_a_job_that_is_lost_is_named_with_its_log(cli: Callable, cluster: str, s
         else:
             (file,) = Path("swept/jobs/1").absolute().glob("*_submitted.pkl")
             controller = file.name.partition("_")[0]
-            os.kill(int(Path(f"/proc/{controller}/task/{controller}/children").read_text()), signal.SIGKILL)
+            task = subprocess.run(["pgrep", "-P", controller], capture_output=True, text=True, check=True).stdout
+            os.kill(int(task), signal.SIGKILL)
 
     with monkey.context():
         killing = meanwhile(Path("swept/seed=0/starts").absolute(), kill)
