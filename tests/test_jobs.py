@@ -73,6 +73,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / name).write_text(STAND_IN)
         (folder / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    submitit.SlurmJob.watcher.clear()  # it remembers the jobs of earlier tests, which have the same numbers
     return folder
 
 
