@@ -156,8 +156,8 @@ def product_speed(kind: str, threads: int) -> float:
 
 def prepare(source: Path | str, out: Path, *options: str) -> Path:
     """A prepared set, all of it for training."""
-    words = ["prepare", str(source), "--validation", "0", "--out", str(out), *options]
-    subprocess.run([sys.executable, "-m", "gentool", *words], check=True)
+    words = ["prepare", str(source), "--validation", "0", "--quiet", "--out", str(out), *options]
+    subprocess.run([sys.executable, "-m", "gentool", *words], check=True, stdout=subprocess.DEVNULL)
     return out
 
 
