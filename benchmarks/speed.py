@@ -41,6 +41,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import torch
+
 HERE = Path(__file__).resolve().parent
 TRAIN = ["--epochs", "100000", "--sample-every", "0", "--json", "--quiet", "--ema", "0", "--schedule", "constant"]
 GENTOOL: dict[str, list[str]] = {
@@ -53,6 +56,10 @@ GENTOOL: dict[str, list[str]] = {
     "seq2seq": ["text2text", "--recipe", "classic", "--operators", "+", "--hidden", "128", "--batch-size", "128",
                 "--weight-decay", "0", "--lr", "1e-3", "--clip", "0"],
 }  # fmt: skip
+BATCHES = dict.fromkeys(GENTOOL, 128) | {"dcgan": 64, "mlp-gan": 64}
+COUNTS = {"mlp-vae": 60_000, "dcgan": 512, "mlp-gan": 60_000, "conv-vae": 1_280, "conv-ae": 12_800, "lstm-ae": 6_400,
+          "seq2seq": 10_000}  # fmt: skip
+"""The examples of an epoch: gentool says how far it is at the end of each."""
 PRODUCT = """
 import sys, time, torch
 kind = getattr(torch, sys.argv[1])
@@ -83,12 +90,12 @@ def number(line: str) -> int | None:
     return int(line) if line.strip().isdigit() else None
 
 
-def gentool_examples(images: int) -> Callable[[str], int | None]:
-    """A reader of `--json` lines, for epochs of this many examples."""
+def gentool_examples(batch: int) -> Callable[[str], int | None]:
+    """A reader of `--json` lines."""
 
     def read(line: str) -> int | None:
         record = json.loads(line) if line.startswith("{") else {}
-        return record["epoch"] * images if record.get("event") == "epoch" else None
+        return record["step"] * batch if record.get("event") == "epoch" else None
 
     return read
 
@@ -210,16 +217,21 @@ def copied(source: Path, target: Path) -> None:
 
 def contenders(case: str, arguments: argparse.Namespace, scratch: Path) -> list[Contender]:
     """The peers, the loops, gentool."""
-    prepared = scratch / "sets" / ("images" if case == "dcgan" else "mnist")
-    if not prepared.exists():
-        if case == "dcgan":
-            folder = scratch / "images" / "one"
-            folder.mkdir(parents=True)
-            for path in sorted(arguments.images.iterdir())[: arguments.pictures]:
-                shutil.copy(path, folder)
-            prepare(folder, prepared, "--test", "0")
-        else:
-            prepare("mnist", prepared, "--source", str(arguments.mnist))
+    mnist, prepared = scratch / "sets" / "mnist", scratch / "sets" / case
+    if not mnist.exists():
+        prepare("mnist", mnist, "--source", str(arguments.mnist))
+    count = COUNTS[case]
+    if case == "dcgan":
+        folder = scratch / "images" / "one"
+        folder.mkdir(parents=True)
+        for path in sorted(arguments.images.iterdir())[:count]:
+            shutil.copy(path, folder)
+        prepare(folder, prepared, "--test", "0")
+    elif count < COUNTS["mlp-vae"]:
+        np.save(scratch / "some.npy", np.load(mnist / "images.npy")[:count])
+        prepare(scratch / "some.npy", prepared, "--test", "0")
+    else:
+        prepared = mnist
     found = peers(case, arguments, scratch, prepared)
     loop = [sys.executable, str(HERE / "loops.py"), case, str(prepared)]
     work = scratch / case
@@ -228,22 +240,10 @@ def contenders(case: str, arguments: argparse.Namespace, scratch: Path) -> list[
     kind = ["seq2seq", "train"] if case == "seq2seq" else ["train"]
     data = [] if case == "seq2seq" else ["--data", str(prepared)]
     ours = [sys.executable, "-m", "gentool", *kind, *GENTOOL[case], *TRAIN, *data, "--overwrite", "--out"]
-    read = gentool_examples(arguments.pictures if case == "dcgan" else 60000)
-    if case == "seq2seq":
-        read = seq2seq_examples()
+    read = gentool_examples(BATCHES[case])
     found.append(Contender("gentool --amp off", [*ours, "off", "--amp", "off"], read, work))
     found.append(Contender("gentool", [*ours, "auto"], read, work))
     return found
-
-
-def seq2seq_examples() -> Callable[[str], int | None]:
-    """A reader of `--json` lines: updates of 128 queries."""
-
-    def read(line: str) -> int | None:
-        record = json.loads(line) if line.startswith("{") else {}
-        return record["step"] * 128 if record.get("event") == "epoch" else None
-
-    return read
 
 
 def chosen(contender: Contender) -> str:
@@ -297,7 +297,6 @@ def main() -> None:
     parser.add_argument("cases", nargs="*", metavar="CASE", default=list(GENTOOL))
     parser.add_argument("--mnist", type=Path, required=True)
     parser.add_argument("--images", type=Path)
-    parser.add_argument("--pictures", type=int, default=512, help="how many of --images are used")
     parser.add_argument("--examples", type=Path)
     parser.add_argument("--pytorch-gan", type=Path)
     parser.add_argument("--python")
@@ -309,8 +308,6 @@ def main() -> None:
     for case in arguments.cases:
         if case not in GENTOOL:
             parser.error(f"{case}: not one of {', '.join(GENTOOL)}")
-    import torch
-
     print(f"{processor()}, torch {torch.__version__}, Python {platform.python_version()}", file=sys.stderr)
     columns = ["case", "contender", "precision", "threads", "rounds", "examples_per_second", "least", "most", "ratio",
                "ratio_to_loop", "mflop_per_example", "share_of_product", "peak_memory_mib"]  # fmt: skip

@@ -108,7 +108,8 @@ def train_autoencoder(
             ema.update()
             run.record(losses)
         average = ema.average()
-        measure_latents(average, data.train, run)
+        if run.pictures_due or run.save_due:
+            measure_latents(average, data.train, run)
         run.record_validation(held_out_losses(average, data.validation, options, run))
         if run.pictures_due:
             with torch.no_grad():
