@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gentool.data.conform import conform, with_channels
 from gentool.data.decode import Picture, Unreadable, pillow_warnings
@@ -146,10 +147,33 @@ def convert_files(converter: Converter, numbers: Sequence[int], paths: Sequence[
 
 
 @dataclass(frozen=True)
-class Converted:
-    """All pictures of a source: `images` uint8 (source count, C, H, W) where they are kept, and what was found."""
+class Again:
+    """The rows of a source of pixels, uint8 (source count, C, H, W), converted whenever they are asked for.
 
-    images: Pixels | None
+    Reading pixels twice takes less than a second copy of a large set on the disk.
+    """
+
+    raw: Raw
+    converter: Converter
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(source count, C, H, W)."""
+        return self.raw.count, *self.converter.shape
+
+    def __getitem__(self, numbers: NDArray[np.int64]) -> Pixels:
+        """The rows of these numbers, (n, C, H, W)."""
+        rows = np.empty((len(numbers), *self.converter.shape), np.uint8)
+        for row, number in zip(rows, numbers.tolist(), strict=True):
+            row[:] = self.converter(read(self.raw.get(number), self.converter.options))
+        return rows
+
+
+@dataclass(frozen=True)
+class Converted:
+    """All pictures of a source: `images` uint8 (source count, C, H, W) unless only checked, and what was found."""
+
+    images: Pixels | Again | None
     part: Part
     converter: Converter
     survey: Survey
@@ -159,10 +183,14 @@ def convert_all(
     raw: Raw,
     options: PrepareOptions,
     left_out: Mapping[int, str],
-    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    scratch: Callable[[tuple[int, ...]], Pixels | None] | None,
     on_progress: Progress,
 ) -> Converted:
-    """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again."""
+    """Every picture of a source, read once. Where one is not like the sample led to expect, from the start again.
+
+    `scratch` gives the array to keep them in, or None where they are to be converted again; without it, they are only
+    checked.
+    """
     used = [i for i in range(raw.count) if i not in left_out]
     sample = Sample.of(raw, options, used)
     form = sample.form or Form(None, options.channels or 1)
@@ -179,7 +207,8 @@ def convert_all(
                 form = other.form
                 continue
             if part.brightest != 1 or form.binary:
-                return Converted(images, part, converter, Survey.of(part.facts, {**left_out, **part.bad}))
+                rows = Again(raw, converter) if scratch and images is None else images
+                return Converted(rows, part, converter, Survey.of(part.facts, {**left_out, **part.bad}))
             form = replace(form, binary=True)
 
 

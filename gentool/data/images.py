@@ -4,6 +4,7 @@ Batches are gathered by index: no loader, no worker, no per-image work.
 """
 
 import math
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gentool.data.disk import DiskRows, in_turn
 from gentool.errors import DataError
 from gentool.reading import check_regular
 
@@ -47,13 +49,17 @@ class Split:
 
 
 class Batches:
-    """A split on a device. `images` is uint8 (n, H, W, C); a batch is float (b, C, H, W) in [0, 1], channels last."""
+    """A split on a device. `images` is uint8 (n, H, W, C); a batch is float (b, C, H, W) in [0, 1], channels last.
+
+    `disk` says how the rows lie on the disk, where they are too large for memory.
+    """
 
     def __init__(self, split: Split, device: torch.device) -> None:
         self.device = device
         self.labels = None if split.labels is None else split.labels.to(device)
         images = split.images.permute(0, 2, 3, 1)
-        if images.numel() <= IN_MEMORY:  # a larger set is memory-mapped and stays as it is, on the disk
+        self.disk = DiskRows(split.images) if images.numel() > IN_MEMORY else None
+        if self.disk is None:  # a larger set is memory-mapped and stays as it is, on the disk
             images = images.contiguous()
             if device.type != "cuda" or images.numel() < SHARE * torch.cuda.mem_get_info(device)[0]:
                 images = images.to(device)
@@ -70,12 +76,11 @@ class Batches:
             images = self.images[where]
         else:
             images = self.images[index].to(self.device, non_blocking=True)
-        return images.permute(0, 3, 1, 2).float().div_(255), labels
+        return images.contiguous().permute(0, 3, 1, 2).float().div_(255), labels
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Every image once, in order."""
-        for start in range(0, len(self), batch_size):
-            yield self.take(torch.arange(start, min(start + batch_size, len(self))))
+        return map(self.take, in_turn(self.disk, torch.arange(len(self)), batch_size))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -153,7 +158,7 @@ class ImageData:
     def _rows(self, name: str, kind: type, shape: tuple[int, ...]) -> Tensor | None:
         if self.folder is None or not (self.folder / name).is_file():
             return None
-        return torch.from_numpy(array_in(self.folder, name, kind, shape))
+        return as_tensor(array_in(self.folder, name, kind, shape))
 
 
 def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -162,8 +167,7 @@ def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDA
     large = math.prod(shape) * np.dtype(kind).itemsize > IN_MEMORY
     try:
         check_regular(path)
-        # Copy-on-write mapping: torch wants writable memory, the file stays as it is.
-        array: NDArray[Any] = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if large else None, allow_pickle=False)
         found = f"{array.dtype} {array.shape}"
     except FileNotFoundError:
         raise damaged(folder, f"{name} is missing") from None
@@ -172,6 +176,16 @@ def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDA
     if array.dtype != kind or array.shape != shape:
         raise damaged(folder, f"{name} holds {found[:100]} instead of {np.dtype(kind).name} {shape}")
     return array
+
+
+def as_tensor(array: NDArray[Any]) -> Tensor:
+    """The same memory as a tensor. Do not write to it: what is memory-mapped is read-only.
+
+    Linux would refuse to map more bytes for writing than the machine has memory, also if none is ever written.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def damaged(folder: Path, what: str) -> DataError:

@@ -227,7 +227,7 @@ def prepare_into(target: Path, request: Request, *, overwrite: bool = False, rep
     try:
         with building(target, overwrite) as folder:
             rows = prepare_rows(
-                raw, request.options, scratch=scratch_in(folder), on_progress=_on_progress(request, reporter)
+                raw, request.options, scratch=scratch_in(folder, raw), on_progress=_on_progress(request, reporter)
             )
             write(folder, rows, raw, provenance(request))
             summary = rows.info

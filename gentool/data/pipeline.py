@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.data.convert import Converted, convert_all
+from gentool.data.convert import Again, Converted, convert_all
 from gentool.data.decode import FLATTENED, pillow_warnings
 from gentool.data.layout import Meaning
 from gentool.data.meaning import meaning_of
@@ -38,7 +38,7 @@ class Rows:
     checked. `readable` has the numbers of the rows that hold one; `splits` and `labels` go with it.
     """
 
-    images: Pixels | None
+    images: Pixels | Again | None
     readable: NDArray[np.int64]
     splits: NDArray[np.int8]
     labels: NDArray[np.int64] | None
@@ -66,10 +66,10 @@ def prepare_rows(
     raw: Raw,
     options: PrepareOptions,
     *,
-    scratch: Callable[[tuple[int, ...]], Pixels] | None,
+    scratch: Callable[[tuple[int, ...]], Pixels | None] | None,
     on_progress: Progress = silent,
 ) -> Rows:
-    """All pictures of a source, prepared and split. `scratch` gives the array to write them to; None: only check.
+    """All pictures of a source, prepared and split. `scratch` is that of `convert_all`; None: only check.
 
     Raises DataError when no picture can be read, OptionError for an option that has no effect on this source.
     """

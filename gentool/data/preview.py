@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gentool.data.convert import Again
+from gentool.data.raw import Pixels
 from gentool.figures.grids import Picture, grid, labelled_rows
 
 _COLUMNS, _ROWS, _MOST_CLASSES = 12, 8, 20
 
 
 def preview(
-    images: NDArray[np.uint8], rows: NDArray[np.int64], labels: NDArray[np.int64] | None, classes: tuple[str, ...]
+    images: Pixels | Again, rows: NDArray[np.int64], labels: NDArray[np.int64] | None, classes: tuple[str, ...]
 ) -> Picture:
     """A grid of some of `images[rows]`, spread over them. `labels` goes with `rows`."""
     if labels is not None and 1 < len(classes) <= _MOST_CLASSES:

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from gentool.data import cache
-from gentool.data.images import IN_MEMORY, ImageData, Split, array_in, damaged
+from gentool.data.images import IN_MEMORY, ImageData, Split, array_in, as_tensor, damaged
 from gentool.data.pipeline import Rows
 from gentool.data.prepare import LARGEST
 from gentool.data.preview import preview
@@ -54,12 +54,17 @@ FORM = {
 """What is used of dataset.json."""
 
 
-def scratch_in(folder: Path) -> Callable[[tuple[int, ...]], Pixels]:
-    """Room for rows: in memory up to 1 GiB, beyond that in a file of the folder."""
+def scratch_in(folder: Path, raw: Raw) -> Callable[[tuple[int, ...]], Pixels | None]:
+    """Room for the rows of a source: in memory up to 1 GiB, beyond that in a file of the folder.
 
-    def room(shape: tuple[int, ...]) -> Pixels:
+    None for more than that of a source of pixels, which can be read twice.
+    """
+
+    def room(shape: tuple[int, ...]) -> Pixels | None:
         if math.prod(shape) <= IN_MEMORY:
             return np.empty(shape, np.uint8)
+        if raw.uniform:
+            return None
         rows = np.lib.format.open_memmap(folder / SCRATCH, mode="w+", dtype=np.uint8, shape=shape)
         reserve(folder / SCRATCH)
         return rows
@@ -152,8 +157,8 @@ def open_prepared(folder: Path) -> ImageData:
         labels = array_in(folder, "labels.npy", np.int64, (sum(counts),))
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
             raise damaged(folder, "labels.npy holds labels outside the classes")
-    every = torch.from_numpy(images)
-    every_label = None if labels is None else torch.from_numpy(labels)
+    every = as_tensor(images)
+    every_label = None if labels is None else as_tensor(labels)
     ends = np.cumsum(counts)
     train, validation, test = (
         Split(every[end - count : end], None if every_label is None else every_label[end - count : end])

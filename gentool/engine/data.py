@@ -7,11 +7,18 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from gentool.data.disk import DiskRows
+
 
 class ExampleBatches(Protocol):
-    """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU)."""
+    """Examples on a device: pairs of tensors, gathered by index (int64, on the CPU).
+
+    `disk` says how they lie on the disk; None where they are in memory.
+    """
 
     def __len__(self) -> int: ...
+    @property
+    def disk(self) -> DiskRows | None: ...
     def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]: ...
     def in_order(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None]]: ...
 

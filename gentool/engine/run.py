@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from gentool.data import cache
+from gentool.data.disk import in_turn
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.checkpoint import Header
@@ -41,6 +42,7 @@ from gentool.engine.folder import (
 from gentool.engine.journal import Journal, earlier_result
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
+from gentool.engine.order import epoch_order
 from gentool.engine.plan import Plan
 from gentool.engine.precision import PRODUCTS, Precision, possible_precisions
 from gentool.engine.randomness import derived_seed, rng, seed_layers
@@ -392,16 +394,16 @@ class Run:
         """
         epoch, steps_per_epoch, size = self.epoch, self.plan.steps_per_epoch, self.plan.batch_size
         examples = self.batches_of[id(self.data.train)]
-        order = torch.randperm(len(examples), generator=rng(self.options.seed, "order", epoch))
+        order = epoch_order(examples, self.options.seed, epoch)
         if len(self.precision.kinds) > 1:
             yield from self._tried(examples, order[:size])
         self.trained, began = 0.0, time.monotonic()
+        turn = in_turn(examples.disk, order, size, self.step % steps_per_epoch * size)
         while self.step < self.plan.end_of(epoch):
             if self.losses.stop or (self.world.alone and self.stop.requested):
                 self._stop()
             self._begin_update()
-            start = self.step % steps_per_epoch * size
-            yield examples.take(self.own(order[start : start + size]))
+            yield examples.take(self.own(next(turn)))
             self.step += 1
             self.trained += size
             self.trained_seconds = time.monotonic() - began
@@ -477,10 +479,11 @@ class Run:
 
         What is measured on them is brought together by `totals`.
         """
-        size = max(self.plan.batch_size, 256)
-        for start in range(self.world.rank * size, len(split), self.world.size * size):
-            numbers = torch.arange(start, min(start + size, len(split)))
-            yield numbers, self.batches_of[id(split)].take(numbers)[0]
+        examples, size = self.batches_of[id(split)], max(self.plan.batch_size, 256)
+        every = torch.arange(len(split))
+        own = every[every // size % self.world.size == self.world.rank]
+        for numbers in in_turn(examples.disk, own, size):
+            yield numbers, examples.take(numbers)[0]
 
     def totals(self, sums: Mapping[str, float], *variances: RunningVariance) -> dict[str, float]:
         """Sums over the examples of all processes; variances are joined as well."""

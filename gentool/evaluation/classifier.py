@@ -12,11 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentool.data.cache import cache_folder
+from gentool.data.disk import in_turn
 from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
+from gentool.engine.order import epoch_order
 from gentool.engine.precision import untimed_precision
-from gentool.engine.randomness import derived_seed, isolated, rng
+from gentool.engine.randomness import derived_seed, isolated
 from gentool.errors import CheckpointError
 from gentool.progress import SILENT, Reporter
 
@@ -122,8 +124,8 @@ def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classif
         optimizer = torch.optim.AdamW(network.parameters(), PEAK_LR, weight_decay=0.01, fused=device.type != "mps")
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, PEAK_LR, total_steps=epochs * per_epoch)
         for epoch in range(epochs):
-            order = torch.randperm(len(images), generator=rng(0, "classifier", epoch))
-            for number, index in enumerate(order.split(batch)[:per_epoch]):
+            order = epoch_order(images, 0, epoch, "classifier")[: per_epoch * batch]
+            for number, index in enumerate(in_turn(images.disk, order, batch)):
                 x, labels = images.take(index)
                 with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
                     logits = network(_shifted(x))

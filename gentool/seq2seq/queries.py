@@ -71,6 +71,8 @@ class QuerySplit:
     answers: Tensor
     passes: int = 1
 
+    disk: ClassVar[None] = None
+
     def __len__(self) -> int:
         return self.passes * len(self.queries)
 

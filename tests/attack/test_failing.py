@@ -145,14 +145,18 @@ def test_failing_writes_of_a_comparison(library: Path, runs: Path, record_proper
 
 
 def test_a_disk_without_room_for_mapped_rows(
-    own_cache: Path, cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    own_cache: Path, cli: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / "files").mkdir()
+    for number in range(12):
+        Image.new("L", (8, 8), number).save(tmp_path / "files" / f"{number}.png")
+
     def full(descriptor: int, start: int, size: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("gentool.data.store.IN_MEMORY", 0)  # as a set above 1 GiB
     monkeypatch.setattr(os, "posix_fallocate", full)
-    done = cli("prepare", "digits")
+    done = cli("prepare", tmp_path / "files")
     assert done.code == 1
     assert "gentool: cannot write" in done.err
     assert "No space left on device" in done.err

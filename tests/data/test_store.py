@@ -37,7 +37,7 @@ def prepare(
     classes = [] if labels is None else [str(i) for i in range(int(labels.max()) + 1)]
     raw = from_arrays("array", images, labels, classes=classes)
     with building(target, overwrite) as folder:
-        rows = prepare_rows(raw, PrepareOptions(**options), scratch=scratch_in(folder))
+        rows = prepare_rows(raw, PrepareOptions(**options), scratch=scratch_in(folder, raw))
         write(folder, rows, raw, {"name": "set", "source": {"path": "here"}})
         del rows
     return open_prepared(target)
