@@ -7,7 +7,7 @@ from torch import Tensor
 
 from gentool.data.images import Split
 from gentool.evaluation.intervals import mean_and_interval
-from gentool.evaluation.likelihood import binarised, bounds
+from gentool.evaluation.likelihood import bounds
 from gentool.evaluation.options import ScoreOptions
 from gentool.evaluation.reconstruction import reconstruction_errors
 from gentool.latent.card import dimension_table, mean_kl
@@ -46,7 +46,7 @@ def held_out_scores(
 def likelihoods(model: Model, test: Split, options: ScoreOptions, reporter: Reporter) -> dict[str, Tensor]:
     """Nats per image (N,), under names with the binarisation, and for the bound with its K and number of images."""
     how, count = options.binarise, min(options.bound_images, len(test))
-    terms = bounds(model, binarised(test.images, how), options.k, count, options.seed, reporter=reporter)
+    terms = bounds(model, test.images, how, options.k, count, options.seed, reporter=reporter)
     return {
         f"negative_elbo_{how}": terms.negative_elbo,
         f"reconstruction_{how}": terms.reconstruction,

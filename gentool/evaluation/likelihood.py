@@ -32,8 +32,8 @@ class Bounds:
         return self.reconstruction + self.kl
 
 
-def binarised(images: Tensor, how: Binarisation) -> Tensor:
-    """uint8 images (N, C, H, W) -> floats in [0, 1].
+def binarised(images: Tensor, how: Binarisation, first: int = 0) -> Tensor:
+    """uint8 images (N, C, H, W), from number `first` of a set on -> floats in [0, 1].
 
     `means`: the grey values as means of Bernoulli pixels; their cross-entropy is no likelihood. `static`: one fixed
     Bernoulli draw of them. `threshold`: whether they are above a half.
@@ -41,24 +41,33 @@ def binarised(images: Tensor, how: Binarisation) -> Tensor:
     x = images.float() / 255
     if how == "static":
         # One draw for each image, a function of its index alone.
-        draws = torch.stack([torch.rand(x.shape[1:], generator=rng(0, "binarise", i)) for i in range(len(x))])
+        draws = torch.stack([torch.rand(x.shape[1:], generator=rng(0, "binarise", first + i)) for i in range(len(x))])
         return (draws < x).float()
     return (x > 0.5).float() if how == "threshold" else x
 
 
 @torch.no_grad()
-def bounds(model: Model, x: Tensor, k: int, count: int, seed: int = 0, *, reporter: Reporter = SILENT) -> Bounds:
-    """The bounds of images x (N, C, H, W) in [0, 1]; that of K samples for the first `count` of them."""
+def bounds(
+    model: Model,
+    images: Tensor,
+    how: Binarisation,
+    k: int,
+    count: int,
+    seed: int = 0,
+    *,
+    reporter: Reporter = SILENT,
+) -> Bounds:
+    """The bounds of uint8 images (N, C, H, W), binarised; that of K samples for the first `count` of them."""
     reconstruction, kl, tighter = [], [], []
-    for number, images in enumerate(x.split(IMAGES_AT_ONCE)):
-        part = images.to(model.device)
+    for number, some in enumerate(images.split(IMAGES_AT_ONCE)):
+        part = binarised(some, how, number * IMAGES_AT_ONCE).to(model.device)
         mean, logvar = model.posterior(part)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
         reconstruction.append(bernoulli_nll(model.logits(reparameterize(mean, logvar, noise)), part).cpu())
         kl.append(gaussian_kl(mean, logvar).sum(1).cpu())
-    step = max(1, VALUES_AT_ONCE // (k * x[0].numel()))
+    step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
     for start in range(0, count, step):
-        part = x[start : min(start + step, count)].to(model.device)
+        part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
         tighter.append(importance_bound(model, part, k, rng(seed, "importance", start)))
         reporter.progress("importance-weighted bound", start + len(part), count)
     return Bounds(torch.cat(reconstruction), torch.cat(kl), -torch.cat(tighter))

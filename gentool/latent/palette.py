@@ -3,14 +3,20 @@
 import torch
 from torch import Tensor
 
+AT_ONCE = 4096
+
 
 def commonest_colours(images: Tensor, count: int) -> Tensor:
     """The `count` commonest colours of uint8 images (N, C, H, W): (count or fewer, C) uint8, commonest first."""
-    pixels = images.permute(0, 2, 3, 1).reshape(-1, images.shape[1]).long()
-    packed = torch.zeros(len(pixels), dtype=torch.int64)
-    for channel in range(images.shape[1]):
-        packed = packed * 256 + pixels[:, channel]
-    values, counts = packed.unique(return_counts=True)
+    values = counts = torch.zeros(0, dtype=torch.int64)
+    for part in images.split(AT_ONCE):
+        pixels = part.permute(0, 2, 3, 1).reshape(-1, images.shape[1]).long()
+        packed = torch.zeros(len(pixels), dtype=torch.int64)
+        for channel in range(images.shape[1]):
+            packed = packed * 256 + pixels[:, channel]
+        more, numbers = packed.unique(return_counts=True)
+        values, where = torch.cat([values, more]).unique(return_inverse=True)
+        counts = torch.zeros_like(values).index_add_(0, where, torch.cat([counts, numbers]))
     best = values[counts.argsort(descending=True, stable=True)[:count]]
     return torch.stack([best >> 8 * shift & 255 for shift in reversed(range(images.shape[1]))], dim=1).to(torch.uint8)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.attack.failing import FAILURES, built, outcomes
 from tests.conftest import TINY

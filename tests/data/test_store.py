@@ -1,8 +1,10 @@
 """The prepared folder: what goes in comes out, damage is named, an interruption leaves nothing behind."""
 
 import json
+import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from gentool.data import store
-from gentool.data.images import ImageData
+from gentool.data import images, store
+from gentool.data.images import ImageData, array_in, as_tensor
 from gentool.data.load import load_data
 from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
@@ -119,10 +121,53 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
 def test_large_sets_are_memory_mapped_and_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = prepare(tmp_path / "small", some())
     monkeypatch.setattr(store, "IN_MEMORY", 100)
+    monkeypatch.setattr(images, "IN_MEMORY", 100)
     large = prepare(tmp_path / "large", some())
     assert large.fingerprint == small.fingerprint
     assert (large.train.images == small.train.images).all()
     assert not (tmp_path / "large" / "scratch.npy").exists()
+
+
+def test_large_sets_of_files_are_kept_aside_and_the_same(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "files").mkdir()
+    for number, pixels in enumerate(some()):
+        Image.fromarray(pixels).save(tmp_path / "files" / f"{number:02d}.png")
+    small = load_data(tmp_path / "files", size=(9, 8))
+    monkeypatch.setattr(store, "IN_MEMORY", 100)
+    large = load_data(tmp_path / "files", size=(9, 8), split_seed=1)
+    assert large.fingerprint != small.fingerprint
+    assert large.folder is not None
+    assert not (large.folder / "scratch.npy").exists()
+    assert sorted(image.numpy().tobytes() for image in large.whole().images) == sorted(
+        image.numpy().tobytes() for image in small.whole().images
+    )
+
+
+def test_pixels_that_are_read_twice_are_the_same_the_second_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only the last image says what all need: here that 1 is not white, and that there are colours."""
+    for name, source in {
+        "binary": some() % 2,
+        "late": np.concatenate([some()[..., :1].repeat(3, 3) % 2, some()]),
+    }.items():
+        small = prepare(tmp_path / f"small-{name}", source)
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "IN_MEMORY", 100)
+            assert prepare(tmp_path / f"large-{name}", source).fingerprint == small.fingerprint
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs sparse files, and Linux's accounts of memory")
+def test_a_set_larger_than_the_machines_memory_is_mapped(tmp_path: Path) -> None:
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    shape = (3 * pages // 12288, 3, 64, 64)
+    with (tmp_path / "images.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + math.prod(shape))
+    mapped = as_tensor(array_in(tmp_path, "images.npy", np.uint8, shape))
+    assert mapped[-1].sum() == 0
 
 
 def cut(path: Path) -> None:

@@ -113,6 +113,27 @@ def test_several_processes_compute_what_one_does(name: str, several: Path, tmp_p
             assert a == b or float(a) == pytest.approx(float(b), rel=0.2)
 
 
+def test_all_processes_have_one_order_of_a_set_on_the_disk(
+    tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = list(map(str, COMMANDS["cae"]))
+    script = tmp_path / "command.py"
+    script.write_text(
+        "from gentool.cli.app import run\nfrom gentool.data import disk, images\n"
+        "images.IN_MEMORY, disk.BLOCK, disk.WINDOW = 0, 512, 10240\n"
+        f"assert run({[*words, '--out', str(tmp_path / 'two')]}) == 0\n"
+    )
+    process = start(2, script)
+    text = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, text
+    assert cli(*words, "--out", tmp_path / "memory").code == 0
+    for name, value in ("images.IN_MEMORY", 0), ("disk.BLOCK", 512), ("disk.WINDOW", 10240):
+        monkeypatch.setattr(f"gentool.data.{name}", value)
+    assert cli(*words, "--out", tmp_path / "one").code == 0
+    torch.testing.assert_close(weights(tmp_path / "two"), weights(tmp_path / "one"), rtol=0, atol=1e-5)
+    assert rows(tmp_path / "one") != rows(tmp_path / "memory")
+
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training in two processes that nobody has stopped."""
