@@ -5,15 +5,18 @@
 Prepares two sets of drawn shapes of 64x64 into FOLDER, one of the given size and one of 0.9 GB, unless they are there:
 20 GB take some minutes. Then it trains a small convolutional autoencoder on each in turn, in one thread and in f32,
 with nothing of the sets in the system's memory at the beginning. The large set is prepared and trained on in a memory
-cgroup of `--limit` GiB, if you are root and the system has cgroups of version 1; otherwise standard error says that
-there is no limit. Prints a CSV row: medians of images per second, of their ratio, of the peak of the memory that a
-training on the disk has for itself, and of what it reads from it; and the peak of the cgroup, which includes what the
-system keeps of the files. One epoch of the small set has 486 updates.
+cgroup of `--limit` GiB, if you are root and the system has cgroups of version 1; otherwise standard error says so, and
+the training (not preparing) has this limit on its own memory alone (RLIMIT_DATA).
+
+Prints a CSV row: medians of images per second, of their ratio, of the peak of the memory that a training on the disk
+has for itself, and of what it reads from it; and the peak of the cgroup, which includes what the system keeps of the
+files. One epoch of the small set has 486 updates.
 """
 
 import argparse
 import csv
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -31,18 +34,24 @@ def make_cgroup(gib: float) -> Path | None:
         CGROUP.mkdir()
         (CGROUP / "memory.limit_in_bytes").write_text(str(int(gib * 2**30)))
     except OSError as error:
-        print(f"no limit: {error}", file=sys.stderr)
+        print(f"no cgroup, a limit on the training's own memory in its place: {error}", file=sys.stderr)
         return None
     return CGROUP
 
 
-def gentool(*words: object, cgroup: Path | None = None) -> dict[str, float]:
-    """A command in one thread, in a cgroup: the peak of its own memory in MiB, and the MiB that it read."""
-    join = None if cgroup is None else lambda: (cgroup / "tasks").write_text(str(os.getpid()))
+def gentool(*words: object, cgroup: Path | None = None, own_gib: float | None = None) -> dict[str, float]:
+    """A command in one thread, in a cgroup or with a limit on its own memory: its peak in MiB, and the MiB it read."""
+
+    def limit() -> None:
+        if cgroup is not None:
+            (cgroup / "tasks").write_text(str(os.getpid()))
+        elif own_gib is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (int(own_gib * 2**30),) * 2)
+
     command = [sys.executable, "-m", "gentool", *map(str, words)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     peak = read = 0.0
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=join, env=environment) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=limit, env=environment) as process:
         while process.poll() is None:
             facts = f"/proc/{process.pid}"
             try:
@@ -58,7 +67,7 @@ def gentool(*words: object, cgroup: Path | None = None) -> dict[str, float]:
     return {"peak": peak, "read": read}
 
 
-def train(folder: Path, steps: int, cgroup: Path | None) -> dict[str, float]:
+def train(folder: Path, steps: int, cgroup: Path | None, own_gib: float | None) -> dict[str, float]:
     """The speed of a training in its last epoch, and what `gentool` says of it."""
     os.sync()
     try:
@@ -66,7 +75,7 @@ def train(folder: Path, steps: int, cgroup: Path | None) -> dict[str, float]:
     except OSError as error:
         print(f"the system keeps what it has of the files: {error}", file=sys.stderr)
     run = folder.with_name(f"{folder.name}-run")
-    facts = gentool(*WORDS, "--data", folder, "--steps", steps, "--out", run, cgroup=cgroup)
+    facts = gentool(*WORDS, "--data", folder, "--steps", steps, "--out", run, cgroup=cgroup, own_gib=own_gib)
     with (run / "metrics.csv").open() as file:
         return facts | {"speed": float(list(csv.DictReader(file))[-1]["images_per_second"])}
 
@@ -93,7 +102,8 @@ def main() -> None:
             (cgroup / "memory.max_usage_in_bytes").write_text("0")
         for _ in range(options.rounds):
             for name in sets:
-                runs[name].append(train(options.folder / name, options.steps, cgroup if name == "disk" else None))
+                limits = (cgroup, options.limit) if name == "disk" else (None, None)
+                runs[name].append(train(options.folder / name, options.steps, *limits))
         if cgroup is not None:
             peak = f"{int((cgroup / 'memory.max_usage_in_bytes').read_text()) / 2**20:.0f}"
     finally:
@@ -106,10 +116,18 @@ def main() -> None:
         ["gigabytes", "limit_gib", "peak_own_mib", "peak_cgroup_mib", "read_mib", "disk_per_second",
          "memory_per_second", "ratio"]
     )  # fmt: skip
-    limit = "" if cgroup is None else options.limit
     own, read = (statistics.median(run[name] for run in runs["disk"]) for name in ("peak", "read"))
     writer.writerow(
-        [options.gigabytes, limit, f"{own:.0f}", peak, f"{read:.0f}", f"{disk:.0f}", f"{memory:.0f}", f"{ratio:.2f}"]
+        [
+            options.gigabytes,
+            options.limit,
+            f"{own:.0f}",
+            peak,
+            f"{read:.0f}",
+            f"{disk:.0f}",
+            f"{memory:.0f}",
+            f"{ratio:.2f}",
+        ]
     )
 
 

@@ -3,6 +3,7 @@
 Batches are gathered by index: no loader, no worker, no per-image work.
 """
 
+import errno
 import math
 import warnings
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gentool.data.disk import DiskRows, in_turn
-from gentool.errors import DataError
+from gentool.errors import DataError, GentoolError
 from gentool.reading import check_regular
 
 IN_MEMORY = 2**30
@@ -162,7 +163,10 @@ class ImageData:
 
 
 def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDArray[Any]:
-    """An array of a prepared folder, memory-mapped if it is large. Raises DataError for one of another form."""
+    """An array of a prepared folder, memory-mapped if it is large.
+
+    Raises DataError for one of another form, GentoolError where there is no room for it.
+    """
     path = folder / name
     large = math.prod(shape) * np.dtype(kind).itemsize > IN_MEMORY
     try:
@@ -172,6 +176,9 @@ def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDA
     except FileNotFoundError:
         raise damaged(folder, f"{name} is missing") from None
     except Exception as error:  # the errors of NumPy's reader have no common base
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            size = f"{math.prod(shape) * np.dtype(kind).itemsize / 2**30:,.1f} GiB"
+            raise GentoolError(f"{path}: no room for its {size} in memory, or in addresses (ulimit -v)") from None
         raise damaged(folder, f"{name} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if array.dtype != kind or array.shape != shape:
         raise damaged(folder, f"{name} holds {found[:100]} instead of {np.dtype(kind).name} {shape}")

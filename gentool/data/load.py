@@ -229,7 +229,7 @@ def prepare_into(target: Path, request: Request, *, overwrite: bool = False, rep
             rows = prepare_rows(
                 raw, request.options, scratch=scratch_in(folder, raw), on_progress=_on_progress(request, reporter)
             )
-            write(folder, rows, raw, provenance(request))
+            write(folder, rows, raw, provenance(request), _on_progress(request, reporter, "writing"))
             summary = rows.info
             del rows  # a scratch file must be closed before Windows lets it be removed
     finally:
@@ -280,8 +280,8 @@ def examine(request: Request, reporter: Reporter = SILENT) -> dict[str, Any]:
     return {**provenance(request), **rows.facts(), **rows.info}
 
 
-def _on_progress(request: Request, reporter: Reporter) -> Callable[[int, int], None]:
-    return lambda done, total: reporter.progress(f"reading {request.name}", done, total)
+def _on_progress(request: Request, reporter: Reporter, doing: str = "reading") -> Callable[[int, int], None]:
+    return lambda done, total: reporter.progress(f"{doing} {request.name}", done, total)
 
 
 def provenance(request: Request) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from gentool.data.pipeline import Rows
 from gentool.data.prepare import LARGEST
 from gentool.data.preview import preview
 from gentool.data.raw import SPLITS, Pixels, Raw
+from gentool.data.survey import Progress, silent
 from gentool.data.target import DESCRIPTION, FORMAT, SCRATCH
 from gentool.errors import DataError, GentoolError
 from gentool.figures.grids import save_png
@@ -72,7 +73,7 @@ def scratch_in(folder: Path, raw: Raw) -> Callable[[tuple[int, ...]], Pixels | N
     return room
 
 
-def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) -> None:
+def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any], on_progress: Progress = silent) -> None:
     """Fill an empty folder with prepared rows; `description` is added to dataset.json."""
     images = rows.images
     assert images is not None
@@ -90,6 +91,7 @@ def write(folder: Path, rows: Rows, raw: Raw, description: Mapping[str, Any]) ->
             block = images[positions[start : start + _BLOCK]].tobytes()
             digest.update(block)
             file.write(block)
+            on_progress(min(start + _BLOCK, len(order)), len(order))
         file.flush()
         os.fsync(file.fileno())
     for name, array in (("labels.npy", labels), ("factors.npy", factors), ("order.npy", positions)):

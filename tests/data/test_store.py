@@ -1,5 +1,6 @@
 """The prepared folder: what goes in comes out, damage is named, an interruption leaves nothing behind."""
 
+import errno
 import json
 import math
 import os
@@ -168,6 +169,20 @@ def test_a_set_larger_than_the_machines_memory_is_mapped(tmp_path: Path) -> None
         file.truncate(file.tell() + math.prod(shape))
     mapped = as_tensor(array_in(tmp_path, "images.npy", np.uint8, shape))
     assert mapped[-1].sum() == 0
+
+
+def test_a_set_without_room_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(tmp_path / "set", some())
+
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(np, "load", full)
+    with pytest.raises(
+        GentoolError, match=r"no room for its 0.0 GiB in memory, or in addresses \(ulimit -v\)"
+    ) as raised:
+        open_prepared(tmp_path / "set")
+    assert not isinstance(raised.value, DataError)
 
 
 def cut(path: Path) -> None:
