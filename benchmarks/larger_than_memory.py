@@ -6,7 +6,7 @@ Prepares two sets of drawn shapes of 64x64 into FOLDER, one of the given size an
 20 GB take some minutes. Then it trains a small convolutional autoencoder on each in turn, in one thread and in f32,
 with nothing of the sets in the system's memory at the beginning. The large set is prepared and trained on in a memory
 cgroup of `--limit` GiB, if you are root and the system has cgroups of version 1; otherwise standard error says so, and
-the training (not preparing) has this limit on its own memory alone (RLIMIT_DATA).
+the training (not preparing) may have this and half a GiB for itself (RLIMIT_DATA, which also counts what is not used).
 
 Prints a CSV row: medians of images per second, of their ratio, of the peak of the memory that a training on the disk
 has for itself, and of what it reads from it; and the peak of the cgroup, which includes what the system keeps of the
@@ -46,7 +46,7 @@ def gentool(*words: object, cgroup: Path | None = None, own_gib: float | None = 
         if cgroup is not None:
             (cgroup / "tasks").write_text(str(os.getpid()))
         elif own_gib is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (int(own_gib * 2**30),) * 2)
+            resource.setrlimit(resource.RLIMIT_DATA, (int((own_gib + 0.5) * 2**30),) * 2)
 
     command = [sys.executable, "-m", "gentool", *map(str, words)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
