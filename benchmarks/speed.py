@@ -249,7 +249,7 @@ def contenders(case: str, arguments: argparse.Namespace, scratch: Path) -> list[
 def chosen(contender: Contender) -> str:
     """The precision that --amp auto has chosen."""
     found = json.loads((contender.folder / "auto" / "environment.json").read_text())
-    return "bfloat16" if "bf16" in found["precision"] else "float32"
+    return "bfloat16" if found["precision"].startswith("bfloat16") else "float32"
 
 
 def measure(case: str, arguments: argparse.Namespace, scratch: Path, writer: "csv.DictWriter[str]") -> None:

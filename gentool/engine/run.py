@@ -6,7 +6,6 @@ the same number of threads.
 """
 
 import copy
-import dataclasses
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +21,6 @@ from gentool.data import cache
 from gentool.data.disk import in_turn
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
-from gentool.engine.checkpoint import Header
 from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
 from gentool.engine.context import StopSignal, flush_denormals, training_context
 from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
@@ -30,16 +28,15 @@ from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
 from gentool.engine.folder import (
     ENVIRONMENT,
-    FILMS,
     MODEL,
     REPORT,
     begin,
     is_resumable,
-    length_in,
     owned,
     states_in,
 )
-from gentool.engine.journal import Journal, earlier_result
+from gentool.engine.found import Found
+from gentool.engine.journal import Journal
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.order import epoch_order
@@ -47,7 +44,7 @@ from gentool.engine.plan import Plan
 from gentool.engine.precision import PRODUCTS, Precision, possible_precisions
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
-from gentool.engine.states import check_room, is_whole, newest_state, roll_forward, save_state
+from gentool.engine.states import check_room, is_whole, roll_forward, save_state
 from gentool.engine.trial import Trial, note, note_of, noted
 from gentool.engine.world import join
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
@@ -93,7 +90,7 @@ class Run:
         reporter: Reporter = SILENT,
     ) -> None:
         """Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged."""
-        self.options, self.data, self.overwrite = options, data, overwrite
+        self.data, self.overwrite = data, overwrite
         self.world = join()
         self.in_folder = folder is not None  # also where another process writes into it
         self.folder = folder if self.world.first else None
@@ -101,73 +98,28 @@ class Run:
         self.journal = Journal(self.folder, options, self.reporter)
         self.journal.checks += EVERY_MODEL
         self.device = self.world.placed(choose_device(options.device))
-        self.header = Header.of(model, options, data)
-        self.plan = Plan.of(options, len(data.train))
-        self.step, self.seconds = 0, 0.0
-        self.rows = self.plan.batch_size
+        self.rows = Plan.of(options, len(data.train)).batch_size
         part = self.world.share(self.rows)
         self.share = (part.stop - part.start) / self.rows
         self.losses = Losses(self.device, self.world)
         self.losses_text = ""  # those of the last epoch, for the display
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
-        self.result: dict[str, Any] | None = None
-        self.resuming = False
-        self.state: dict[str, Any] | None = None
         self.model: dict[str, Any] | None = None  # the content of model.pt
-        self.good: list[Path] = []  # states that are known to be whole
         if not self.in_folder:
             check_in_memory(options)
         if self.rows < self.world.size:
             raise OptionError(f"--batch-size {self.rows}: fewer {data.unit} than processes ({self.world.size})")
         if options.compile and not self.world.alone:
             raise OptionError("--compile: not with several processes")
-        vars(self).update(self.world.of_first(self._read_folder))
-
-    def _read_folder(self) -> dict[str, Any]:
-        """Resume what the folder holds: the attributes of the run that follow from it.
-
-        Raises OptionError or CheckpointError for another run, or a damaged one.
-        """
-        if self.folder is not None:
-            self._resume_from(self.folder, self.options, self.reporter)
-        names = ("options", "header", "plan", "resuming", "good", "state", "step", "seconds", "result")
-        return {name: getattr(self, name) for name in names}
-
-    def _resume_from(self, folder: Path, options: TrainOptions, reporter: Reporter) -> None:
-        self.resuming = is_resumable(folder, self.header, options, self.overwrite)
-        self.seen = states_in(folder)
-        newest = newest_state(folder, self.header, options, reporter.notice) if self.resuming else None
-        if newest is not None:
-            self.good, self.state = [newest[0]], newest[1]
-            self.step, self.seconds = self.state["step"], self.state["seconds"]
-        elif self.resuming and earlier_result(folder) is not None:
-            raise OptionError(f"{folder}: finished, but its states are gone; give --overwrite to train again")
-        if self.resuming:
-            self._settle_length(folder)
-        films_made = not options.gif or any((folder / film).is_file() for film in FILMS)
-        logged = options.log == "none" or (folder / options.log).is_dir()
-        if self.step >= self.plan.total_steps and films_made and logged:
-            self.result = earlier_result(folder)
-
-    def _settle_length(self, folder: Path) -> None:
-        """The run keeps its length where none is asked for, also if the default is another one by now.
-
-        Raises OptionError for a shorter one.
-        """
-        epochs, steps, updates = length_in(folder)
-        options = dataclasses.replace(self.options, epochs=epochs, steps=steps)
-        before = Plan.of(options, len(self.data.train))
-        known = 0 if self.state is None else self.state["total_steps"]
-        before = dataclasses.replace(before, total_steps=max(updates, known) or before.total_steps)
-        if self.plan.asked is None:
-            self.options, self.plan = options, before
-            self.header = Header.of(self.header.model, options, self.data)
-        elif self.plan.total_steps < before.total_steps:
-            raise OptionError(
-                f"{folder}: the run is planned for {before.length()}, and {self.plan.length()} would be shorter; a run "
-                "can only grow. Give --out for a new folder, or --overwrite"
-            )
+        notice = self.reporter.notice
+        found = self.world.of_first(
+            lambda: Found.of(self.folder, model, options, data, overwrite=overwrite, notice=notice)
+        )
+        self.options, self.header, self.plan, self.result = found.options, found.header, found.plan, found.result
+        self.resuming, self.seen, self.good, self.state = found.resuming, found.states, found.good, found.state
+        self.step = 0 if self.state is None else self.state["step"]
+        self.seconds = 0.0 if self.state is None else self.state["seconds"]
 
     def __enter__(self) -> Self:
         """Raises OptionError for --compile where there is no compiler."""

@@ -17,6 +17,7 @@ from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import RunningVariance, relative_spread
+from gentool.metrics.elbo import bernoulli_sum
 from gentool.models.augmentation import AugmentationOptions, augmentation
 from gentool.networks.autoencoder import Decoder
 from gentool.networks.pixels import Standardise, some_images
@@ -79,7 +80,7 @@ def reconstruction_loss(kind: str, logits: Tensor, x: Tensor) -> dict[str, Tenso
     mse = F.mse_loss(logits.sigmoid(), x)
     if kind == "mse":
         return {"loss": mse}
-    return {"loss": F.binary_cross_entropy_with_logits(logits, x), "mse": mse.detach()}
+    return {"loss": bernoulli_sum(logits, x) / x.numel(), "mse": mse.detach()}
 
 
 def train_autoencoder(

@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
-from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, negative_elbo, reparameterize
+from gentool.metrics.elbo import (
+    bernoulli_nll,
+    bernoulli_sum,
+    gaussian_kl,
+    importance_log_weights,
+    negative_elbo,
+    reparameterize,
+    softplus,
+)
 
 
 @pytest.fixture
@@ -35,6 +43,26 @@ def test_grey_values_are_means_of_bernoulli_pixels(batch: dict[str, torch.Tensor
     pixel = Bernoulli(logits=logits)
     expected = -(x * pixel.log_prob(torch.ones_like(x)) + (1 - x) * pixel.log_prob(torch.zeros_like(x))).sum((1, 2, 3))
     torch.testing.assert_close(bernoulli_nll(logits, x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_softplus_is_exact_from_end_to_end() -> None:
+    x = torch.cat([torch.linspace(-100, 100, 4001), torch.tensor([0.0, 1e-8, -1e-8, 1e4, -1e4])])
+    expected = torch.logaddexp(x.double(), torch.zeros(()).double())
+    torch.testing.assert_close(softplus(x).double(), expected, rtol=2e-7, atol=2e-7)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_sum_and_its_gradient_are_pytorch_s(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    logits = (20 * torch.randn(6, 3, 5, 4)).to(memory_format=layout).requires_grad_()
+    x = torch.rand(6, 3, 5, 4).to(memory_format=layout)
+    total = bernoulli_sum(logits, x)
+    exact = logits.detach().double().requires_grad_()
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(exact, x.double(), reduction="sum")
+    torch.testing.assert_close(total.double(), expected, rtol=1e-6, atol=0)
+    torch.testing.assert_close(bernoulli_nll(logits, x).sum(), total)
+    found, wanted = (torch.autograd.grad(2 * value, of)[0] for value, of in ((total, logits), (expected, exact)))
+    torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_terms_add_up_and_beta_weighs_only_the_loss(batch: dict[str, torch.Tensor]) -> None:
