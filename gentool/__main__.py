@@ -13,14 +13,24 @@ def main() -> None:
             signal.signal(number, lambda number, _: os._exit(128 + number))
     import atexit
 
+    from gentool.launcher import place
     from gentool.signals import STOPS_WITH_INPUT, end_at_once, ignore, stop_with_input
 
-    atexit.register(ignore)  # the first to be registered is the last: Python would let them kill its own end
+    codes: list[int] = []
+
+    def end() -> None:
+        ignore()  # Python would let signals kill its own end
+        if codes and place().size > 1:
+            # A thread of gloo that still releases a tensor aborts a process whose Python is ending (PyTorch 2.14).
+            os._exit(codes[0])
+
+    atexit.register(end)  # the first to be registered is the last to be called
     if os.environ.pop(STOPS_WITH_INPUT, None):
         stop_with_input()
     from gentool.cli.app import run
 
     code = run(sys.argv[1:])
+    codes.append(code)
     end_at_once(code)
     sys.exit(code)
 

@@ -39,7 +39,7 @@ ACCOUNTING_SECONDS = 30.0
 CORES_FOR_SRUN = '[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"'
 """Since Slurm 22.05, srun no longer takes --cpus-per-task from sbatch."""
 LONGEST_LOCAL_MINUTES = 10 * 365 * 24 * 60
-"""submitit ends a local job after two minutes unless it is told otherwise."""
+"""The time limit of a local job. The default of submitit, 2 minutes, is too short for a training."""
 POLL_SECONDS = {"local": 0.2, "slurm": 1.0}
 """Between two looks for the result of a job, which may be on a file system of the network."""
 ASK_AGAIN_SECONDS = 5.0
@@ -118,7 +118,7 @@ def last_line(said: bytes) -> str:
 
 
 def threads_for(at_a_time: int) -> str:
-    """The number of threads of a process when so many run at a time on this machine."""
+    """The number of threads for each of `at_a_time` processes: OMP_NUM_THREADS, or an equal share of the cores."""
     return os.environ.get("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // at_a_time)))
 
 

@@ -17,7 +17,7 @@ from gentool.cli.usage import in_plain_words
 from gentool.errors import DataError, Diverged, GentoolError, OptionError, Stopped
 from gentool.launcher import place
 from gentool.progress import printable
-from gentool.signals import Terminated
+from gentool.signals import Terminated, end_at_once
 
 COMMANDS = {
     "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared data set.",
@@ -59,6 +59,8 @@ def root(
 
 ALIKE = {error.exit_code for error in (OptionError, DataError, Diverged, Stopped)}
 """Exit codes of what all processes of torchrun meet alike: the first one of each machine says it."""
+FIRST_SECONDS = 2.0
+"""What the first process gets to say it. Then the others do."""
 LONGEST = 1000
 """The most characters of a message: names in files may be of any length."""
 
@@ -131,7 +133,12 @@ def _usage(error: typer.TyperException, arguments: list[str]) -> int:
 def _fail(message: str, code: int) -> int:
     here = place()
     if (here.rank and not message) or (here.local_rank and code in ALIKE):
-        return code
+        if code == Stopped.exit_code:
+            return code
+        end_at_once(code)
+        time.sleep(FIRST_SECONDS)  # torchrun ends all once one has ended, and the first is to say it before
+        if not message:
+            return code
     if here.rank:
         message = f"process {here.rank}: {message}"
     if sys.stderr is not None:  # it may have been closed

@@ -7,6 +7,7 @@ optimizer's step, so all processes have the same weights at all times. The first
 
 import atexit
 import datetime
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from gentool.errors import GentoolError, OptionError
 from gentool.launcher import place
 
+LAST_SECONDS = 0.2
+"""What the threads of gloo get to end their work before Python ends."""
 TIMEOUT = datetime.timedelta(minutes=10)
 """A process that is not heard of for so long is given up. One that ends is noticed at once."""
 GROUP = 4
@@ -126,8 +129,14 @@ def join() -> World:
         if cuda:
             torch.cuda.set_device(here.local_rank)
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=TIMEOUT)
-        atexit.register(dist.destroy_process_group)  # its threads would abort the process at its end
+        atexit.register(_leave)
     return World(here.rank, here.size)
+
+
+def _leave() -> None:
+    """Leave the other processes. Threads that were still releasing a tensor when Python ends would abort it."""
+    dist.destroy_process_group()
+    time.sleep(LAST_SECONDS)
 
 
 def _collective(call: Callable[[], object]) -> None:
