@@ -27,6 +27,7 @@ rounds' ratios) and to the f32 loop, the floating-point operations of an example
 
 import argparse
 import csv
+import importlib.metadata
 import json
 import os
 import platform
@@ -42,7 +43,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 HERE = Path(__file__).resolve().parent
 TRAIN = ["--epochs", "100000", "--sample-every", "0", "--json", "--quiet", "--ema", "0", "--schedule", "constant"]
@@ -284,12 +284,12 @@ def measure(case: str, arguments: argparse.Namespace, scratch: Path, writer: "cs
         sys.stdout.flush()
 
 
-def processor() -> str:
-    """The name of this computer's processor."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
+def machine() -> str:
+    """The processor, and versions. Without an import of torch, whose memory would count as that of each process."""
+    info = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in info if line.startswith("model name")]
+    torch = importlib.metadata.version("torch")
+    return f"{names[0] if names else platform.processor()}, torch {torch}, Python {platform.python_version()}"
 
 
 def main() -> None:
@@ -308,7 +308,7 @@ def main() -> None:
     for case in arguments.cases:
         if case not in GENTOOL:
             parser.error(f"{case}: not one of {', '.join(GENTOOL)}")
-    print(f"{processor()}, torch {torch.__version__}, Python {platform.python_version()}", file=sys.stderr)
+    print(machine(), file=sys.stderr)
     columns = ["case", "contender", "precision", "threads", "rounds", "examples_per_second", "least", "most", "ratio",
                "ratio_to_loop", "mflop_per_example", "share_of_product", "peak_memory_mib"]  # fmt: skip
     writer = csv.DictWriter(sys.stdout, columns)
