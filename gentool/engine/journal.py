@@ -18,6 +18,7 @@ from gentool.engine.options import TrainOptions
 from gentool.figures.curves import curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
+from gentool.figures.style import Plot
 from gentool.files import append_text, text_digest, write_json
 from gentool.progress import Reporter
 from gentool.reading import Each, Scalar, check, read_json
@@ -110,7 +111,8 @@ class Journal:
         self.drawn_at = time.monotonic()
         columns = self.metrics.series()
         drawn = {name: values for name, values in columns.items() if is_drawn(name)}
-        curves(drawn, self.folder / CURVES, epochs=columns["epoch"])
+        figure = curves(drawn, epochs=columns["epoch"]).figure
+        Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
 
     def make_films(self) -> None:
         """Write one film of each kind of picture."""

@@ -25,6 +25,7 @@ from gentool.evaluation.samples import Samples, check_classes, draw_samples, shu
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.histograms import outlines
+from gentool.figures.style import FigureOptions
 from gentool.latent.images import load_for
 from gentool.latent.loading import as_model
 from gentool.latent.model import Model
@@ -42,7 +43,8 @@ SHOWN, PAIRS = 25, 10
 EVALUATION = Results(
     "evaluation.json",
     "rows",
-    rf"(evaluation|agreement|dimensions)\.csv|samples\.png|(nearest|distances)_({'|'.join(NETWORKS)})\.png",
+    rf"(evaluation|agreement|dimensions)\.csv|samples\.png|"
+    rf"nearest_({'|'.join(NETWORKS)})\.png|distances_({'|'.join(NETWORKS)})\.(png|pdf|svg|csv)",
 )
 
 
@@ -106,15 +108,15 @@ class Evaluation:
     def _repr_markdown_(self) -> str:
         return "\n".join([self.table.to_markdown(), *self.notes])
 
-    def save(self, folder: Path | str) -> Path:
-        """Write evaluation.csv and .json, the other tables and the pictures into a folder, which is returned."""
+    def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
+        """Write evaluation.csv and .json, the other tables and the figures into a folder, which is returned."""
         folder = Path(folder).expanduser()
         rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
         with EVALUATION.writing(folder, self.facts | {"rows": self.table.rows} | rows):
-            self._save_into(folder)
+            self._save_into(folder, figures)
         return folder
 
-    def _save_into(self, folder: Path) -> None:
+    def _save_into(self, folder: Path, figures: FigureOptions | None) -> None:
         self.table.to_csv(folder / "evaluation.csv")
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv")
@@ -124,9 +126,8 @@ class Evaluation:
             save_png(pairs, folder / f"nearest_{name}.png")
             outlines(
                 {"samples": near.distances.numpy(), "held-out real images": near.held_out.numpy()},
-                folder / f"distances_{name}.png",
                 x=f"distance to the nearest training image, {name} features",
-            )
+            ).save(folder / f"distances_{name}", figures)
 
 
 def evaluate(

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.figures.style import new_figure, write
+from gentool.figures.style import COLOURS, MARKERS, SMALL, Plot, dress, every, new_figure
+from gentool.tables import Table
 
 HELD_OUT_PREFIXES = ("validation_", "val_", "test_")
 TERMS_PER_PANEL = 4
@@ -59,16 +59,14 @@ def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
 
 def curves(
     columns: Mapping[str, Sequence[float]],
-    path: Path | str,
     *,
     epochs: Sequence[float] | None = None,
-    title: str | None = None,
-) -> Path:
-    """Draw one line per column over the epochs and write a PNG.
+) -> Plot:
+    """Draw one line per column over the epochs.
 
-    `epochs` are the positions on the axis, by default 1, 2, ...; NaN leaves a gap. Columns that start with
-    `validation_`, `val_` or `test_` are dashed, in their term's colour. Raises ValueError when the columns' lengths
-    differ or nothing finite is there to draw, GentoolError when the file cannot be written.
+    `epochs` are the positions on the axis, by default 1, 2, ...; NaN leaves a gap. The legends name terms. Columns that
+    start with `validation_`, `val_` or `test_` are dashed, in their term's colour. Raises ValueError when the columns'
+    lengths differ or nothing finite is there to draw.
     """
     from matplotlib.ticker import MaxNLocator
 
@@ -80,21 +78,25 @@ def curves(
         raise ValueError("no finite value to draw")
     across = min(len(groups), 2 if len(groups) in (2, 4) else 3)
     down = math.ceil(len(groups) / across)
-    figure = new_figure(max(4.6 * across, 5.5), 3.4 * down + 0.3)
+    figure = new_figure(max(3.2 * across, 4), 2.6 * down + 0.2)
     x = np.asarray(range(1, lengths.pop() + 1) if epochs is None else epochs, np.float64)
     for index, panel in enumerate(groups):
         axes = figure.add_subplot(down, across, index + 1)
-        for number, lines in enumerate(panel.terms.values()):
-            for name, values in lines.items():
-                style = "--" if name.startswith(HELD_OUT_PREFIXES) else "-"
+        for number, (shown, lines) in enumerate(panel.terms.items()):
+            for place, (name, values) in enumerate(lines.items()):
+                held_out = name.startswith(HELD_OUT_PREFIXES)
                 finite = np.where(np.isfinite(values), values, np.nan)
-                marker = "o" if np.isfinite(values).sum() <= 20 else ""
-                axes.plot(x, finite, style, color=f"C{number}", marker=marker, markersize=3, linewidth=1.4, label=name)
-        axes.set_xlabel("epoch")
+                axes.plot(
+                    x, finite, "--" if held_out else "-", color=COLOURS[number], marker=MARKERS[number], markersize=3,
+                    markevery=1 if np.isfinite(values).sum() <= 20 else every(len(x)), linewidth=1.2,
+                    label="" if place else shown.replace("_", " "), markerfacecolor="white" if held_out else None,
+                )  # fmt: skip
+        dress(axes, x="epoch", y="")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         # Above the axes, so that it hides no line.
-        axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
-    if title:
-        figure.suptitle(title, fontsize=11)
-    return write(figure, path)
+        axes.legend(fontsize=SMALL, frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2)
+    if any(name.startswith(HELD_OUT_PREFIXES) for panel in groups for lines in panel.terms.values() for name in lines):
+        figure.supxlabel("solid: training, dashed: held-out data", fontsize=SMALL)
+    rows = [dict(zip(["epoch", *columns], row, strict=True)) for row in zip(x.tolist(), *columns.values(), strict=True)]
+    return Plot(figure, Table(rows))

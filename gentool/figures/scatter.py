@@ -1,23 +1,26 @@
 """Points in the plane, coloured by class, with thumbnails and ellipses where they are wanted."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gentool.figures.grids import Picture
-from gentool.figures.style import new_axes, write_axes
+from gentool.figures.style import MARKERS, Plot, colours, figure_of, legend_beside, new_axes
 
 Points = NDArray[np.float64]
 
+LAYERS = 8
 CELLS = 24
 """Thumbnails stand on a grid of this many cells a side, at most one in each."""
-SIDE, LEGEND_WIDTH = 9.0, 1.3
+SIDE, LEGEND_WIDTH = 5.5, 1.0
 """Inches."""
+MOST_VECTORS = 2_000
+"""More points than these are pixels in a PDF or SVG."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,6 @@ class Ellipse:
 
 def scatter(
     points: Points,
-    path: Path | str,
     *,
     labels: NDArray[np.int64] | None = None,
     classes: Sequence[str] = (),
@@ -38,27 +40,35 @@ def scatter(
     ellipses: Sequence[Ellipse] = (),
     axes_names: tuple[str, str] = ("", ""),
     title: str | None = None,
-) -> Path:
-    """Draw points (N, 2) and write a PNG.
+) -> Plot:
+    """Draw points (N, 2).
 
-    `labels` (N,) colours them, named by `classes`. `thumbnails`, uint8 (N, H, W) or (N, H, W, 3), stand in place of
-    points where there is room. Each ellipse is drawn at two standard deviations, with its mean as a cross.
+    `labels` (N,) give them colours and markers, named by `classes`. `thumbnails`, uint8 (N, H, W) or (N, H, W, 3),
+    stand in place of points where there is room. Each ellipse is drawn at two standard deviations, with its mean as a
+    cross.
     """
     width = SIDE + (LEGEND_WIDTH if labels is not None else 0)
     axes = new_axes(width, SIDE, x=axes_names[0], y=axes_names[1], title=title)
-    size = float(np.clip(4e4 / max(len(points), 1), 1.5, 25))
+    look: dict[str, Any] = {
+        "s": float(np.clip(2e4 / max(len(points), 1), 1.5, 16)), "linewidths": 0,
+        "rasterized": len(points) > MOST_VECTORS,
+    }  # fmt: skip
     shades = colours(max(len(classes), 1))
     if labels is None:
-        axes.scatter(points[:, 0], points[:, 1], s=size, color=shades[0], alpha=0.5, linewidths=0, rasterized=True)
+        axes.scatter(points[:, 0], points[:, 1], color=shades[0], alpha=0.5, **look)
     else:
-        # In random order, so that no class lies on top of another.
-        order = np.random.default_rng(0).permutation(len(points))
-        shown = points[order]
-        shade = [shades[label] for label in labels[order]]
-        axes.scatter(shown[:, 0], shown[:, 1], s=size, c=shade, alpha=0.6, linewidths=0)
+        # In parts in random order, so that no class lies on top of another.
+        parts = np.random.default_rng(0).integers(0, LAYERS, len(points))
+        for part, label in itertools.product(range(LAYERS), range(len(classes))):
+            some = points[(parts == part) & (labels == label)]
+            marker = MARKERS[label % len(MARKERS)]
+            axes.scatter(some[:, 0], some[:, 1], color=shades[label], marker=marker, alpha=0.6, **look)
         for label, name in enumerate(classes):
-            axes.scatter([], [], s=40, color=shades[label], label=name)
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, ncols=math.ceil(len(classes) / 30))
+            axes.scatter([], [], s=24, color=shades[label], marker=MARKERS[label % len(MARKERS)], label=name)
+    if ellipses:
+        axes.plot([], [], "x-", color="black", markersize=5, lw=1, label="component,\nmean ± 2 sd")
+    if labels is not None or ellipses:
+        legend_beside(axes, columns=math.ceil(len(classes) / 30))
     # The frame leaves out the outermost points of every thousand, which would squeeze the rest.
     low, high = np.percentile(points, [0.1, 99.9], axis=0)
     margin = 0.05 * np.maximum(high - low, 1e-9)
@@ -68,16 +78,7 @@ def scatter(
         _place(axes, points, thumbnails, None if labels is None else [shades[label] for label in labels])
     for ellipse in ellipses:
         _outline(axes, ellipse)
-    return write_axes(axes, path)
-
-
-def colours(count: int) -> list[Any]:
-    """`count` distinct colours: the ten of matplotlib's cycle, or as many hues as are needed."""
-    from matplotlib import colormaps
-
-    if count <= 10:
-        return [colormaps["tab10"](index) for index in range(count)]
-    return [colormaps["hsv"](index / count) for index in range(count)]
+    return Plot(figure_of(axes))
 
 
 def _place(axes: Any, points: Points, thumbnails: Picture, frames: Sequence[Any] | None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gentool.latent.mixture import (
     Labels,
     bayes_classifier,
+    best_matching,
     classify,
     contingency,
     fit_mixture,
@@ -100,6 +101,17 @@ def class_row(codes: LabelledCodes, components: int, seed: int) -> tuple[dict[st
     row = {"method": PER_CLASS, "components": components, "seed": seed}
     row |= asdict(score(codes.test_labels, predicted, predicted))
     return row, contingency(codes.test_labels, predicted, codes.classes, codes.classes)
+
+
+def in_order_of_classes(table: NDArray[np.int64], classes: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+    """The columns of a table (classes, clusters) of test images in the order of the classes that they are matched to.
+
+    A column has the name of its class, or is called a cluster where there are more of them than classes.
+    """
+    rows, columns = best_matching(table)
+    rest = [column for column in range(table.shape[1]) if column not in columns]
+    names = [classes[row] for row in rows] + [f"cluster {column}" for column in rest]
+    return table[:, [*columns, *rest]], names
 
 
 def cluster(

@@ -16,8 +16,9 @@ from gentool.errors import DataError, OptionError
 from gentool.figures.confusion import confusion
 from gentool.figures.grids import on_chequers, to_pixels
 from gentool.figures.scatter import Ellipse, scatter
+from gentool.figures.style import FigureOptions, Plot
 from gentool.latent.card import LatentCard, latent_card
-from gentool.latent.clustering import PER_CLASS, Clustering, LabelledCodes, cluster
+from gentool.latent.clustering import PER_CLASS, Clustering, LabelledCodes, cluster, in_order_of_classes
 from gentool.latent.code_files import write_codes
 from gentool.latent.images import load_for
 from gentool.latent.loading import as_model
@@ -44,8 +45,8 @@ MAX_POINTS = 10_000
 EMBEDDING = Results(
     "latent_card.json",
     "per_dimension",
-    r"latents\.npz|(latent_card|embedding|gmm|gmm_runs)\.csv|embedding(-gmm-\d+)?\.png|"
-    r"confusion-(gmm-\d+|per-class)\.png",
+    r"latents\.npz|(latent_card|embedding|gmm|gmm_runs)\.csv|"
+    r"embedding(-gmm-\d+)?\.(png|pdf|svg)|confusion-(gmm-\d+|per-class)\.(png|pdf|svg|csv)",
 )
 CHEQUER = 4
 """Pixels of a square behind thumbnails with an alpha channel."""
@@ -161,13 +162,13 @@ class Embedding:
             rows.append({"index": int(index), "split": str(names[index]), **label, "x": x, "y": y})
         return Table(rows)
 
-    def save(self, folder: Path | str) -> list[Path]:
-        """Write the codes, tables and pictures into a folder; returns the pictures."""
+    def save(self, folder: Path | str, figures: FigureOptions | None = None) -> list[Path]:
+        """Write the codes, tables and figures into a folder; returns the figures."""
         folder = Path(folder).expanduser()
         with EMBEDDING.writing(folder, {"weights": self.weights} | self.card.record):
-            return self._save_into(folder)
+            return self._save_into(folder, figures)
 
-    def _save_into(self, folder: Path) -> list[Path]:
+    def _save_into(self, folder: Path, figures: FigureOptions | None) -> list[Path]:
         write_codes(folder / "latents.npz", self.z, self.weights, labels=self.labels)
         self.card.dimensions.to_csv(folder / "latent_card.csv")
         self.table.to_csv(folder / "embedding.csv")
@@ -175,36 +176,32 @@ class Embedding:
         if self.thumbnails:
             images = to_pixels(torch.stack([self.image(int(index)) for index in self.plane.shown]))
             images = on_chequers(images, CHEQUER) if images.shape[3] == 4 else images.squeeze(-1)
-        pictures = [self._scatter(folder / "embedding.png", self.plane.title, thumbnails=images)]
+        plots = {"embedding": self._scatter(self.plane.title, thumbnails=images)}
         if self.clustering is not None:
-            pictures += self._save_clustering(self.clustering, folder)
-        return pictures
+            self.clustering.runs.to_csv(folder / "gmm_runs.csv")
+            self.clustering.summary.to_csv(folder / "gmm.csv")
+            plots |= self._of_clustering(self.clustering)
+        return [plot.save(folder / name, figures) for name, plot in plots.items()]
 
-    def _save_clustering(self, clustering: Clustering, folder: Path) -> list[Path]:
-        clustering.runs.to_csv(folder / "gmm_runs.csv")
-        clustering.summary.to_csv(folder / "gmm.csv")
+    def _of_clustering(self, clustering: Clustering) -> dict[str, Plot]:
         classes, count = self.data.classes, f"{len(self.data.test):,} test images"
-        pictures = []
+        plots = {}
         for components, mixture in clustering.mixtures.items():
-            title = f"clusters of a mixture of {components}, {count}"
-            clusters = list(map(str, range(components)))
-            table = clustering.confusions[str(components)]
-            pictures.append(
-                confusion(table, classes, clusters, folder / f"confusion-gmm-{components}.png", title=title)
-            )
-            title = f"{self.plane.title}; mixture of {components}, two standard deviations"
+            table, clusters = in_order_of_classes(clustering.confusions[str(components)], classes)
+            x = "predicted: the class that a cluster is matched to"
+            title = f"mixture of {components}, {count}"
+            plots[f"confusion-gmm-{components}"] = confusion(table, classes, clusters, x=x, title=title)
+            title = f"{self.plane.title}; mixture of {components}"
             ellipses = component_ellipses(self, mixture)
-            pictures.append(self._scatter(folder / f"embedding-gmm-{components}.png", title, ellipses=ellipses))
-        path = folder / "confusion-per-class.png"
-        pictures.append(
-            confusion(clustering.confusions[PER_CLASS], classes, classes, path, title=f"one mixture per class, {count}")
-        )
-        return pictures
+            plots[f"embedding-gmm-{components}"] = self._scatter(title, ellipses=ellipses)
+        title = f"one mixture per class, {count}"
+        plots["confusion-per-class"] = confusion(clustering.confusions[PER_CLASS], classes, classes, title=title)
+        return plots
 
-    def _scatter(self, path: Path, title: str, **more: Any) -> Path:
+    def _scatter(self, title: str, **more: Any) -> Plot:
         labels = None if self.labels is None else self.labels[self.plane.shown].numpy()
         return scatter(
-            self.plane.points, path, labels=labels, classes=self.data.classes, axes_names=self.plane.axes, title=title,
+            self.plane.points, labels=labels, classes=self.data.classes, axes_names=self.plane.axes, title=title,
             **more,
         )  # fmt: skip
 

@@ -92,12 +92,18 @@ def matched(clusters: Labels, labels: Labels, components: int, classes: int) -> 
 
     Clusters beyond the number of classes get none: -1.
     """
-    from scipy.optimize import linear_sum_assignment
-
-    rows, columns = linear_sum_assignment(contingency(clusters, labels, components, classes), maximize=True)
+    rows, columns = best_matching(contingency(clusters, labels, components, classes))
     names = np.full(components, -1)
     names[rows] = columns
     return names
+
+
+def best_matching(table: Labels) -> tuple[Labels, Labels]:
+    """The rows and columns of a table of counts that are matched one to one with the most agreement; rows ascend."""
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(table, maximize=True)
+    return rows, columns
 
 
 def majority(clusters: Labels, labels: Labels, components: int, classes: int) -> Labels:

@@ -17,6 +17,7 @@ from gentool.figures.confusion import confusion
 from gentool.figures.curves import curves
 from gentool.figures.grids import labelled_rows, save_png
 from gentool.figures.histograms import histogram
+from gentool.figures.style import FigureOptions, Plot
 from gentool.progress import SILENT, Reporter
 from gentool.results import Results
 from gentool.seq2seq.model import Seq2SeqModel
@@ -28,12 +29,16 @@ from gentool.tables import Table, format_number
 SEQ2SEQ_EVALUATION = Results(
     "scores.json",
     "read_by",
-    r"(scores|predictions)\.csv|(answers|distances|curves|examples|confusion-\d+)\.png",
+    r"(scores|predictions)\.csv|examples\.png|(answers|distances|curves|confusion-\d+)\.(png|pdf|svg|csv)",
 )
 SHOWN = 12
 """Queries in the picture of examples."""
 CLASSIFIER, NEAREST_MEAN, OWN_SYMBOLS = "classifier", "nearest mean", "symbols"
 """Ways of reading an answer: an independent classifier, the nearest mean picture, the network's own symbols."""
+
+
+READ = {CLASSIFIER: "classifier reads", NEAREST_MEAN: "nearest mean reads", OWN_SYMBOLS: "answered"}
+"""In the picture of examples, beside a wrong answer."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,14 +63,17 @@ class Seq2SeqEvaluation:
         shown = ", ".join(f"{name} {format_number(value)}" for name, value in self.scores.items())
         return f"<{self.model.task} on {len(self.predictions):,} held-out queries: {shown}>"
 
-    def save(self, folder: Path | str) -> Path:
+    def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
         """Write scores.csv and .json, predictions.csv and the figures into a folder, which is returned."""
         folder = Path(folder)
         record = {"weights": self.model.weights_digest, **self.scores, "read_by": next(iter(self.readings))}
         with SEQ2SEQ_EVALUATION.writing(folder, record):
             self.table.to_csv(folder / "scores.csv")
             self.predictions.to_csv(folder / "predictions.csv")
-            save_figures(self, folder)
+            for name, plot in plots(self).items():
+                plot.save(folder / name, figures)
+            if self.model.data.pictures:
+                save_png(examples(self), folder / "examples.png")
         return folder
 
 
@@ -144,8 +152,8 @@ def prediction_rows(model: Seq2SeqModel, answers: Answers, readings: Mapping[str
         }  # fmt: skip
 
 
-def save_figures(evaluation: Seq2SeqEvaluation, folder: Path) -> None:
-    """Distributions of answers, confusions by position, training curves, and a grid of examples."""
+def plots(evaluation: Seq2SeqEvaluation) -> dict[str, Plot]:
+    """Distributions of answers, confusions by position, and training curves, by the name of their file."""
     model, data = evaluation.model, evaluation.model.data
     way, ids = next(iter(evaluation.readings.items()))
     true = data.task.values(data.division.test).numpy()
@@ -153,21 +161,26 @@ def save_figures(evaluation: Seq2SeqEvaluation, folder: Path) -> None:
     number = np.array([value is not None for value in parsed])
     answers = np.array([0 if value is None else value for value in parsed])
     title = f"held-out queries, read by {way}" if evaluation.answers.frames is not None else "held-out queries"
-    histogram({"right answers": true, "predicted": answers[number]}, folder / "answers.png", x="answer",
-              y="queries", title=title)  # fmt: skip
-    histogram({"predicted - right": (answers - true)[number]}, folder / "distances.png", x="predicted - right",
-              y="queries", title=f"{title}: distance of answers that are numbers", log=True)  # fmt: skip
+    found = {
+        "answers": histogram(
+            {"right answers": true, "predicted": answers[number]}, x="answer", y="queries", title=title
+        ),
+        "distances": histogram(
+            {"predicted - right": (answers - true)[number]}, x="predicted - right", y="queries",
+            title=f"{title}: distance of answers that are numbers", log=True,
+        ),
+    }  # fmt: skip
     names = ["blank" if symbol == " " else symbol for symbol in SYMBOLS[: model.network.vocabulary]]
     for place in range(ids.shape[1]):
         table = np.zeros((len(names), len(names)), np.int64)
         np.add.at(table, (data.test.answers[:, place].numpy(), ids[:, place].clamp(max=len(names) - 1).numpy()), 1)
-        confusion(table, names, names, folder / f"confusion-{place + 1}.png", title=f"symbol {place + 1} of the answer")
+        title = f"symbol {place + 1} of the answer"
+        found[f"confusion-{place + 1}"] = confusion(table, names, names, title=title)
     history = model.history
     drawn = {name: [nan_if_none(value) for value in history[name]] for name in history.columns if is_drawn(name)}
     if drawn:
-        curves(drawn, folder / "curves.png", epochs=history["epoch"])
-    if data.pictures:
-        save_png(examples(evaluation), folder / "examples.png")
+        found["curves"] = curves(drawn, epochs=history["epoch"])
+    return found
 
 
 def nan_if_none(value: float | None) -> float:
@@ -176,10 +189,14 @@ def nan_if_none(value: float | None) -> float:
 
 
 def examples(evaluation: Seq2SeqEvaluation) -> Any:
-    """A picture of the first held-out queries with their answers; the text is at the left."""
+    """A picture of the first held-out queries with their answers. At the left the right answer, and what was read."""
     model, data = evaluation.model, evaluation.model.data
-    queries, answers = as_texts(data.test.queries[:SHOWN]), as_texts(evaluation.answers.ids[:SHOWN])
-    names = [f"{query.rstrip()} = {answer.rstrip()}" for query, answer in zip(queries, answers, strict=True)]
+    way, ids = next(iter(evaluation.readings.items()))
+    texts = zip(*(as_texts(some[:SHOWN]) for some in (data.test.queries, data.test.answers, ids)), strict=True)
+    names = [
+        f"{query.rstrip()} = {right.rstrip()}" + (f", {READ[way]} {answer.rstrip()}" if answer != right else "")
+        for query, right, answer in texts
+    ]
     # On the model's device, whose random numbers chose the handwriting that was answered.
     shown, seed = data.test.queries.to(model.device), model.options.seed
     frames = next(query_chunks(shown, data.pictures["test"].to(model.device), seed))[1]

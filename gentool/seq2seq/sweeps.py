@@ -18,6 +18,7 @@ from gentool.engine.journal import earlier_result
 from gentool.engine.many import run_many
 from gentool.errors import CheckpointError, Diverged, OptionError, Stopped
 from gentool.figures.error_bars import error_bars
+from gentool.figures.style import SUFFIXES, FigureOptions, Plot
 from gentool.files import write_json, write_text
 from gentool.jobs import ClusterOptions, Jobs, Processes
 from gentool.options import field_types, flag, option, suggestion, unwrap_optional
@@ -29,7 +30,8 @@ from gentool.tables import Table, mean_and_sd
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
 SCORE_NAMES = (*(name.removeprefix("test_") for name in SCORES), "seconds")
 PLAN = "sweep.json"
-FILES = ("runs.csv", "sweep.csv", "table.md", "sweep.png")
+PLOTS = tuple(f"sweep.{suffix}" for suffix in SUFFIXES)
+FILES = ("runs.csv", "sweep.csv", "table.md", *PLOTS)
 MAX_RUNS = 10_000
 LARGEST = 10**12
 """The largest end of a range of values."""
@@ -139,8 +141,8 @@ class Sweep:
         for row in table:
             yield "| " + " | ".join(_cell(name, row) for name in columns) + " |"
 
-    def save(self, folder: Path | str) -> Path:
-        """Write runs.csv, sweep.csv, table.md and sweep.png into a folder, which is returned."""
+    def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
+        """Write runs.csv, sweep.csv, table.md and sweep.png (or .pdf, .svg) into a folder, which is returned."""
         folder, table = Path(folder), self.table
         if not len(self.runs):
             return folder
@@ -148,12 +150,13 @@ class Sweep:
         table.to_csv(folder / "sweep.csv")
         write_text(folder / "table.md", "\n".join(self.markdown()) + "\n")
         varied = [name for name in self.options if len(set(table[name])) > 1]
-        (folder / "sweep.png").unlink(missing_ok=True)
+        for name in PLOTS:
+            (folder / name).unlink(missing_ok=True)
         if varied and self.diverged < len(self.runs):
-            self._plot(varied, folder / "sweep.png")
+            self._plot(varied).save(folder / "sweep", figures)
         return folder
 
-    def _plot(self, varied: Sequence[str], path: Path) -> None:
+    def _plot(self, varied: Sequence[str]) -> Plot:
         """The main score against the first option that varies, a line per combination of the others."""
         score = "mse" if "mse" in self.table.columns else "exact_match"
         series: dict[str, list[tuple[Any, float, float]]] = {}
@@ -164,7 +167,7 @@ class Sweep:
             point = (row[varied[0]], row[score], row.get(f"{score}_sd", float("nan")))
             series.setdefault(name, []).append(point)
         y = f"{score.replace('_', ' ')} on held-out queries"
-        error_bars(series, path, x=varied[0].replace("_", " "), y=y)
+        return error_bars(series, x=varied[0].replace("_", " "), y=y)
 
 
 def sweep(
@@ -178,6 +181,7 @@ def sweep(
     cluster: Literal["slurm", "local"] | None = None,
     cluster_options: str | tuple[str, ...] | None = None,
     overwrite: bool = False,
+    figures: FigureOptions | None = None,
     reporter: Reporter = SILENT,
 ) -> Sweep:
     """Train every combination of option values, in runs under the folder `out`, and write its tables and plot.
@@ -189,6 +193,7 @@ def sweep(
         cluster: Train each run in a job of Slurm, or in a job on this machine to try it out.
         cluster_options: Options of sbatch for each job, such as `partition=gpu,time=4:00:00`.
         overwrite: Start again in a folder that holds a sweep.
+        figures: How to write the plot.
 
     A run that diverges has no scores, and a 1 in the column `diverged`. Raises OptionError for values that a run would
     refuse, Stopped when asked to stop; the same call continues then.
@@ -211,10 +216,10 @@ def sweep(
                 path.unlink(missing_ok=True)
         write_json(folder / PLAN, plan)
         reporter.notice(f"{folder}: {counted(len(cells), 'run')} of {task}, {jobs} at a time{runner.where}")
-        workers = Workers(task, folder, runner, overwrite)
+        workers = Workers(task, folder, runner, overwrite, figures)
         run_all(cells, workers, reporter)
         done = finished(cells, folder, workers.diverged)
-        done.save(folder)
+        done.save(folder, figures)
     return done
 
 
@@ -280,8 +285,9 @@ def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
 class Workers:
     """Trainings of the cells of a sweep, by a runner of commands."""
 
-    def __init__(self, task: str, folder: Path, runner: Processes | Jobs, overwrite: bool = False) -> None:
-        self.task, self.folder, self.runner, self.overwrite = task, folder, runner, overwrite
+    def __init__(self, task: str, folder: Path, runner: Processes | Jobs, overwrite: bool = False,
+                 figures: FigureOptions | None = None) -> None:  # fmt: skip
+        self.task, self.folder, self.runner, self.overwrite, self.figures = task, folder, runner, overwrite, figures
         self.diverged: dict[str, str] = {}
 
     def train(self, cell: Cell) -> None:
@@ -312,7 +318,7 @@ def run_all(cells: Sequence[Cell], workers: Workers, reporter: Reporter = SILENT
         reporter.progress("runs", done, len(cells))
         how = f"diverged ({workers.diverged[cell.name]})" if cell.name in workers.diverged else "done"
         reporter.notice(f"{done} of {len(cells)}: {cell.name}: {how}; about {left / 60:.0f} min left")
-        finished(cells, workers.folder, workers.diverged).save(workers.folder)
+        finished(cells, workers.folder, workers.diverged).save(workers.folder, workers.figures)
 
     try:
         run_many(todo, workers.train, workers.runner, ended)

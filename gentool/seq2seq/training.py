@@ -235,9 +235,10 @@ def main_scores(scores: Mapping[str, float]) -> dict[str, float]:
 
 @torch.no_grad()
 def examples(network: Seq2Seq, data: Arithmetic, pictures: Mapping[str, Handwriting], device: torch.device) -> Picture:
-    """The drawn answers to the first held-out queries, one row each, with the query as text."""
+    """The drawn answers to the first held-out queries, one row each, with the query and the right answer as text."""
     few = QuerySplit(data.test.queries[:SHOWN], data.test.answers[:SHOWN])
     frames = answer_all(network, few, pictures["test"], device, network.options.seed).frames
     assert frames is not None
-    names = [f"{query.strip()} =" for query in as_texts(few.queries)]
+    texts = zip(as_texts(few.queries), as_texts(few.answers), strict=True)
+    names = [f"{query.strip()} = {answer.strip()}" for query, answer in texts]
     return labelled_rows(frames.flatten(0, 1), names)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.errors import GentoolError
 from gentool.figures.curves import curve_panels, curves
 
 NAN = float("nan")
@@ -48,30 +47,35 @@ def test_no_panel_is_crowded() -> None:
     ids=["one epoch", "gaps", "zeros", "many terms", "many epochs"],
 )
 def test_the_file_opens_and_is_not_blank(tmp_path: Path, columns: dict[str, list[float]]) -> None:
-    path = curves(columns, tmp_path / "new" / "losses.png", title="vae on digits")
+    path = curves(columns).save(tmp_path / "new" / "losses")
     assert coloured(path) > 20
-    assert [file.name for file in path.parent.iterdir()] == ["losses.png"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["losses.csv", "losses.png"]
 
 
 def test_no_global_state_of_pyplot_is_touched(tmp_path: Path) -> None:
     before = "matplotlib.pyplot" in sys.modules
-    curves({"loss": [2.0, 1.0]}, tmp_path / "losses.png", epochs=[5, 6])
+    curves({"loss": [2.0, 1.0]}, epochs=[5, 6]).save(tmp_path / "losses")
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 
-def test_nothing_to_draw_is_refused(tmp_path: Path) -> None:
+def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="no finite value"):
-        curves({"loss": [NAN]}, tmp_path / "losses.png")
+        curves({"loss": [NAN]})
     with pytest.raises(ValueError, match="no finite value"):
-        curves({}, tmp_path / "losses.png")
+        curves({})
 
 
-def test_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
+def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="different lengths"):
-        curves({"a": [1.0], "b": [1.0, 2.0]}, tmp_path / "losses.png")
+        curves({"a": [1.0], "b": [1.0, 2.0]})
 
 
-def test_a_failed_write_names_the_file(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(GentoolError, match=r"losses\.png"):
-        curves({"loss": [1.0]}, tmp_path / "file" / "losses.png")
+def test_the_legend_names_terms_and_the_figure_says_what_is_dashed() -> None:
+    plot = curves({"loss": [2.0, 1.0], "validation_loss": [2.5, 1.5], "val_kl": [1.0, 0.9]}, epochs=[5, 6])
+    (axes,) = plot.figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "kl"]
+    assert [line.get_linestyle() for line in axes.get_lines()] == ["-", "--", "--"]
+    assert plot.figure.get_supxlabel() == "solid: training, dashed: held-out data"
+    assert plot.numbers is not None
+    assert plot.numbers.to_csv().splitlines()[:2] == ["epoch,loss,validation_loss,val_kl", "5.0,2.0,2.5,1.0"]
+    assert curves({"loss": [2.0]}).figure.get_supxlabel() == ""

@@ -4,35 +4,33 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
 from gentool.figures.histograms import BINS, histogram, outlines
 
 
-@pytest.fixture
-def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that are written, in place of their files."""
-    written: list[Figure] = []
-    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: (written.append(figure), path.touch()))
-    return written
-
-
-def test_integers_are_counted_in_bins_of_their_own(tmp_path: Path, figures: list[Figure]) -> None:
+def test_integers_are_counted_in_bins_of_their_own() -> None:
     series = {"right": np.array([3, 5, 5, 5, 7]), "wrong": np.array([4]), "none": np.array([], np.int64)}
-    histogram(series, tmp_path / "a.png", x="length", y="queries", title="answers")
-    (axes,) = figures[0].axes
+    plot = histogram(series, x="length", y="queries", title="answers")
+    (axes,) = plot.figure.axes
     first, second, third = (patch.get_data() for patch in axes.patches)
     assert first.edges.tolist() == second.edges.tolist() == [2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
     assert [data.values.tolist() for data in (first, second, third)] == [[1, 0, 3, 0, 1], [0, 1, 0, 0, 0], [0] * 5]
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["right (5)", "wrong (1)", "none (0)"]
     assert (axes.get_xlabel(), axes.get_ylabel(), axes.get_title()) == ("length", "queries", "answers")
     assert axes.get_yscale() == "linear"
+    assert plot.numbers is not None
+    assert plot.numbers.rows[2] == {"low": 5, "high": 5, "right": 3, "wrong": 0, "none": 0}
 
 
-def test_a_wide_range_of_integers_shares_bins(tmp_path: Path, figures: list[Figure]) -> None:
-    histogram({"all": np.arange(-500, 500)}, tmp_path / "a.png", x="x", log=True)
-    (axes,) = figures[0].axes
+def test_a_single_value_is_a_bar_and_not_a_wall() -> None:
+    data = histogram({"predicted - right": np.zeros(40, np.int64)}, x="x").figure.axes[0].patches[0].get_data()
+    assert data.values.tolist() == [0, 0, 40, 0, 0]
+    assert data.edges.tolist() == [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]
+
+
+def test_a_wide_range_of_integers_shares_bins() -> None:
+    (axes,) = histogram({"all": np.arange(-500, 500)}, x="x", log=True).figure.axes
     data = axes.patches[0].get_data()
     assert len(data.values) <= BINS
     assert data.values.sum() == 1000
@@ -40,9 +38,8 @@ def test_a_wide_range_of_integers_shares_bins(tmp_path: Path, figures: list[Figu
     assert axes.get_yscale() == "symlog"
 
 
-def test_outlines_are_shares_and_the_last_bin_holds_the_tail(tmp_path: Path, figures: list[Figure]) -> None:
-    outlines({"near": np.arange(995.0), "far": np.full(5, 1e6)}, tmp_path / "a.png", x="distance")
-    (axes,) = figures[0].axes
+def test_outlines_are_shares_and_the_last_bin_holds_the_tail() -> None:
+    (axes,) = outlines({"near": np.arange(995.0), "far": np.full(5, 1e6)}, x="distance").figure.axes
     near, _, far, _ = (patch.get_data() for patch in axes.patches)
     assert near.edges[0] == 0
     assert near.edges[-1] < 1e5
@@ -61,8 +58,8 @@ def test_outlines_are_shares_and_the_last_bin_holds_the_tail(tmp_path: Path, fig
     ids=["two", "constant"],
 )
 def test_outlines_are_drawn(tmp_path: Path, values: dict[str, np.ndarray]) -> None:
-    path = outlines(values, tmp_path / "outlines.png", x="distance")
+    path = outlines(values, x="distance").save(tmp_path / "outlines")
     with Image.open(path) as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(2**20)}
-    assert (31, 119, 180) in colours  # the first outline
-    assert ((255, 127, 14) in colours) == (len(values) == 2)
+    assert (0, 114, 178) in colours  # the first outline
+    assert ((213, 94, 0) in colours) == (len(values) == 2)

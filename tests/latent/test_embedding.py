@@ -115,6 +115,23 @@ def test_mixtures_are_judged(cli: Callable, runs: Path) -> None:
     }  # fmt: skip
 
 
+def test_the_confusion_of_clusters_is_that_of_the_matched_classes(cli: Callable, runs: Path) -> None:
+    words = ("embed", "vae", runs / "vae", "--gmm", 12, "--repeats", 1, "--class-components", 2, "--out", "e")
+    assert cli(*words).code == 0
+    rows = table(Path("e/confusion-gmm-12.csv"))
+    assert list(rows[0])[:3] == ["label", "predicted 0", "predicted 1"]
+    assert [name.startswith("predicted cluster ") for name in rows[0]] == [False] * 11 + [True] * 2
+    counts = np.array([[int(row[name]) for name in row if name != "label"] for row in rows])
+    assert counts.sum() == len(load_data("digits").test)
+    scored = next(row for row in table(Path("e/gmm_runs.csv")) if row["method"] == "matched")
+    assert np.trace(counts) / counts.sum() == pytest.approx(float(scored["accuracy"]))
+    assert cli(*words, "--overwrite", "--format", "svg", "--no-titles").code == 0
+    assert not list(Path("e").glob("*.png"))
+    assert Path("e/confusion-gmm-12.svg").read_text().startswith("<?xml")
+    done = cli(*words, "--overwrite", "--format", "gif")
+    assert (done.code, done.err) == (2, "gentool: --format: 'gif' is not one of 'png', 'pdf', 'svg'.\n")
+
+
 def test_tsne_says_what_it_will_do_and_how_far_it_is(cli: Callable, runs: Path) -> None:
     done = cli("embed", "vae", runs / "vae", "--method", "tsne", "--points", 60, "--out", "e")
     assert done.code == 0, done.err

@@ -16,7 +16,8 @@ from PIL import Image
 
 from gentool.engine import checkpoint
 from gentool.evaluation import classifier
-from gentool.seq2seq import handwriting
+from gentool.seq2seq import evaluation, handwriting
+from gentool.seq2seq.model import load
 
 TASKS = ["text2text", "image2text", "text2image", "image2image"]
 TINY = ["--max-operand", 9, "--hidden", 16, "--embedding", 16, "--batch-size", 16, "--device", "cpu"]
@@ -104,6 +105,33 @@ def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, task: str, stop
     assert cli(*words, "--out", "parts").code == 0
     assert learnt(Path("parts")) == learnt(Path("whole"))
     assert timeless(Path("parts/metrics.csv")) == timeless(Path("whole/metrics.csv"))
+
+
+def test_the_picture_of_examples_says_the_right_answer_and_what_was_read(
+    runs: dict[str, Path], quick_reader: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names: list[str] = []
+    monkeypatch.setattr(evaluation, "labelled_rows", lambda images, rows: names.extend(rows))
+    model = load(runs["text2image"], device="cpu")
+    found = evaluation.evaluate(model)
+    evaluation.examples(found)
+    for name, row in zip(names, found.predictions, strict=False):
+        right = f"{row['query']} = {row['right_answer']}"
+        read = "" if row["right"] else f", classifier reads {row['answer_by_classifier']}"
+        assert name == right + read
+    assert len(names) == evaluation.SHOWN
+
+
+def test_figures_as_pdf(cli: Callable, runs: dict[str, Path]) -> None:
+    assert cli("seq2seq", "evaluate", runs["text2text"], "--out", "e", "--format", "pdf").code == 0
+    assert {path.stem for path in Path("e").glob("*.pdf")} == {
+        "answers", "distances", "curves", "confusion-1", "confusion-2",
+    }  # fmt: skip
+    rows = table(Path("e/answers.csv"))
+    assert sum(float(row["right answers"]) for row in rows) == 20
+    assert cli(*sweep("--encoder-layers", "1,2", "--out", "swept")).code == 0
+    assert cli(*sweep("--encoder-layers", "1,2", "--out", "swept", "--format", "pdf")).code == 0
+    assert [path.suffix for path in Path("swept").glob("sweep.p*")] == [".pdf"]
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -4,6 +4,7 @@ from gentool.cli.command import command
 from gentool.cli.options import Checkpoint, ModelDataOptions, ModelName, OutputOptions, load_model
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
+from gentool.figures.style import FigureOptions
 from gentool.latent.embedding import EMBEDDING, Embedding, EmbedOptions
 from gentool.latent.embedding import embed as embed_images
 from gentool.latent.reduction import check_method
@@ -19,6 +20,7 @@ def embed(
     options: EmbedOptions,
     data: ModelDataOptions,
     device: DeviceOptions,
+    figures: FigureOptions,
     output: OutputOptions,
     terminal: Terminal,
 ) -> None:
@@ -30,7 +32,7 @@ def embed(
     assert model.path is not None
     folder = output.path(model.path.parent / f"{model.path.stem}-embedding-{images.name}", results=EMBEDDING)
     embedding = embed_images(model, images, options, reporter=terminal)
-    pictures = embedding.save(folder)
+    pictures = embedding.save(folder, figures)
     for line in summary_lines(embedding):
         terminal.notice(line)
     terminal.notice(f"{pictures[0]}: {embedding.plane.title}")

@@ -19,6 +19,7 @@ from gentool.evaluation.evaluate import EVALUATION, check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
 from gentool.evaluation.memorisation import COPYING_SHARE, ERROR_RATE
 from gentool.evaluation.options import EvaluateOptions
+from gentool.figures.style import FigureOptions
 
 
 def evaluate(
@@ -29,6 +30,7 @@ def evaluate(
     data: ModelDataOptions,
     sampling: SamplingFlags,
     device: DeviceOptions,
+    figures: FigureOptions,
     output: OutputOptions,
     terminal: Terminal,
 ) -> None:
@@ -42,7 +44,7 @@ def evaluate(
         model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix}", results=EVALUATION
     )
     evaluation = evaluate_model(model, images, options, prior=codes, reporter=terminal)
-    evaluation.save(folder)
+    evaluation.save(folder, figures)
     if (model.path.parent / REPORT).is_file():
         write_report(model.path.parent)
     terminal.notice(str(evaluation))

@@ -26,16 +26,17 @@ def load_task(name: str) -> typer.Typer:
     """The sweep of one task."""
     from gentool.cli.options import output_options
     from gentool.engine.terminal import Terminal
+    from gentool.figures.style import FigureOptions
     from gentool.seq2seq.options import TASKS as OPTIONS
     from gentool.seq2seq.sweeps import FILES, SweepOptions, sweep
 
-    def sweep_task(options: Any, values: Any, output: Any, terminal: Terminal) -> None:
+    def sweep_task(options: Any, values: Any, figures: FigureOptions, output: Any, terminal: Terminal) -> None:
         given = {key: text for key, text in vars(values).items() if text is not None}
         folder = output.out or Path("runs") / f"sweep-{name}"
         done = sweep(
             name, given, out=folder, repeats=options.repeats, seed=options.seed, jobs=options.jobs,
             cluster=options.cluster, cluster_options=options.cluster_options, overwrite=output.overwrite,
-            reporter=terminal,
+            figures=figures, reporter=terminal,
         )  # fmt: skip
         for line in done.markdown():
             terminal.notice(line)
