@@ -20,7 +20,7 @@ Background = int | tuple[int, int, int]
 
 CELL = 64
 """Smaller images are enlarged to at least this many pixels on their shorter side."""
-FONT_SIZE = 15
+FONT_SIZE, SMALL_FONT_SIZE = 15, 13
 MARGIN = 6
 MAX_NAME_WIDTH = 220
 SQUARE = 8
@@ -119,14 +119,17 @@ def labelled_rows(
     row_names: Sequence[str],
     columns: int | None = None,
     *,
+    headings: Mapping[int, str] | None = None,
+    corner: str = "",
     padding: int = 2,
     scale: int | None = None,
     background: Background = 255,
 ) -> Picture:
     """A grid with one row per name and the name at its left.
 
-    Images (N, C, H, W) go row by row; N must be the number of names times `columns` (by default N / names). Raises
-    ValueError otherwise and as `grid` does.
+    Images (N, C, H, W) go row by row; N must be the number of names times `columns` (by default N / names). `headings`
+    stand above columns, which are counted from 0; one that would touch the one before is left out. `corner` is at
+    their left. Raises ValueError for another number of images, and as `grid` does.
     """
     columns = len(images) // max(len(row_names), 1) if columns is None else columns
     if not row_names or len(row_names) * columns != len(images):
@@ -135,7 +138,8 @@ def labelled_rows(
     down = (len(body) - padding) / len(row_names)
     font = ImageFont.load_default(size=max(8, min(FONT_SIZE, int(down) - padding - 2)))
     names = [_shortened(name, font) for name in row_names]
-    margin = math.ceil(max(font.getlength(name) for name in names)) + 2 * MARGIN
+    small = ImageFont.load_default(size=SMALL_FONT_SIZE)
+    margin = math.ceil(max(small.getlength(corner), *(font.getlength(name) for name in names))) + 2 * MARGIN
     light = (background if isinstance(background, int) else sum(background) / 3) > 127
     sheet = np.empty((len(body), margin, *body.shape[2:]), np.uint8)
     sheet[:] = background
@@ -144,7 +148,22 @@ def labelled_rows(
     for row, name in enumerate(names):
         middle = padding + (row + 0.5) * down - padding / 2
         draw.text((margin - MARGIN, middle), name, fill="black" if light else "white", font=font, anchor="rm")
-    return np.concatenate([np.asarray(written), body], axis=1)
+    picture = np.concatenate([np.asarray(written), body], axis=1)
+    if not headings:
+        return picture
+    band = np.empty((HEADING, *picture.shape[1:]), np.uint8)
+    band[:] = background
+    above = Image.fromarray(band)
+    draw, ink, end = ImageDraw.Draw(above), "black" if light else "white", 0.0
+    across = (body.shape[1] - padding) / columns
+    draw.text((margin - MARGIN, HEADING / 2), corner, fill=ink, font=small, anchor="rm")
+    for column, name in sorted(headings.items()):
+        middle, width = margin + padding + (column + 0.5) * across - padding / 2, small.getlength(name)
+        left = min(max(middle - width / 2, margin), picture.shape[1] - width)
+        if left >= end:
+            draw.text((left, HEADING / 2), name, fill=ink, font=small, anchor="lm")
+            end = left + width + MARGIN / 2
+    return np.concatenate([np.asarray(above), picture])
 
 
 def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:

@@ -136,6 +136,29 @@ def test_names_stand_left_of_their_rows_and_never_on_an_image(channels: int, bac
     assert not written[:, -3:].any()
 
 
+def test_headings_stand_above_their_columns() -> None:
+    images, names = torch.rand(8, 1, 24, 24), ["a", "b"]
+    below = labelled_rows(images, names)
+    picture = labelled_rows(images, names, headings={0: "one", 3: "four"})
+    band, margin = picture[:HEADING], below.shape[1] - grid(images, 4).shape[1]
+    assert np.array_equal(picture[HEADING:], below)
+    across = (below.shape[1] - margin - 2) / 4
+    for column, inked in enumerate([True, False, False, True]):
+        start = int(margin + column * across)
+        ink = np.flatnonzero((band[:, start : start + int(across)] < 128).any(axis=0))
+        assert (len(ink) > 5) == inked
+        assert not inked or abs((ink.min() + ink.max()) / 2 - across / 2) <= 3
+    assert (band[:, :margin] == 255).all()
+    assert (labelled_rows(images, names, headings={0: "one"}, corner="z 1 =")[:HEADING, :margin] < 128).any()
+
+
+def test_headings_do_not_touch_each_other() -> None:
+    images = torch.zeros(6, 1, 24, 24)
+    wide = dict.fromkeys(range(6), "a long heading")
+    some = dict.fromkeys((0, 2, 4), "a long heading")
+    assert np.array_equal(labelled_rows(images, ["a"], headings=wide), labelled_rows(images, ["a"], headings=some))
+
+
 def test_a_long_name_is_cut_and_small_rows_keep_their_names_apart() -> None:
     images = torch.zeros(12, 1, 8, 8)
     picture = labelled_rows(images, ["a very long class name with\na line break " * 5] * 12, 1, scale=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from gentool.data.load import load_data
 from gentool.engine.randomness import indexed_noise
 from gentool.errors import OptionError
-from gentool.figures.grids import to_pixels
+from gentool.figures.grids import HEADING, labelled_rows, to_pixels
 from gentool.latent.charts import normal_quantiles, plane_codes, traversal_codes
 from gentool.latent.model import Model
 from gentool.latent.reduction import principal_directions
@@ -56,7 +57,7 @@ def test_manifold_of_chosen_dimensions(cli: Callable, runs: Path) -> None:
     assert done.code == 0, done.err
     z = plane_codes(torch.zeros(4), torch.eye(4)[[3, 1]], torch.ones(2), 4)
     expected = to_pixels(Model.load(runs / "vae", device="cpu").decode(z))[..., 0].reshape(4, 4, 8, 8)
-    shown = pixels("m.png")[::8, ::8].reshape(4, 8, 4, 8).swapaxes(1, 2)
+    shown = pixels("m.png")[-256::8, -256::8].reshape(4, 8, 4, 8).swapaxes(1, 2)
     assert np.array_equal(shown, expected)
 
 
@@ -65,17 +66,42 @@ def test_manifold_of_the_principal_directions(cli: Callable, runs: Path) -> None
     assert done.code == 0, done.err
     cae = Model.load(runs / "cae", device="cpu")
     z = cae.encode(load_data("digits").train.images)
-    middle = pixels("m.png")[64:128:8, 64:128:8]
+    middle = pixels("m.png")[-128:-64:8, -128:-64:8]
     assert np.array_equal(middle, to_pixels(cae.decode(z.mean(0)[None]))[0, :, :, 0])
 
 
 def test_traversals_have_a_row_for_each_dimension(cli: Callable, runs: Path) -> None:
     assert cli("sample", "vae", runs / "vae", "--traverse", "--out", "all.png").code == 0
-    assert height("all.png") == 4 * 66 + 2
+    assert height("all.png") == HEADING + 4 * 66 + 2
     assert (
         cli("sample", "cgan", runs / "cgan", "--traverse", "--labels", "2", "--dims", "7,1", "--out", "c.png").code == 0
     )
-    assert height("c.png") == 2 * 66 + 2
+    assert height("c.png") == HEADING + 2 * 66 + 2
+
+
+@pytest.mark.parametrize(
+    ("words", "names", "corner"),
+    [
+        (["--manifold", "--dims", "3,1"], ["z 1 = 2.05", "z 1 = 0.00", "z 1 = -2.05"], "z 3 ="),
+        (["--manifold"], [f"direction 2 / sd = {place}" for place in ("2.05", "0.00", "-2.05")], "direction 1 / sd ="),
+        (["--traverse", "--dims", "3,1"], ["z 3", "z 1"], "z ="),
+    ],
+    ids=["dimensions", "directions", "traversal"],
+)
+def test_charts_say_the_values_along_their_sides(
+    cli: Callable, runs: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], names: list[str], corner: str
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def drawn(images: torch.Tensor, names: list[str], **more: Any) -> np.ndarray:
+        asked.update(more, names=names)
+        return labelled_rows(images, names, **more)
+
+    monkeypatch.setattr("gentool.cli.commands.sample.labelled_rows", drawn)
+    done = cli("sample", "vae", runs / "vae", *words, "--along", 3, "--out", "m.png")
+    assert done.code == 0, done.err
+    assert (asked["names"], asked["corner"]) == (names, corner)
+    assert asked["headings"] == {0: "-2.05", 1: "0.00", 2: "2.05"}
 
 
 EDGE = normal_quantiles(3)[2].item()

@@ -9,8 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from gentool.cli.commands.interpolate import WalkOptions, column_names
 from gentool.data.load import load_data
-from gentool.figures.grids import to_pixels
+from gentool.figures.grids import HEADING, to_pixels
 from gentool.latent.code_files import read_codes, write_codes
 from gentool.latent.interpolation import Method, linear, slerp, walk
 from gentool.latent.model import Model
@@ -19,11 +20,14 @@ CELL = 66
 """An 8x8 image enlarged to 64 pixels, and the line of 2 pixels before it."""
 
 
-def cells(path: Path | str, rows: int, columns: int) -> np.ndarray:
-    """The 8x8 pictures of a grid with names at its left, (rows, columns, 8, 8)."""
+def cells(path: Path | str, rows: int, columns: int, *, headed: bool = False) -> np.ndarray:
+    """The 8x8 pictures of a grid with names at its left, and headings where it has some, (rows, columns, 8, 8)."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture)
     pixels = pixels[:, pixels.shape[1] - columns * CELL - 2 :]
+    if headed:
+        assert (pixels[:HEADING] < 128).any()
+        pixels = pixels[HEADING:]
     assert len(pixels) == rows * CELL + 2
     return np.array([
         [pixels[2 + r * CELL : 66 + r * CELL : 8, 2 + c * CELL : 66 + c * CELL : 8] for c in range(columns)]
@@ -80,7 +84,7 @@ def test_ends_are_the_reconstructions_of_the_images(cli: Callable, runs: Path, m
     command = ["interpolate", model, runs / model, "--data", "digits", "--index", "3,1700,9", "--steps", 5]
     done = cli(*command, "--out", "w.png", "--gif", "--frames", 4)
     assert done.code == 0, done.err
-    shown = cells("w.png", 2, 7)
+    shown = cells("w.png", 2, 7, headed=True)
     whole = load_data("digits").whole().images
     x = torch.stack([whole[index] for index in (3, 1700, 9)]).float() / 255
     rebuilt = to_pixels(Model.load(runs / model, device="cpu").reconstruct(x)).squeeze(-1)
@@ -100,7 +104,7 @@ def test_between_picture_files(cli: Callable, runs: Path) -> None:
     indexed = cli("interpolate", "vae", runs / "vae", "--index", "0,1", "--out", "u.png")
     assert ends.code == listed.code == indexed.code == 0, ends.err + listed.err + indexed.err
     assert Path("w.png").read_bytes() == Path("v.png").read_bytes()
-    assert np.array_equal(cells("w.png", 1, 12), cells("u.png", 1, 12))
+    assert np.array_equal(cells("w.png", 1, 12, headed=True), cells("u.png", 1, 12, headed=True))
     Image.new("RGB", (20, 30), "red").save("c.png")
     odd = cli("interpolate", "vae", runs / "vae", "a.png", "c.png", "--out", "x.png")
     assert odd.code == 0
@@ -115,7 +119,7 @@ def test_between_images_of_a_model_without_an_encoder(cli: Callable, runs: Path,
     done = cli("interpolate", model, runs / model, "a.png", "b.png", "--steps", 3, "--out", "w.png")
     assert done.code == 0, done.err
     assert f"a {model} has no encoder: searching for the code of each picture, as project does" in done.err
-    shown = cells("w.png", 1, 5)[0].astype(int)
+    shown = cells("w.png", 1, 5, headed=True)[0].astype(int)
     assert abs(shown[1] - shown[0]).mean() < 2
     assert abs(shown[3] - shown[4]).mean() < 2
 
@@ -129,10 +133,13 @@ def test_a_conditional_model_walks_within_a_class_or_through_classes(cli: Callab
     through = cli("interpolate", "cgan", runs / "cgan", "--through-classes", "3,8,1", "--rows", 2, "--steps", 4,
                   "--out", "th.png")  # fmt: skip
     assert through.code == 0, through.err
-    shown = cells("th.png", 2, 7)
+    shown = cells("th.png", 2, 7, headed=True)
     for place, label in ((0, 3), (3, 8), (6, 1)):
         pictures = to_pixels(cgan.sample(2, labels=label)).squeeze(-1)
         assert np.array_equal(shown[:, place], pictures)
+    names = column_names(cgan, WalkOptions(through_classes=("3", "8", "1"), steps=4), with_pictures=False)
+    assert names == {0: "3", 3: "8", 6: "1"}
+    assert column_names(cgan, WalkOptions(steps=4), with_pictures=False) == {}
 
 
 def test_through_codes_from_a_file(cli: Callable, runs: Path) -> None:

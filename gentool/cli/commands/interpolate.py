@@ -159,7 +159,8 @@ def interpolate(
     key_images = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
     routes = random_routes(model, options) if key_images is None else routes_between(key_images, model)
     strips = [strip(model, route, options.steps, method) for route in routes]
-    save_png(labelled_rows(torch.cat(strips), [route.name for route in routes]), still)
+    headings = column_names(model, options, with_pictures=routes[0].pictures is not None)
+    save_png(labelled_rows(torch.cat(strips), [route.name for route in routes], headings=headings), still)
     if options.gif or moving:
         moving = moving or path.with_suffix(".gif")
         count = options.frames * sum(len(route.z) - 1 for route in routes)
@@ -251,6 +252,16 @@ def strip(model: Model, route: Route, steps: int, method: Method) -> Tensor:
     if route.pictures is None:
         return images
     return torch.cat([route.pictures[:1], images, route.pictures[-1:]])
+
+
+def column_names(model: Model, options: WalkOptions, *, with_pictures: bool) -> dict[int, str]:
+    """What stands above the strips: the classes of a walk through them, and which pictures were given."""
+    if options.through_classes is not None:
+        chosen = class_numbers(options.through_classes, model.classes, "--through-classes")
+        return {place * (options.steps - 1): model.classes[label] for place, label in enumerate(chosen)}
+    if with_pictures:
+        return {0: "picture", 1: "decoded", options.steps: "decoded", options.steps + 1: "picture"}
+    return {}
 
 
 def images_along(model: Model, route: Route, steps: int, method: Method) -> Tensor:

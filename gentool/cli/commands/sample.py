@@ -21,6 +21,7 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows, save_png, to_picture
+from gentool.latent.charts import normal_quantiles
 from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.model import Model
 from gentool.latent.palette import commonest_colours, snap
@@ -110,8 +111,9 @@ def sample(
         *([""] if options.each else []),
         results=SAMPLES if options.each else None,
     )
+    axis = ""
     if charted:
-        images, names = chart(model, options, data, classes, terminal)
+        images, names, axis = chart(model, options, data, classes, terminal)
     else:
         if options.rows is not None and model.is_conditional:
             raise OptionError(f"--rows: a {model.name} has a row per class; choose classes with --labels")
@@ -123,10 +125,12 @@ def sample(
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
         images = snap(images, commonest_colours(real.train.images, options.palette))
-    if names:
+    if charted:
+        places = {column: f"{place:.2f}" for column, place in enumerate(normal_quantiles(len(images) // len(names)))}
+        padding = 0 if options.manifold else 2
+        picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding)
+    elif names:
         picture = labelled_rows(images, names)
-    elif options.manifold:
-        picture = grid(images, math.isqrt(len(images)), padding=0)
     else:
         picture = grid(images, None if options.rows is None else math.ceil(options.count / options.rows))
     if options.each:
@@ -153,8 +157,8 @@ def raise_unconditional(model: Model, option: str = "--labels") -> None:
 
 def chart(
     model: Model, options: SampleOptions, data: ModelDataOptions, classes: Tensor, terminal: Terminal
-) -> tuple[Tensor, list[str]]:
-    """The images of --manifold or --traverse, and the names of their rows."""
+) -> tuple[Tensor, list[str], str]:
+    """The images of --manifold or --traverse, the names of their rows, and that of what changes along a row."""
     if len(classes) > 1:
         raise OptionError("--manifold, --traverse: choose one class of a conditional model with --labels")
     label = None if len(classes) == 0 else model.classes[int(classes[0])]
@@ -162,16 +166,17 @@ def chart(
         if options.dims is None and model.latent_dim > MAX_TRAVERSALS:
             raise OptionError(f"--traverse: {model.latent_dim} rows are too many; choose some with --dims")
         images = model.traverse(options.dims, options.along or 11, label=label, seed=options.seed)
-        return images, [f"z {row}" for row in options.dims or range(model.latent_dim)]
+        return images, [f"z {row}" for row in options.dims or range(model.latent_dim)], "z"
     real = None
     if options.dims is None and model.latent_dim != 2 and model.encodes:
         real = data.load_for(model.header, terminal)
     elif data.changed() and options.palette is None:
         raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
-    images = model.manifold(
-        options.along or 20, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal
-    )
-    return images, []
+    along = options.along or 20
+    images = model.manifold(along, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal)
+    dims = options.dims or ((0, 1) if model.latent_dim == 2 else None)
+    right, up = (f"z {dim}" for dim in dims) if dims else ("direction 1 / sd", "direction 2 / sd")
+    return images, [f"{up} = {place:.2f}" for place in normal_quantiles(along).flip(0)], right
 
 
 app = command(sample, sampling=sampling_flags())
