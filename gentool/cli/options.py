@@ -23,10 +23,21 @@ from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
 from gentool.results import Results
 
-ModelName = Annotated[str, typer.Argument(help=f"The model: {', '.join(MODELS)}.", metavar="MODEL")]
+ModelName = Annotated[
+    str | None,
+    typer.Argument(
+        help=f"The model: {', '.join(MODELS)}. You may leave it out: the checkpoint says what it holds.",
+        metavar="MODEL",
+    ),
+]
+AfterModel = Annotated[
+    Path | None, typer.Argument(help="The checkpoint: a model.pt file, or the folder of a run.", metavar="CKPT")
+]
 Checkpoint = Annotated[
     Path, typer.Argument(help="The checkpoint: a model.pt file, or the folder of a run.", metavar="CKPT")
 ]
+
+NO_CHECKPOINT = "missing argument 'CKPT'; give the folder of a run, such as runs/vae-digits, or its model.pt"
 
 Images = Callable[[], ImageData]
 """Loads the images when they are needed."""
@@ -215,9 +226,36 @@ def sampling_flags() -> type[SamplingFlags]:
     return make_dataclass("AllSamplingFlags", list(fields.values()), bases=(SamplingFlags,), frozen=True, kw_only=True)
 
 
-def load_model(name: str, checkpoint: Path, device: str, sampling: SamplingFlags | None = None) -> Model:
-    """The model that a command is given."""
-    if name not in MODELS and str(checkpoint) in MODELS:
-        raise OptionError(f"the model comes before its checkpoint: {checkpoint} {shlex.quote(name)}")
-    own = None if sampling is None else sampling.of(check_name(name))
-    return Model.load(checkpoint, name=name, device=device, sampling=own)
+def load_model(name: str | None, checkpoint: Path, device: str, sampling: SamplingFlags | None = None) -> Model:
+    """The model that a command is given; its checkpoint says its name where it was not given."""
+    if name is not None and sampling is not None:
+        sampling.of(name)
+    model = Model.load(checkpoint, name=name, device=device)
+    own = None if sampling is None else sampling.of(model.name)
+    return model if own is None else model.with_sampling(**vars(own))
+
+
+def model_and_checkpoint(first: str | None, second: Path | None) -> tuple[str | None, Path]:
+    """Of MODEL CKPT or CKPT: the model's name, None where it was not given, and the checkpoint."""
+    name, checkpoint, pictures = model_and_pictures(first, second, [])
+    if pictures:
+        raise OptionError(f"unexpected argument: {pictures[0]}")
+    return name, checkpoint
+
+
+def model_and_pictures(
+    first: str | None, second: Path | None, pictures: list[Path]
+) -> tuple[str | None, Path, list[Path]]:
+    """Of MODEL CKPT PICTURES or CKPT PICTURES: the model's name, None where it was not given, and the others."""
+    if first is None:
+        raise OptionError(NO_CHECKPOINT)
+    known, path = first in MODELS, Path(first).expanduser()
+    if second is None:
+        if known and not path.exists():
+            raise OptionError(NO_CHECKPOINT)
+        return None, path, pictures
+    if not known and str(second) in MODELS:
+        raise OptionError(f"the model comes before its checkpoint: {second} {shlex.quote(first)}")
+    if not known and path.exists():
+        return None, path, [second, *pictures]
+    return check_name(first), second, pictures

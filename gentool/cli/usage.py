@@ -32,7 +32,4 @@ def in_plain_words(message: str, arguments: Sequence[str]) -> str:
             message = f"name the {what} before its options: {' '.join(arguments[:words])} {what.upper()} {unknown[1]} …"
     elif extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         message = f"unexpected argument: {extra[1]}{'; give data with --data' if first == 'train' else ''}"
-    elif first != "seq2seq" and re.match(r"Missing argument '(CKPT|MODEL)'", message):
-        example = f"gentool {first} vae runs/vae-digits"
-        message = f"{message.rstrip('.')}; give the model and its checkpoint, such as: {example}"
     return message[:1].lower() + message[1:]

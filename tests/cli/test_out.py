@@ -2,11 +2,13 @@
 written at all."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gentool.errors import GentoolError
 
@@ -225,3 +227,28 @@ def test_a_result_that_was_cut_short_is_made_by_the_same_command(
     again = cli(*words)
     assert again.code == 2
     assert "exists; give --overwrite to replace it" in again.err
+
+
+@pytest.mark.parametrize("command", ["sample", "reconstruct", "embed", "evaluate", "interpolate", "project"])
+def test_the_models_name_may_be_left_out(cli: Callable, runs: Path, command: str) -> None:
+    Image.new("L", (8, 8), 200).save("a.png")
+    Image.new("L", (8, 8), 90).save("b.png")
+    more: list[object] = {
+        "interpolate": ["a.png", "b.png"], "project": ["a.png", "--steps", 5],
+        "evaluate": ["--samples", 50, "--half-samples", 0, "--features", "random"],
+    }.get(command, [])  # fmt: skip
+    outs = []
+    for number, words in enumerate([["vae", runs / "vae"], [runs / "vae"], [runs / "vae" / "model.pt"]]):
+        out = f"{number}" if command in ("embed", "evaluate") else f"{number}.png"
+        done = cli(command, *words, *more, "--out", out)
+        assert done.code == 0, done.err
+        outs.append(Path(out))
+    pictures = [sorted(out.glob("*.png")) if out.is_dir() else [out] for out in outs]
+    assert len({tuple(path.read_bytes() for path in some) for some in pictures}) == 1
+
+
+def test_the_model_of_a_run_that_is_named_like_one(cli: Callable, runs: Path) -> None:
+    shutil.copytree(runs / "gan", "vae")
+    assert cli("sample", "vae", "--out", "a.png").code == 0
+    done = cli("sample", "vae", "vae", "--out", "b.png")
+    assert (done.code, "vae/model.pt: holds a gan, not a vae" in done.err) == (4, True), done.err

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-CKPT = "such as: gentool sample vae runs/vae-digits"
+CKPT = "missing argument 'CKPT'; give the folder of a run, such as runs/vae-digits, or its model.pt"
 NO_CKPT = "no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt"
 CASES = [
     ("train vae --epochs 0", 2, "--epochs: must be at least 1"),
@@ -21,8 +21,11 @@ CASES = [
     ("train vea", 2, "no such model 'vea'. Did you mean 'vae'?"),
     ("seq2seq sweep text2txt", 2, "no such task 'text2txt'. Did you mean 'text2text'?"),
     ("train vae --resume", 2, "no such option: --resume; the same command again resumes"),
-    ("sample", 2, f"missing argument 'MODEL'; give the model and its checkpoint, {CKPT}"),
-    ("sample vae", 2, f"missing argument 'CKPT'; give the model and its checkpoint, {CKPT}"),
+    ("sample", 2, CKPT),
+    ("sample vae", 2, CKPT),
+    ("sample vea", 4, f"vea: {NO_CKPT}"),
+    ("sample vea RUNS/vae", 2, "no model 'vea'; there are cae, vae, lstm-ae, gan, cgan. Did you mean 'vae'?"),
+    ("sample RUNS/vae a.png", 2, "unexpected argument: a.png"),
     ("sample RUNS/vae vae", 2, "the model comes before its checkpoint: vae RUNS/vae"),
     ("sample vae RUNS/vae/options.json", 4, "RUNS/vae/options.json: not a checkpoint; give the run folder RUNS/vae"),
     ("sample vae digits", 4, f"digits: {NO_CKPT}"),

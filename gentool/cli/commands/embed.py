@@ -1,7 +1,7 @@
 """`gentool embed MODEL CKPT`."""
 
 from gentool.cli.command import command
-from gentool.cli.options import Checkpoint, ModelDataOptions, ModelName, OutputOptions, load_model
+from gentool.cli.options import AfterModel, ModelDataOptions, ModelName, OutputOptions, load_model, model_and_checkpoint
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.figures.style import FigureOptions
@@ -15,18 +15,18 @@ SHOWN = ("kl", "active_units", "knn_accuracy", "linear_probe_accuracy", "silhoue
 
 
 def embed(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: EmbedOptions,
     data: ModelDataOptions,
     device: DeviceOptions,
     figures: FigureOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
 ) -> None:
     """Encode a data set: codes (NPZ), a 2-D picture of them, and the latent card; Gaussian mixtures with --gmm."""
     check_method(options.method)
-    model = load_model(model_name, checkpoint, device.device)
+    model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device)
     model.require("encodes", "embed images")
     images = data.load_for(model.header, terminal)
     assert model.path is not None

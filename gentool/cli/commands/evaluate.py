@@ -2,13 +2,14 @@
 
 from gentool.cli.command import command
 from gentool.cli.options import (
-    Checkpoint,
+    AfterModel,
     ModelDataOptions,
     ModelName,
     OutputOptions,
     PriorOptions,
     SamplingFlags,
     load_model,
+    model_and_checkpoint,
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
@@ -23,8 +24,6 @@ from gentool.figures.style import FigureOptions
 
 
 def evaluate(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: EvaluateOptions,
     prior: PriorOptions,
     data: ModelDataOptions,
@@ -33,9 +32,11 @@ def evaluate(
     figures: FigureOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
 ) -> None:
     """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each beside its floor."""
-    model = load_model(model_name, checkpoint, device.device, sampling)
+    model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
     check_likelihood([model.name], options)
     images = data.load_for(model.header, terminal)
     codes = prior.of(model, lambda: images, terminal)

@@ -13,12 +13,13 @@ from torch import Tensor
 from gentool.cli.command import command
 from gentool.cli.commands.sample import raise_unconditional
 from gentool.cli.options import (
-    Checkpoint,
+    AfterModel,
     ModelDataOptions,
     ModelName,
     OutputOptions,
     SamplingFlags,
     load_model,
+    model_and_pictures,
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
@@ -123,8 +124,6 @@ class Route:
 
 
 def interpolate(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: WalkOptions,
     keys: KeyOptions,
     data: ModelDataOptions,
@@ -132,6 +131,8 @@ def interpolate(
     device: DeviceOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
     pictures: Annotated[
         list[Path] | None, typer.Argument(help="Pictures to walk through, in this order. (default: random codes)")
     ] = None,
@@ -143,10 +144,11 @@ def interpolate(
     for name in ("frames", "fps"):
         if name in options.changed() and not (options.gif or moving):
             raise OptionError(f"{flag(name)}: only with a film; give --gif, or --out FILE.gif, .apng or .mp4")
-    kind = keys.kind(pictures or [])
+    given, checkpoint, pictures = model_and_pictures(model_name, checkpoint, pictures or [])
+    kind = keys.kind(pictures)
     if data.changed() and keys.index is None:
         raise OptionError("--data: only with --index")
-    model = load_model(model_name, checkpoint, device.device, sampling)
+    model = load_model(given, checkpoint, device.device, sampling)
     check(model, options, kind)
     assert model.path is not None
     path = output.path(
@@ -156,7 +158,7 @@ def interpolate(
     )
     still = path.with_suffix(".png") if moving else path
     method = model.interpolation_method(options.method)
-    key_images = key_frames(model, keys, pictures or [], data, options.seed, terminal) if kind else None
+    key_images = key_frames(model, keys, pictures, data, options.seed, terminal) if kind else None
     routes = random_routes(model, options) if key_images is None else routes_between(key_images, model)
     strips = [strip(model, route, options.steps, method) for route in routes]
     headings = column_names(model, options, with_pictures=routes[0].pictures is not None)

@@ -10,12 +10,13 @@ from torch import Tensor
 
 from gentool.cli.command import command
 from gentool.cli.options import (
-    Checkpoint,
+    AfterModel,
     ModelDataOptions,
     ModelName,
     OutputOptions,
     SamplingFlags,
     load_model,
+    model_and_pictures,
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
@@ -47,8 +48,6 @@ class TargetOptions(Validated):
 
 
 def search(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: ProjectOptions,
     target: TargetOptions,
     data: ModelDataOptions,
@@ -56,18 +55,21 @@ def search(
     device: DeviceOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
     pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files to find.", metavar="IMAGE")] = None,
 ) -> None:
     """Find the code (and the class) whose image is nearest to each given picture: PNG, CSV, and the codes as NPZ."""
+    given, checkpoint, pictures = model_and_pictures(model_name, checkpoint, pictures or [])
     if pictures and (target.index is not None or data.changed()):
         raise OptionError("give picture files, or --index with --data; not both")
     if not pictures and target.index is None:
         raise OptionError("nothing to project: give picture files, or --index 3,17 with --data")
-    model = load_model(model_name, checkpoint, device.device, sampling)
+    model = load_model(given, checkpoint, device.device, sampling)
     assert model.path is not None
     beside = (".csv", ".npz", ".gif") if target.gif else (".csv", ".npz")
     path = output.path(model.path.parent / f"{model.path.stem}-projections.png", *beside)
-    names, x = targets(model, target, data, pictures or [], terminal)
+    names, x = targets(model, target, data, pictures, terminal)
     projection = project(model, x, options, film=target.gif, reporter=terminal)
     files = {"picture": path, "table": path.with_suffix(".csv"), "latents": path.with_suffix(".npz")}
     save_png(pairs(x, projection.images), files["picture"])

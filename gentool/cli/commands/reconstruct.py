@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from gentool.cli.command import command
-from gentool.cli.options import Checkpoint, ModelDataOptions, ModelName, OutputOptions, load_model
+from gentool.cli.options import AfterModel, ModelDataOptions, ModelName, OutputOptions, load_model, model_and_checkpoint
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
@@ -25,16 +25,16 @@ class ReconstructOptions(Validated):
 
 
 def reconstruct(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: ReconstructOptions,
     data: ModelDataOptions,
     device: DeviceOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
 ) -> None:
     """Write images above their reconstructions by an autoencoder (PNG), and the error of every image (CSV)."""
-    model = load_model(model_name, checkpoint, device.device)
+    model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device)
     model.require("encodes", "reconstruct images")
     images = data.load_for(model.header, terminal)
     split = images.splits[options.split]

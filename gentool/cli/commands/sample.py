@@ -8,13 +8,14 @@ from torch import Tensor
 
 from gentool.cli.command import command
 from gentool.cli.options import (
-    Checkpoint,
+    AfterModel,
     ModelDataOptions,
     ModelName,
     OutputOptions,
     PriorOptions,
     SamplingFlags,
     load_model,
+    model_and_checkpoint,
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
@@ -82,8 +83,6 @@ class SampleOptions(Validated):
 
 
 def sample(
-    model_name: ModelName,
-    checkpoint: Checkpoint,
     options: SampleOptions,
     prior: PriorOptions,
     data: ModelDataOptions,
@@ -91,6 +90,8 @@ def sample(
     device: DeviceOptions,
     output: OutputOptions,
     terminal: Terminal,
+    model_name: ModelName = None,
+    checkpoint: AfterModel = None,
 ) -> None:
     """Draw samples from a trained model as a PNG grid, and with --each as single PNGs; or chart its latent space."""
     charted = options.manifold or options.traverse
@@ -98,7 +99,7 @@ def sample(
         raise OptionError("--prior gmm: has no effect with --manifold or --traverse")
     if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
         raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
-    model = load_model(model_name, checkpoint, device.device, sampling)
+    model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
     if not model.is_conditional and options.labels != (ALL,):
         raise_unconditional(model)
     if charted and model.encodes and "seed" in options.changed():
