@@ -1,0 +1,198 @@
+"""`gentool info PATH`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gentool.cli.command import command
+from gentool.data.images import size_text
+from gentool.data.store import open_prepared
+from gentool.data.target import DESCRIPTION
+from gentool.engine import checkpoint
+from gentool.engine.checkpoint import Header
+from gentool.engine.folder import ENVIRONMENT, METRICS, MODEL, OPTIONS, UPDATES, read_options, states_in
+from gentool.engine.journal import earlier_result
+from gentool.engine.metrics_file import MetricsFile
+from gentool.engine.terminal import Terminal
+from gentool.errors import DataError
+from gentool.latent.code_files import read_arrays
+from gentool.models import MODELS, options_class
+from gentool.reading import Each, Scalar, read_json
+from gentool.results import Results
+from gentool.seq2seq.options import TASKS
+from gentool.seq2seq.sweeps import PLAN
+from gentool.tables import format_number
+
+BUFFERS = (".running_mean", ".running_var", ".num_batches_tracked")
+"""Weights that no optimizer changes end so."""
+DIGITS = 16
+"""Of a digest of weights, as in the other files."""
+NEITHER = "neither a run, a checkpoint, a prepared folder, codes (.npz) nor results of gentool's"
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="A run, a checkpoint, a prepared folder, codes, or results.")],
+    terminal: Terminal,
+) -> None:
+    """Say what a file or folder is: a run, a checkpoint, a data set, codes, results."""
+    facts = describe(path)
+    if terminal.json:
+        terminal.emit({"event": "info", "path": str(path), **facts})
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        if name == "options":
+            value = chosen(facts["model"], value) or "all at their defaults"
+        terminal.data(f"{name.replace('_', ' '):<{width}}  {in_words(value)}")
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """What a path holds. Raises DataError for what gentool has not written, or CheckpointError where it is damaged."""
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder")
+    if path.is_dir():
+        if (path / OPTIONS).is_file():
+            return of_run(path)
+        if (path / DESCRIPTION).is_file():
+            return of_data(path)
+        if (path / PLAN).is_file():
+            return of_sweep(path)
+        return of_results(path)
+    if path.suffix == ".npz":
+        return of_codes(path)
+    if path.suffix == ".pt":
+        kind = "state" if path.name.startswith("state-") else "model"
+        return {"kind": "checkpoint", **of_checkpoint(path, kind)}
+    raise DataError(f"{path}: {NEITHER}")
+
+
+def of_run(folder: Path) -> dict[str, Any]:
+    """A run: what was trained on what, how far it is, its last scores, and how to go on."""
+    noted, environment = read_options(folder), read_environment(folder)
+    rows = MetricsFile(folder / METRICS).numbers()
+    last = rows[-1] if rows else {}
+    step, updates = int(last.get("step", 0)), noted.get(UPDATES)
+    finished = earlier_result(folder) is not None
+    facts: dict[str, Any] = {
+        "kind": "run", "model": noted["model"], "status": "finished" if finished else "not finished",
+        "epochs": int(last.get("epoch", 0)), "updates": step, "total_updates": updates,
+    }  # fmt: skip
+    if (folder / MODEL).is_file():
+        facts |= of_checkpoint(folder / MODEL, "model")
+    else:
+        facts |= of_header(Header(**{name: noted[name] for name in ("model", "options", "shape", "classes", "data",
+                                                                     "fingerprint")}))  # fmt: skip
+    facts["seconds"] = last.get("seconds")
+    facts["last_epoch"] = {name: value for name, value in last.items() if name not in ("epoch", "step", "seconds")}
+    facts |= {name: environment.get(name) for name in ("device", "precision", "gentool", "torch", "command")}
+    facts["states"] = [state.name for state in states_in(folder)]
+    return facts
+
+
+def chosen(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that differ from their defaults."""
+    kind = options_class(model) if model in MODELS else TASKS.get(model)
+    defaults = {} if kind is None else kind().to_json()
+    return {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """The content of environment.json; empty where it is missing or damaged."""
+    try:
+        return dict(read_json(folder / ENVIRONMENT, Each(Scalar)))
+    except (OSError, ValueError):
+        return {}
+
+
+def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
+    """The model in a checkpoint."""
+    header, content = checkpoint.load(path, kind)
+    facts = of_header(header)
+    if kind == "model":
+        weights = content["weights"]
+        facts["parameters"] = sum(tensor.numel() for name, tensor in weights.items() if not name.endswith(BUFFERS))
+        facts["weights"] = checkpoint.digest(weights)[:DIGITS]
+    else:
+        facts["updates"] = content["step"]
+    return facts
+
+
+def of_header(header: Header) -> dict[str, Any]:
+    """What a model was trained on, and its options."""
+    channels, height, width = header.shape
+    return {
+        "model": header.model, "data": header.data, "images": size_text((channels, height, width)),
+        "classes": list(header.classes), "fingerprint": header.fingerprint, "options": header.options,
+    }  # fmt: skip
+
+
+def of_data(folder: Path) -> dict[str, Any]:
+    """A prepared folder, whose content is checked as `train` does."""
+    data = open_prepared(folder)
+    counts = {name: len(split) for name, split in data.splits.items()}
+    return {
+        "kind": "data set", "data": data.name, "images": size_text(data.shape), "count": sum(counts.values()),
+        "splits": counts, "classes": list(data.classes), "fingerprint": data.fingerprint,
+    }  # fmt: skip
+
+
+def of_sweep(folder: Path) -> dict[str, Any]:
+    """A sweep: what it varies, and how many of its runs have ended."""
+    try:
+        plan = dict(read_json(folder / PLAN, {"task": str, "options": Each(Any), "repeats": int, "seed": int}))
+    except ValueError as error:
+        raise DataError(f"{folder / PLAN}: damaged ({error})") from None
+    ended = [run for run in folder.iterdir() if run.is_dir() and earlier_result(run) is not None]
+    return {"kind": "sweep", **plan, "runs": len(ended)}
+
+
+def of_codes(path: Path) -> dict[str, Any]:
+    """The arrays of an .npz file."""
+    arrays = read_arrays(path)
+    kind = "codes" if "z" in arrays else "mixture of codes" if "means" in arrays else "arrays"
+    shapes = {name: f"{'x'.join(map(str, array.shape))} {array.dtype}" for name, array in arrays.items() if array.ndim}
+    weights = {"weights": str(arrays["weights"])} if "weights" in arrays else {}
+    return {"kind": kind, "arrays": shapes, **weights}
+
+
+def of_results(folder: Path) -> dict[str, Any]:
+    """A folder that another command has written. Raises DataError for any other."""
+    for name, results in every_kind_of_results().items():
+        record = results.read(folder)
+        if record:
+            plain = {key: value for key, value in record.items() if not isinstance(value, list | dict)}
+            return {"kind": f"results of {name}", **plain}
+    raise DataError(f"{folder}: {NEITHER}")
+
+
+def every_kind_of_results() -> dict[str, Results]:
+    """The kinds of folders with results, by the command that writes them."""
+    from gentool.cli.commands.sample import SAMPLES
+    from gentool.evaluation.compare import COMPARISON
+    from gentool.evaluation.evaluate import EVALUATION
+    from gentool.latent.embedding import EMBEDDING
+    from gentool.seq2seq.evaluation import SEQ2SEQ_EVALUATION
+
+    return {
+        "evaluate": EVALUATION, "embed": EMBEDDING, "compare": COMPARISON, "sample": SAMPLES,
+        "seq2seq evaluate": SEQ2SEQ_EVALUATION,
+    }  # fmt: skip
+
+
+def in_words(value: Any) -> str:
+    """A fact as one line."""
+    if value is None or value in ([], {}, ""):
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')} {in_words(one)}" for name, one in value.items())
+    if isinstance(value, list):
+        shown = ", ".join(map(str, value[:20]))
+        return shown if len(value) <= 20 else f"{shown}, … ({len(value):,})"
+    return format_number(value) if isinstance(value, float) else f"{value:,}" if type(value) is int else str(value)
+
+
+app = command(info)
