@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
     "report": "Write the report.html of a run: curves, pictures, scores and options on one page.",
+    "epochs": "Put the pictures of some epochs side by side, of one run or several.",
     "info": "Say what a file or folder is: a run, a checkpoint, a data set, codes, results.",
     "doctor": "Check the installation, and say how to repair it.",
 }

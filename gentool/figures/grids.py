@@ -195,16 +195,35 @@ def side_by_side(images: Mapping[str, Tensor | NDArray[np.generic]], columns: in
         raise ValueError("no images to show")
     most = max(map(len, images.values()))
     across = columns or near_square(most)
-    bodies = [_coloured(grid(part, across)) for part in images.values()]
+    return captioned_rows([{name: grid(part, across) for name, part in images.items()}])
+
+
+def captioned_rows(rows: Sequence[Mapping[str, Picture]], names: Sequence[str] = ()) -> Picture:
+    """Rows of pictures (H, W) or (H, W, 3) of any sizes, each under its name; `names` of the rows stand at their left.
+
+    Raises ValueError for no picture, or where there are names, but not one for each row.
+    """
+    if not any(rows) or (names and len(names) != len(rows)):
+        raise ValueError(f"{len(rows)} rows of pictures with {len(names)} names")
     font = ImageFont.load_default(size=FONT_SIZE)
-    widths = [max(body.shape[1], math.ceil(font.getlength(name))) for name, body in zip(images, bodies, strict=True)]
-    sheet = Image.new("RGB", (sum(widths) + GAP * (len(bodies) - 1), HEADING + max(map(len, bodies))), "white")
-    draw = ImageDraw.Draw(sheet)
-    left = 0
-    for name, body, width in zip(images, bodies, widths, strict=True):
-        draw.text((left + width / 2, HEADING / 2), name, fill="black", font=font, anchor="mm")
-        sheet.paste(Image.fromarray(body), (left + (width - body.shape[1]) // 2, HEADING))
-        left += width + GAP
+    labels = [_shortened(name, font) for name in names]
+    margin = math.ceil(max(map(font.getlength, labels)) + 2 * MARGIN) if labels else 0
+    heights = [max(picture.shape[0] for picture in row.values()) + HEADING for row in rows]
+    widths = [[max(picture.shape[1], math.ceil(font.getlength(name))) for name, picture in row.items()] for row in rows]
+    size = margin + max(sum(row) + GAP * (len(row) - 1) for row in widths), sum(heights)
+    check_memory(3 * size[0] * size[1], f"a picture of {size[0]:,} x {size[1]:,} pixels", "show fewer")
+    sheet = Image.new("RGB", size, "white")
+    draw, top = ImageDraw.Draw(sheet), 0
+    for number, (row, across, height) in enumerate(zip(rows, widths, heights, strict=True)):
+        if labels:
+            middle = top + (HEADING + height) / 2
+            draw.text((margin - MARGIN, middle), labels[number], fill="black", font=font, anchor="rm")
+        left = margin
+        for (name, picture), width in zip(row.items(), across, strict=True):
+            draw.text((left + width / 2, top + HEADING / 2), name, fill="black", font=font, anchor="mm")
+            sheet.paste(Image.fromarray(_coloured(picture)), (left + (width - picture.shape[1]) // 2, top + HEADING))
+            left += width + GAP
+        top += height
     return np.asarray(sheet)
 
 
