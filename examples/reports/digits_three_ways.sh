@@ -1,0 +1,26 @@
+#!/bin/sh
+# A VAE, a GAN and a conditional GAN on handwritten digits, side by side.
+#   sh examples/reports/digits_three_ways.sh    QUICK=1, OUT=folder, DATA=folder with the MNIST files: see page.sh
+OUT=${OUT:-runs/reports/digits_three_ways}
+. "$(dirname "$0")/page.sh"
+
+data=$(images mnist digits)
+begin "Digits three ways" "A VAE, a GAN and a conditional GAN: 25 images of each, how they came about, and scores beside those of real images."
+
+for model in vae gan cgan; do
+    # shellcheck disable=SC2046  # a length is an option and its value
+    gentool train "$model" --data "$data" --out "$OUT/$model" $(length "--epochs 20" "--epochs 20")
+    count=25
+    [ "$model" = cgan ] && count=5 # of each class
+    gentool sample "$OUT/$model" -n "$count" --out "$OUT/$model-samples.png" --overwrite
+    part "$model"
+    figure "$model-samples.png" "Samples"
+    figure "$model/losses.png" "Losses"
+done
+gentool epochs "$OUT/vae" "$OUT/gan" "$OUT/cgan" --out "$OUT/epochs.png" --overwrite
+gentool compare "$OUT/vae" "$OUT/gan" "$OUT/cgan" --out "$OUT/comparison" --overwrite
+part "Side by side"
+figure epochs.png "Samples of the first, a middle and the last epoch"
+figure comparison/comparison.png "Samples"
+table comparison/comparison.csv "Scores"
+finish
