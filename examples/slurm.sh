@@ -12,6 +12,8 @@ processes=${PROCESSES:-${SLURM_GPUS_ON_NODE:-1}}
 head=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
 cores=${SLURM_CPUS_PER_TASK:-$processes}
 export OMP_NUM_THREADS=$(( cores > processes ? cores / processes : 1 ))
+# Since Slurm 22.05, srun no longer takes --cpus-per-task from sbatch.
+[ -z "${SLURM_CPUS_PER_TASK:-}" ] || export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
 
 srun torchrun --nnodes "$SLURM_NNODES" --nproc-per-node "$processes" \
     --rdzv-id "$SLURM_JOB_ID" --rdzv-backend c10d --rdzv-endpoint "$head:${PORT:-29500}" \

@@ -236,7 +236,7 @@ def test_the_script_for_slurm(tmp_path: Path, cli: Any) -> None:
     """On two machines, which are this one twice."""
     stand_ins = {
         "scontrol": "echo 127.0.0.1",
-        "srun": '"$@" & "$@" & wait -n && wait -n',
+        "srun": '[ "$SRUN_CPUS_PER_TASK" = 1 ] || exit 9; "$@" & "$@" & wait -n && wait -n',
         "torchrun": f'exec {sys.executable} -m torch.distributed.run "$@"',
     }
     for name, line in stand_ins.items():
