@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
     from gentool.figures.grids import grid, save_png, to_picture
+    from gentool.figures.style import FigureOptions
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
     from gentool.latent.loading import load, train
     from gentool.latent.model import Model
@@ -56,6 +57,7 @@ _HOMES = {
     "Embedding": "latent.embedding",
     "EvaluateOptions": "evaluation.options",
     "Evaluation": "evaluation.evaluate",
+    "FigureOptions": "figures.style",
     "GANOptions": "models.gan:Options",
     "GentoolError": "errors",
     "ImageData": "data.images",
@@ -96,6 +98,7 @@ __all__ = [
     "Embedding",
     "EvaluateOptions",
     "Evaluation",
+    "FigureOptions",
     "GANOptions",
     "GentoolError",
     "ImageData",

@@ -48,7 +48,7 @@ def write_report(folder: Path) -> Path:
 
 def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     """Everything that the page shows, as plain values; numbers that are not finite are None."""
-    environment = _read(folder / ENVIRONMENT, Each(Scalar))
+    environment = read_if_there(folder / ENVIRONMENT, Each(Scalar))
     columns = MetricsFile(folder / METRICS).series()
     result = earlier_result(folder) or {}
     epochs = columns.get("epoch", [])
@@ -70,7 +70,7 @@ def collect(folder: Path, run: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _read(path: Path, form: Any) -> dict[str, Any]:
+def read_if_there(path: Path, form: Any) -> dict[str, Any]:
     """The content of a JSON file, empty where there is none. Raises CheckpointError for one that is damaged."""
     if not path.is_file():
         return {}
@@ -111,7 +111,7 @@ def _panels(columns: dict[str, list[float]]) -> list[list[dict[str, Any]]]:
 
 def _evaluations(folder: Path) -> list[dict[str, Any]]:
     """The evaluations beside the model. Those of other weights, from before the run went on or was replaced, say so."""
-    every = [_read(path, EVALUATION) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))]
+    every = [read_if_there(path, EVALUATION) for path in sorted(folder.glob("*-evaluation-*/evaluation.json"))]
     weights = None
     if every and (folder / MODEL).is_file():
         weights = checkpoint.digest(checkpoint.load(folder / MODEL, "model")[1]["weights"])[:16]

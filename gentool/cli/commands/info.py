@@ -15,6 +15,7 @@ from gentool.engine.checkpoint import Header
 from gentool.engine.folder import ENVIRONMENT, METRICS, MODEL, OPTIONS, UPDATES, read_options, states_in
 from gentool.engine.journal import earlier_result
 from gentool.engine.metrics_file import MetricsFile
+from gentool.engine.report import read_if_there
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
 from gentool.latent.code_files import read_arrays
@@ -70,7 +71,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 def of_run(folder: Path) -> dict[str, Any]:
     """A run: what was trained on what, how far it is, its last scores, and how to go on."""
-    noted, environment = read_options(folder), read_environment(folder)
+    noted, environment = read_options(folder), read_if_there(folder / ENVIRONMENT, Each(Scalar))
     rows = MetricsFile(folder / METRICS).numbers()
     last = rows[-1] if rows else {}
     step, updates = int(last.get("step", 0)), noted.get(UPDATES)
@@ -96,14 +97,6 @@ def chosen(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
     kind = options_class(model) if model in MODELS else TASKS.get(model)
     defaults = {} if kind is None else kind().to_json()
     return {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
-
-
-def read_environment(folder: Path) -> dict[str, Any]:
-    """The content of environment.json; empty where it is missing or damaged."""
-    try:
-        return dict(read_json(folder / ENVIRONMENT, Each(Scalar)))
-    except (OSError, ValueError):
-        return {}
 
 
 def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
