@@ -62,7 +62,7 @@ def root(
 ALIKE = {error.exit_code for error in (OptionError, DataError, Diverged, Stopped)}
 """Exit codes of what all processes of torchrun meet alike: the first one of each machine says it."""
 FIRST_SECONDS = 2.0
-"""What the first process gets to say it. Then the others do."""
+"""The time that the first process has to print such a message. Then the others print it."""
 LONGEST = 1000
 """The most characters of a message: names in files may be of any length."""
 

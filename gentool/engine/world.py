@@ -19,7 +19,7 @@ from gentool.errors import GentoolError, OptionError
 from gentool.launcher import place
 
 LAST_SECONDS = 0.2
-"""What the threads of gloo get to end their work before Python ends."""
+"""The time that gloo's threads have to end their work before Python ends."""
 TIMEOUT = datetime.timedelta(minutes=10)
 """A process that is not heard of for so long is given up. One that ends is noticed at once."""
 GROUP = 4

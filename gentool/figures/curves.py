@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gentool.figures.style import COLOURS, MARKERS, SMALL, Plot, dress, every, new_figure
+from gentool.figures.style import COLOURS, MARKERS, SMALL, Plot, dress, new_figure
 from gentool.tables import Table
 
 HELD_OUT_PREFIXES = ("validation_", "val_", "test_")
@@ -88,7 +88,7 @@ def curves(
                 finite = np.where(np.isfinite(values), values, np.nan)
                 axes.plot(
                     x, finite, "--" if held_out else "-", color=COLOURS[number], marker=MARKERS[number], markersize=3,
-                    markevery=1 if np.isfinite(values).sum() <= 20 else every(len(x)), linewidth=1.2,
+                    markevery=1 if np.isfinite(values).sum() <= 20 else math.ceil(len(x) / 8), linewidth=1.2,
                     label="" if place else shown.replace("_", " "), markerfacecolor="white" if held_out else None,
                 )  # fmt: skip
         dress(axes, x="epoch", y="")

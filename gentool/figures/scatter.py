@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gentool.figures.grids import Picture
-from gentool.figures.style import MARKERS, Plot, colours, figure_of, legend_beside, new_axes
+from gentool.figures.style import COLOURS, MARKERS, Plot, figure_of, legend_beside, new_axes
 
 Points = NDArray[np.float64]
 
@@ -53,7 +53,8 @@ def scatter(
         "s": float(np.clip(2e4 / max(len(points), 1), 1.5, 16)), "linewidths": 0,
         "rasterized": len(points) > MOST_VECTORS,
     }  # fmt: skip
-    shades = colours(max(len(classes), 1))
+    # More classes than colours take the same colours with other markers.
+    shades = [COLOURS[label % len(COLOURS)] for label in range(max(len(classes), 1))]
     if labels is None:
         axes.scatter(points[:, 0], points[:, 1], color=shades[0], alpha=0.5, **look)
     else:

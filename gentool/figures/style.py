@@ -1,7 +1,5 @@
 """What every plot shares: its colours, markers and sizes, and how it is written, with its numbers beside it."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
@@ -103,13 +101,3 @@ def figure_of(axes: "Axes") -> "Figure":
     figure = axes.get_figure(root=True)
     assert isinstance(figure, Figure)
     return figure
-
-
-def colours(count: int) -> Sequence[str]:
-    """`count` colours, which are told apart by `MARKERS` where there are more than ten."""
-    return [COLOURS[index % len(COLOURS)] for index in range(count)]
-
-
-def every(count: int, marks: int = 8) -> int:
-    """Between how many points a marker stands, so that a line of `count` points has about `marks`."""
-    return max(1, math.ceil(count / marks))

@@ -343,9 +343,7 @@ class Model(Trained[nn.Module]):
     # Files.
 
     @classmethod
-    def load(
-        cls, path: Path | str, *, name: str | None = None, device: str = "auto", sampling: Validated | None = None
-    ) -> Self:
+    def load(cls, path: Path | str, *, name: str | None = None, device: str = "auto") -> Self:
         """The model in a checkpoint, named as a file or as its run folder.
 
         With `name`, the checkpoint must hold that model. Raises OptionError for an unknown name, CheckpointError when
@@ -360,7 +358,7 @@ class Model(Trained[nn.Module]):
             raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; {hint}")
         with isolated(0):
             network = checkpoint.restored(lambda: fresh_network(header, file), content, file)
-        return cls(network, header, choose_device(device), path=file, sampling=sampling)
+        return cls(network, header, choose_device(device), path=file)
 
     def untrained(self) -> "Model":
         """The same model with freshly initialised weights."""

@@ -1,4 +1,4 @@
-"""`gentool epochs`: which pictures are shown, where they stand, and what is said where one is missing."""
+"""`gentool epochs`: which pictures it takes, their order, and the notice about an epoch without one."""
 
 import shutil
 from collections.abc import Callable
