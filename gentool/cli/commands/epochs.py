@@ -44,7 +44,7 @@ EpochsOutput = output_options(
 
 
 def show_epochs(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, a row each.", metavar="RUN...")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, a row each.", metavar="RUN")],
     options: EpochsOptions,
     output: OutputOptions,
     terminal: Terminal,
