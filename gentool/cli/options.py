@@ -115,9 +115,9 @@ class OutputOptions(Validated):
             return default
         suffix = self.out.suffix.lower()
         if default.suffix and ((suffix and suffix not in pictures) or suffix in beside):
-            raise OptionError(f"--out {self.out}: give the picture a name that ends in {' or '.join(pictures)}")
+            raise OptionError(f"--out {self.out}: give a name that ends in {' or '.join(pictures)}")
         if default.suffix and self.out.is_dir():
-            raise OptionError(f"--out {self.out}: is a folder; name the picture's file")
+            raise OptionError(f"--out {self.out}: is a folder; give the name of a file")
         if not default.suffix and self.out.is_file():
             raise OptionError(f"--out {self.out}: is a file; name a folder")
         free = self.overwrite or cut_short

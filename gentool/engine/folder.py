@@ -6,7 +6,7 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
 from gentool.files import is_temporary, left_behind, text_digest, write_json, write_text
 from gentool.options import flag
-from gentool.reading import Maybe, check, read_json, read_text
+from gentool.reading import Each, Maybe, Scalar, check, read_json, read_text
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
 METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
@@ -36,8 +36,14 @@ OWN_FOLDERS = {
 """What a run writes beside options.json and its states, in the folder and in folders of its own: all that --overwrite
 removes."""
 LOCK, OWNER = ".lock", ".owner"
-UPDATES = "updates"
-"""The length of the whole run in options.json, also where it is the default one."""
+UPDATES, DESCRIPTION, EXAMPLES, GIVEN, IN_FORCE = "updates", "description", "examples", "given", "in_force"
+"""More in options.json than in a checkpoint: the length of the whole run, also where it is the default one; the data in
+words; the number of examples in each split; the options that differ from their defaults; values that gentool chose."""
+
+MORE = {
+    UPDATES: Maybe(int), DESCRIPTION: Maybe(str), EXAMPLES: Maybe(Each(int)), GIVEN: Maybe([str]),
+    IN_FORCE: Maybe(Each(Scalar)),
+}  # fmt: skip
 
 
 def model_path(path: Path) -> Path:
@@ -81,7 +87,7 @@ def read_options(folder: Path) -> dict[str, Any]:
     """The content of options.json. Raises CheckpointError for a damaged one."""
     path = folder / OPTIONS
     try:
-        content: dict[str, Any] = read_json(path, checkpoint.HEADER | {UPDATES: Maybe(int), "sha256": Maybe(str)})
+        content: dict[str, Any] = read_json(path, checkpoint.HEADER | MORE | {"sha256": Maybe(str)})
         check(content["options"], {"epochs": Maybe(int), "steps": Maybe(int)})
         if content.pop("sha256", None) not in (None, text_digest(content)):  # earlier versions noted none
             raise ValueError("its SHA-256 differs")
@@ -99,6 +105,16 @@ def length_in(folder: Path) -> tuple[int | None, int | None, int]:
     noted = read_options(folder)
     options = noted["options"]
     return options.get("epochs"), options.get("steps"), noted.get(UPDATES) or 0
+
+
+def read_if_there(path: Path, form: Any) -> dict[str, Any]:
+    """The content of a JSON file, empty where there is none. Raises CheckpointError for one that is damaged."""
+    if not path.is_file():
+        return {}
+    try:
+        return dict(read_json(path, form))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path}: damaged ({error})") from error
 
 
 def _is_run(options_file: Path) -> bool:
@@ -132,8 +148,8 @@ def differences_from(before: dict[str, Any], now: Header, options: TrainOptions)
     return differences
 
 
-def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finished: bool) -> None:
-    """Make the folder and options.json, with the number of updates of the whole run.
+def begin(folder: Path, header: Header, facts: Mapping[str, Any], resuming: bool, *, finished: bool) -> None:
+    """Make the folder and options.json, with what `MORE` has.
 
     Unless resuming, remove what an earlier run wrote there, and nothing else.
 
@@ -151,7 +167,7 @@ def begin(folder: Path, header: Header, updates: int, resuming: bool, *, finishe
     if not finished:
         for name in (RESULT, REPORT):
             (folder / name).unlink(missing_ok=True)
-    content = {**header.to_dict(), UPDATES: updates}
+    content = {**header.to_dict(), **facts}
     write_json(folder / OPTIONS, {**content, "sha256": text_digest(content)})
 
 

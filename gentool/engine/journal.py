@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from gentool.engine.alarms import PREFIX, Alarm, Check, alarms
+from gentool.engine.charts import curve_panels
 from gentool.engine.folder import CURVES, LOG, METRICS, PICTURES, RESULT, drawn_in
 from gentool.engine.loggers import Logger, check_logger, open_logger
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
-from gentool.figures.curves import curves
+from gentool.figures.curves import draw_curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
 from gentool.figures.style import Plot
@@ -25,15 +26,8 @@ from gentool.reading import Each, Scalar, check, read_json
 
 DRAW_SECONDS = 60.0
 """Seconds between two drawings of the curves, except for the first and the last."""
-NOT_DRAWN = ("epoch", "step", "lr", "seconds")
-PER_SECOND = "_per_second"
 RESULTS = Each(float)
 """The form of result.json, but for its digest."""
-
-
-def is_drawn(column: str) -> bool:
-    """Whether a column of metrics.csv is a curve of its own."""
-    return column not in NOT_DRAWN and not column.startswith(PREFIX) and not column.endswith(PER_SECOND)
 
 
 class Journal:
@@ -110,8 +104,7 @@ class Journal:
             return
         self.drawn_at = time.monotonic()
         columns = self.metrics.series()
-        drawn = {name: values for name, values in columns.items() if is_drawn(name)}
-        figure = curves(drawn, epochs=columns["epoch"]).figure
+        figure = draw_curves(curve_panels(columns), columns["epoch"]).figure
         Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
 
     def make_films(self) -> None:

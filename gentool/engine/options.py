@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from gentool.engine.data import TrainingData
 from gentool.engine.device import DeviceOptions
-from gentool.engine.plan import Schedule
+from gentool.engine.plan import Plan, Schedule
 from gentool.options import option
 
 
@@ -24,6 +25,11 @@ class TrainOptions(DeviceOptions):
     def default_updates(self) -> int:
         """About how many updates these options make without --epochs and --steps."""
         return self.updates
+
+    def resolved(self, data: TrainingData) -> dict[str, Any]:
+        """The values in force of options that leave the choice to gentool, for this data."""
+        plan = Plan.of(self, len(data.train))
+        return {"epochs": plan.total_epochs, "steps": plan.total_steps}
 
     @classmethod
     def help_values(cls) -> dict[str, Any]:

@@ -27,9 +27,14 @@ from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
 from gentool.engine.folder import (
+    DESCRIPTION,
     ENVIRONMENT,
+    EXAMPLES,
+    GIVEN,
+    IN_FORCE,
     MODEL,
     REPORT,
+    UPDATES,
     begin,
     is_resumable,
     owned,
@@ -272,7 +277,14 @@ class Run:
             return
         self._own(self.folder)
         total = self.plan.total_steps
-        begin(self.folder, self.header, total, self.resuming, finished=self.step >= total)
+        facts = {
+            UPDATES: total,
+            DESCRIPTION: self.data.description,
+            EXAMPLES: {name: len(split) for name, split in self.data.splits.items()},
+            GIVEN: self.options.changed(),
+            IN_FORCE: self.options.resolved(self.data),
+        }
+        begin(self.folder, self.header, facts, self.resuming, finished=self.step >= total)
         self._write_environment()
         if self.state is None:
             check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
@@ -281,8 +293,14 @@ class Run:
 
     def _write_environment(self) -> None:
         if self.folder is not None:
-            here = environment(self.device, self.precision.kind)
+            here = environment(self.device, self.precision.kind) | {"parameters": self.parameters}
             write_json(self.folder / ENVIRONMENT, here if self.world.alone else {**here, "processes": self.world.size})
+
+    @property
+    def parameters(self) -> int:
+        """The number of weights that are trained, of all networks together."""
+        networks = [part for part in self.parts.values() if isinstance(part, nn.Module)]
+        return sum(weight.numel() for network in networks for weight in network.parameters() if weight.requires_grad)
 
     def _note_data(self) -> None:
         """Let commands find the images of a model again: its checkpoint does not say where they are."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -132,6 +132,12 @@ class AdversarialOptions(AugmentationOptions):
         if self.r1 is None:
             return R1_WEIGHT if self.loss == "bce" and self.discriminator_norm == "none" else 0.0
         return self.r1
+
+    def resolved(self, data: ImageData) -> dict[str, Any]:  # type: ignore[override]
+        """The values in force of options that leave the choice to gentool, for this data."""
+        changes = comma_separated(self.augmentations(data)) or "none"
+        own = {"norm": self.discriminator_norm, "r1": self.r1_weight, "augment": changes}
+        return super().resolved(data) | own
 
     def augmentations(self, data: ImageData) -> tuple[str, ...]:
         """The names that --augment says, or that auto means for the data."""

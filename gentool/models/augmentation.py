@@ -5,7 +5,7 @@ These are the options of all models of images; their loops pass each batch throu
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,12 +42,23 @@ class AugmentationOptions(TrainOptions):
         default_text=f"{ZOOM:g} for autoencoders on fewer than {FEW:,} photographs of those data sets, else 0",
     )
 
+    def flips(self, data: ImageData) -> bool:
+        """What --flip says, or its default for the data."""
+        return data.photographic if self.flip is None else self.flip
+
+    def zooms(self, data: ImageData) -> float:
+        """What --zoom says, or its default for the data."""
+        default = self.default_zoom if data.photographic and data.few else 0.0
+        return default if self.zoom is None else self.zoom
+
+    def resolved(self, data: ImageData) -> dict[str, Any]:  # type: ignore[override]
+        """The values in force of options that leave the choice to gentool, for this data."""
+        return super().resolved(data) | {"flip": self.flips(data), "zoom": self.zooms(data)}
+
 
 def augmentation(options: AugmentationOptions, data: ImageData, run: Run) -> Callable[[Tensor], Tensor]:
     """A function that augments a batch of training images (N, C, H, W) in [0, 1]. The run announces what it does."""
-    zoom = options.default_zoom if data.photographic and data.few else 0.0
-    zoom = zoom if options.zoom is None else options.zoom
-    flip = data.photographic if options.flip is None else options.flip
+    flip, zoom = options.flips(data), options.zooms(data)
     changes = ["mirrored"] * flip + [f"zoomed by up to {zoom:g}"] * (zoom > 0)
     if changes:
         run.journal.notice(f"training images are {' and '.join(changes)} at random")

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gentool.engine.journal import is_drawn
+from gentool.engine.charts import curve_panels
 from gentool.engine.randomness import rng
 from gentool.errors import OptionError
 from gentool.evaluation.classifier import Classifier, classifier_of, predict
 from gentool.figures.confusion import confusion
-from gentool.figures.curves import curves
+from gentool.figures.curves import draw_curves
 from gentool.figures.grids import labelled_rows, save_png
 from gentool.figures.histograms import histogram
 from gentool.figures.style import FigureOptions, Plot
@@ -177,9 +177,9 @@ def plots(evaluation: Seq2SeqEvaluation) -> dict[str, Plot]:
         title = f"symbol {place + 1} of the answer"
         found[f"confusion-{place + 1}"] = confusion(table, names, names, title=title)
     history = model.history
-    drawn = {name: [nan_if_none(value) for value in history[name]] for name in history.columns if is_drawn(name)}
-    if drawn:
-        found["curves"] = curves(drawn, epochs=history["epoch"])
+    panels = curve_panels({name: [nan_if_none(value) for value in history[name]] for name in history.columns})
+    if panels:
+        found["curves"] = draw_curves(panels, history["epoch"])
     return found
 
 

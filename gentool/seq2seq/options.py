@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from gentool.engine.data import TrainingData
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
 from gentool.errors import OptionError
@@ -150,6 +151,12 @@ class Options(TrainOptions):
     def default_updates(self) -> int:
         """How many updates these options make without --epochs and --steps."""
         return RECIPES[self.recipe].updates[self.task]
+
+    def resolved(self, data: TrainingData) -> dict[str, Any]:
+        """The values in force of options that leave the choice to the recipe."""
+        choices = vars(self.choices())
+        own = {field.name: choices[field.name] for field in fields(self) if field.name in choices}
+        return super().resolved(data) | own
 
     @classmethod
     def help_values(cls) -> dict[str, Any]:

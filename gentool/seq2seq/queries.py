@@ -120,6 +120,11 @@ class Arithmetic:
         return spelled(self.task, self.division.rest[:VALIDATION_QUERIES])
 
     @cached_property
+    def trained_on(self) -> QuerySplit:
+        """Some of the training queries, as many as are for validation at most."""
+        return spelled(self.task, self.division.train[:VALIDATION_QUERIES])
+
+    @cached_property
     def test(self) -> QuerySplit:
         """The held-out queries."""
         return spelled(self.task, self.division.test)

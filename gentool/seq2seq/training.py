@@ -85,10 +85,16 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
             ema.update()
             run.record(losses)
         average = ema.average()
-        if len(data.validation):
-            answered = answer_all(average, data.validation, pictures.get("train"), run.device, options.seed, run.world)
-            scores = score(data.task, data.division.rest[: len(data.validation)], answered.ids)
-            run.record_validation(main_scores(scores))
+        measured: dict[str, float] = {}
+        for name, split, index in (
+            ("train", data.trained_on, data.division.train),
+            ("validation", data.validation, data.division.rest),
+        ):
+            if len(split):
+                answered = answer_all(average, split, pictures.get("train"), run.device, options.seed, run.world)
+                scores = main_scores(score(data.task, index[: len(split)], answered.ids))
+                measured |= {f"{name}_{score}": value for score, value in scores.items()}
+        run.record_epoch(measured)
         if options.images_out and run.pictures_due:
             run.show("samples", examples(average, data, pictures, run.device))
         run.save(average)

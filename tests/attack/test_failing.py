@@ -39,7 +39,7 @@ BESIDE_A_RUN: dict[str, tuple[str, int, list[object]]] = {
     "project": ("gan", 1, ["--index", "0,1", "--steps", 5, "--restarts", 1]),
     "epochs": ("vae", 1, ["--epochs", "1"]),
     "report": ("vae", 1, []),
-    "embed": ("vae", 3, ["--gmm", "2,3"]),
+    "embed": ("vae", 7, ["--gmm", "2,3"]),
     "embed --format pdf": ("vae", 11, []),
     "evaluate": ("vae", 3, ["--samples", 100, "--bound-images", 10, "--half-samples", 10]),
 }

@@ -118,7 +118,7 @@ def test_a_picture_is_a_png(cli: Callable, runs: Path, name: str) -> None:
     target = name.format(runs=runs)
     refused = cli("sample", "gan", runs / "gan", "--out", target, "--overwrite")
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err.splitlines()[-1] == f"gentool: --out {target}: give the picture a name that ends in .png"
+    assert refused.err.splitlines()[-1] == f"gentool: --out {target}: give a name that ends in .png"
     assert files(runs) == before
     assert files(Path()) == {}
 
@@ -128,7 +128,7 @@ def test_a_picture_is_no_folder_and_a_folder_no_picture(cli: Callable, runs: Pat
     Path("file").write_bytes(MINE)
     picture = cli("sample", "gan", runs / "gan", "--out", "folder", "--overwrite")
     assert (picture.code, picture.err.splitlines()[-1]) == (
-        2, "gentool: --out folder: is a folder; name the picture's file",
+        2, "gentool: --out folder: is a folder; give the name of a file",
     )  # fmt: skip
     folder = cli("embed", "vae", runs / "vae", "--out", "file", "--overwrite")
     assert (folder.code, folder.err.splitlines()[-1]) == (2, "gentool: --out file: is a file; name a folder")

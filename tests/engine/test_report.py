@@ -13,17 +13,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.engine.report import MAX_BYTES, frames
+from gentool.engine.report.content import duration, thinned
+from gentool.engine.report.pictures import MAX_BYTES, frames
+from gentool.engine.report.scores import scores_of
 
 TINY = ("--data", "digits", "--channels", "4,8", "--latent-dim", 4, "--device", "cpu")
+PAGE_DATA = r'<script type="application/json" id="content">(.*?)</script>'
 
 
 def content(path: Path) -> dict[str, Any]:
-    found = re.search(
-        r'<script type="application/json" id="run">(.*?)</script>', path.read_text(encoding="utf-8"), re.S
-    )
+    found = re.search(PAGE_DATA, path.read_text(encoding="utf-8"), re.S)
     assert found
     return json.loads(found[1])  # type: ignore[no-any-return]
+
+
+def lines_of(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {line["column"]: line for chart in run["charts"] for line in chart["lines"]}
 
 
 def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,48 +37,178 @@ def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pyt
     path = Path("runs/vae-digits/report.html")
     page, run = path.read_text(encoding="utf-8"), content(path)
     assert not re.search(r"https?://(?!www\.w3\.org)|src=|@import", page)  # nothing comes from elsewhere
-    assert (run["model"], run["data"], run["epochs"]) == ("vae", "digits", [1, 2, 3])
-    lines = {line["name"]: line for panel in run["panels"] for line in panel}
-    assert lines["validation_kl"]["dashed"]
-    assert not lines["kl"]["dashed"]
-    assert len(lines["kl"]["values"]) == 3
-    assert "seconds" not in lines
-    kinds = {kind["name"]: [frame["epoch"] for frame in kind["frames"]] for kind in run["pictures"]}
-    assert kinds == {"samples": [1, 2, 3], "reconstructions": [1, 2, 3]}
-    assert dict(run["options"])["latent_dim"] == 4
-    assert dict(run["result"])["test_kl"] > 0
+    assert (run["title"], run["name"], run["state"]) == ("vae on digits", "vae-digits", "finished")
+    assert run["epochs"] == [1, 2, 3]
+    titles = [chart["title"] for chart in run["charts"]]
+    assert titles == [
+        "Loss", "Negative ELBO", "Reconstruction", "KL divergence", "Active dimensions", "Variety of the pictures",
+        "Speed", "Learning rate",
+    ]  # fmt: skip
+    assert all(chart["unit"] for chart in run["charts"][:-1])
+    lines = lines_of(run)
+    assert (lines["validation_kl"]["label"], lines["validation_kl"]["dashed"]) == ("validation", True)
+    assert (lines["kl"]["label"], lines["kl"]["dashed"], len(lines["kl"]["values"])) == ("training", False, 3)
+    assert "memorises" in next(chart["reading"] for chart in run["charts"] if chart["title"] == "Negative ELBO")
+    assert "memorises" not in run["charts"][0]["reading"]  # it has no validation
+    assert {film["name"]: [frame["epoch"] for frame in film["frames"]] for film in run["films"]} == {
+        "samples": [1, 2, 3], "reconstructions": [1, 2, 3],
+    }  # fmt: skip
+    facts = dict(run["facts"])
+    assert facts["Data"] == "digits, 1,527 images 8x8 grey"
+    assert facts["Splits"] == "1,527 training, 90 validation, 180 test"
+    assert re.fullmatch(r"3 epochs in \d+ s", facts["Length"])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", facts["Ended"])
+    assert re.fullmatch(r"[\d,]+ trained", facts["Weights"])
+    assert (
+        facts["Fingerprint of the data"] == json.loads((path.parent / "options.json").read_text())["fingerprint"][:16]
+    )
+    (test,) = run["results"]
+    assert test["title"] == "On the test set"
+    assert {score["name"]: score["unit"] for score in test["scores"]}["test_kl"] == "nats per image"
     assert "torch" in dict(run["environment"])
     assert run["command"] == "gentool train vae --data 'my digits'"
-    assert re.fullmatch(r"3 epochs in \d+ s", run["summary"])
-    assert run["alarms"] == []
-    assert run["evaluations"] == []
+    assert run["alarms"] == run["marks"] == run["gallery"] == run["left_out"] == []
 
 
-def test_evaluations_come_into_it(cli: Callable) -> None:
+def test_options_have_the_values_in_force(cli: Callable) -> None:
+    assert cli("train", "gan", "--data", "digits", "--width", 8, "--steps", 3, "--loss", "hinge").code == 0
+    run = content(Path("runs/gan-digits/report.html"))
+    assert {one["flag"]: one["value"] for one in run["given"]} == {"--steps": "3", "--width": "8", "--loss": "hinge"}
+    defaults = {one["flag"]: one["value"] for one in run["defaults"]}
+    assert defaults["--norm"] == "spectral (auto)"
+    assert (defaults["--r1"], defaults["--augment"], defaults["--flip"]) == ("0", "translation (auto)", "no")
+    assert (defaults["--epochs"], defaults["--sample-every"]) == ("1", "automatic")
+    assert "not given" not in json.dumps(run)
+
+
+def test_results_of_other_commands_come_into_it(cli: Callable) -> None:
     assert cli("train", "cae", *TINY, "--epochs", 1).code == 0
     folder = Path("runs/cae-digits")
-    done = cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--half-samples", 0)
+    judge = ("evaluate", folder, "--samples", 40, "--features", "random", "--half-samples", 4)
+    done = cli(*judge)
     assert done.code == 0, done.err
-    (scores,) = content(folder / "report.html")["evaluations"]
-    assert scores["columns"][0] == "samples"
-    assert "fid_random_40" in [row[0] for row in scores["rows"]]
+    _, scores = content(folder / "report.html")["results"]
+    assert (scores["title"], scores["outdated"]) == ("Evaluation on digits", False)
+    fid = next(score for score in scores["scores"] if score["name"] == "fid_random_40")
+    assert (fid["title"], fid["better"]) == ("FID (random, 40)", "lower")
+    assert fid["low"] <= fid["value"] <= fid["high"]
+    assert 0 < fid["floor"] < fid["value"]
+    mse = next(score for score in scores["scores"] if score["name"] == "mse")
+    assert mse["low"] < mse["value"] < mse["high"]
+    assert "floor" not in mse
+    assert cli(*judge, "--prior", "gmm", "--components", 2).code == 0
+    for command in ("reconstruct", "interpolate", "embed"):
+        assert cli(command, folder).code == 0
     again = cli("report", folder)
     assert again.out.strip() == str(folder / "report.html")
-    fitted = ("--prior", "gmm", "--components", 2)
-    assert (
-        cli("evaluate", "cae", folder, "--samples", 40, "--features", "random", "--half-samples", 0, *fitted).code == 0
-    )
-    evaluations = content(folder / "report.html")["evaluations"]
-    assert [scores["data"] for scores in evaluations] == ["digits", "digits, codes from a mixture of 2"]
-    assert cli("train", "cae", *TINY, "--epochs", 2, "--overwrite").code == 0
-    overwritten = content(folder / "report.html")
-    assert [scores["data"] for scores in overwritten["evaluations"]] == [
-        "digits, of earlier weights: evaluate again",
-        "digits, codes from a mixture of 2, of earlier weights: evaluate again",
+    page = content(folder / "report.html")
+    assert [group["title"] for group in page["results"]] == [
+        "On the test set", "Evaluation on digits", "Evaluation on digits, codes from a mixture of 2",
+        "Latent space, codes of digits",
+    ]  # fmt: skip
+    names = [picture["name"] for picture in page["gallery"]]
+    assert names[:3] == [
+        "model-reconstructions.png",
+        "model-interpolation-0.png",
+        "model-embedding-digits/embedding.png",
     ]
-    assert overwritten["epochs"] == [1, 2]
-    assert dict(overwritten["options"])["epochs"] == 2
-    assert dict(overwritten["result"])["epoch"] == 2
+    assert "model-evaluation-digits/nearest_random.png" in names
+    assert not any(picture["older"] for picture in page["gallery"])
+    assert cli("train", "cae", *TINY, "--epochs", 2, "--overwrite").code == 0
+    page = content(folder / "report.html")
+    assert [group["outdated"] for group in page["results"]] == [False, True, True, True]
+    assert all(picture["older"] for picture in page["gallery"])
+    assert page["epochs"] == [1, 2]
+
+
+def test_answers_come_into_it(cli: Callable) -> None:
+    tiny = ("--max-operand", 9, "--embedding", 8, "--hidden", 8, "--epochs", 1)
+    assert cli("seq2seq", "train", "text2text", *tiny, "--out", "run").code == 0
+    assert cli("seq2seq", "evaluate", "run").code == 0
+    run = content(Path("run/report.html"))
+    assert [group["title"] for group in run["results"]] == ["On the test set", "Answers to 20 held-out queries"]
+    assert dict(run["facts"])["Data"].startswith("arithmetic, 162 (and ")
+    assert [picture["name"] for picture in run["gallery"]][:2] == [
+        "model-evaluation/answers.png",
+        "model-evaluation/distances.png",
+    ]
+    right = next(chart for chart in run["charts"] if chart["title"] == "Right answers")
+    assert [line["column"] for line in right["lines"]] == [
+        "train_exact_match", "validation_exact_match", "train_character_accuracy", "validation_character_accuracy",
+    ]  # fmt: skip
+
+
+def test_scores_of_several_seeds_are_means() -> None:
+    rows = [
+        {"what": "samples", "seed": 0, "fid_random_9": 2.0},
+        {"what": "samples: 95 % low", "fid_random_9": 1.0},
+        {"what": "samples: 95 % high", "fid_random_9": 3.0},
+        {"what": "samples", "seed": 1, "fid_random_9": 4.0},
+        {"what": "samples, 2 seeds: mean", "fid_random_9": 3.0},
+        {"what": "samples, 2 seeds: sd", "fid_random_9": 1.4},
+        {"what": "training images (floor)", "fid_random_9": 0.5},
+        {"what": "test images", "images": 30, "psnr": float("inf")},
+    ]
+    fid, psnr = scores_of(rows)
+    assert {name: fid.get(name) for name in ("value", "sd", "low", "floor")} == {
+        "value": 3.0, "sd": 1.4, "low": None, "floor": 0.5,
+    }  # fmt: skip
+    assert psnr["value"] is None
+
+
+def test_alarms_are_marked(cli: Callable) -> None:
+    assert cli("train", "cae", *TINY, "--epochs", 3).code == 0
+    folder = Path("runs/cae-digits")
+    lines = (folder / "metrics.csv").read_text().splitlines()
+    marked = [f"{line},{value}" for line, value in zip(lines, ("alarm_mode_collapse", "", "1", "1"), strict=True)]
+    (folder / "metrics.csv").write_text("\n".join(marked) + "\n")
+    with (folder / "log.txt").open("a") as log:
+        log.write("2026-01-01T00:00:00 alarm in epoch 2: mode collapse: reconstructions vary 3 % as much\n")
+    assert cli("report", folder).code == 0
+    run = content(folder / "report.html")
+    assert run["marks"] == [{"name": "mode collapse", "epochs": [2, 3]}]
+    assert run["alarms"] == ["alarm in epoch 2: mode collapse: reconstructions vary 3 % as much"]
+
+
+def test_an_unfinished_run_says_how_to_go_on(cli: Callable) -> None:
+    assert cli("train", "cae", *TINY, "--epochs", 2).code == 0
+    folder = Path("runs/cae-digits")
+    (folder / "result.json").unlink()
+    assert cli("report", folder).code == 0
+    assert content(folder / "report.html")["state"] == "not finished, 100% done: the same command continues"
+
+
+def test_several_runs_side_by_side(cli: Callable) -> None:
+    for latent in (2, 4):
+        options = ("--data", "digits", "--channels", "4,8", "--latent-dim", latent, "--epochs", 1)
+        assert cli("train", "cae", *options, "--out", f"{latent}/run").code == 0
+    done = cli("report", "2/run", "4/run/model.pt")
+    assert (done.code, done.out.strip()) == (0, "comparison.html")
+    page = content(Path("comparison.html"))
+    assert [run["name"] for run in page["runs"]] == ["2/run", "4/run"]
+    refused = cli("report", "2/run", "4/run")
+    assert refused.code == 2
+    assert "comparison.html: exists; give --overwrite" in refused.err
+    assert cli("report", "2/run", "4/run", "--overwrite").code == 0
+    assert cli("report", "2/run", "--out", "elsewhere.html").code == 0
+    assert content(Path("elsewhere.html"))["title"] == "cae on digits"
+
+
+def test_a_run_of_an_earlier_version(cli: Callable) -> None:
+    assert cli("train", "cae", *TINY, "--epochs", 1).code == 0
+    folder = Path("runs/cae-digits")
+    options = json.loads((folder / "options.json").read_text())
+    for name in ("description", "examples", "given", "in_force", "updates", "sha256"):
+        del options[name]
+    (folder / "options.json").write_text(json.dumps(options))
+    environment = json.loads((folder / "environment.json").read_text())
+    del environment["parameters"]
+    (folder / "environment.json").write_text(json.dumps(environment))
+    assert cli("report", folder).code == 0
+    run = content(folder / "report.html")
+    assert run["given"] == []
+    assert {one["flag"]: one["value"] for one in run["defaults"]}["--latent-dim"] == "4"
+    assert dict(run["facts"])["Data"] == "digits"
 
 
 def test_hostile_names_end_no_script(cli: Callable) -> None:
@@ -87,7 +222,7 @@ def test_hostile_names_end_no_script(cli: Callable) -> None:
     (Path(name) / "options.json").write_text(json.dumps(options | {"data": "</script><script>alert(1)</script>"}))
     assert cli("report", name).code == 0
     assert "<script>alert" not in (Path(name) / "report.html").read_text(encoding="utf-8")
-    assert content(Path(name) / "report.html")["data"] == "</script><script>alert(1)</script>"
+    assert content(Path(name) / "report.html")["title"] == "cae on </script><script>alert(1)</script>"
 
 
 def test_pictures_of_a_long_run_fit(tmp_path: Path) -> None:
@@ -103,6 +238,19 @@ def test_pictures_of_a_long_run_fit(tmp_path: Path) -> None:
     assert sum(len(frame["picture"]) for frame in kept) < 1.5 * MAX_BYTES
 
 
+@pytest.mark.parametrize("count", [0, 1, 2, 1500, 1501, 20_000])
+def test_curves_of_a_long_run_fit(count: int) -> None:
+    rows = thinned({"epoch": [float(epoch) for epoch in range(1, count + 1)]})["epoch"]
+    assert len(rows) <= 1502
+    assert rows == sorted(set(rows))
+    assert rows[:1] + rows[-1:] == ([1.0, float(count)] if count else [])
+    assert count > 1500 or len(rows) == count
+
+
+def test_durations() -> None:
+    assert [duration(seconds) for seconds in (3.4, 725, 7_500)] == ["3 s", "12 min 5 s", "2 h 5 min"]
+
+
 def test_bad_input_is_one_line(cli: Callable) -> None:
     Path("empty").mkdir()
     for name in ("empty", "nowhere"):
@@ -111,27 +259,89 @@ def test_bad_input_is_one_line(cli: Callable) -> None:
         assert "not the folder of a run" in done.err
     (Path("empty") / "options.json").write_text("{}")
     assert cli("report", "empty").code == 4
+    assert cli("report").code == 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_draws_it(cli: Callable, width: int) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if browser is None:
-        pytest.skip("no Chromium here")
-    assert cli("train", "vae", *TINY, "--epochs", 3).code == 0
-    page = Path("runs/vae-digits/report.html").resolve()
+PROBE = """
+<script>
+const errors = [];
+addEventListener("error", event => errors.push(event.message));
+addEventListener("unhandledrejection", event => errors.push(String(event.reason)));
+const logged = console.error;
+console.error = (...words) => { errors.push(words.join(" ")); logged(...words); };
+addEventListener("load", () => setTimeout(() => {
+  const found = {errors, scroll: document.documentElement.scrollWidth - document.documentElement.clientWidth};
+  const picture = document.querySelector("figure img"), range = document.querySelector("input[type=range]");
+  const last = picture.src;
+  range.value = 0;
+  range.dispatchEvent(new Event("input"));
+  found.moved = picture.src !== last;
+  found.epoch = picture.alt;
+  document.querySelector("button").click();
+  found.playing = document.querySelector("button").textContent;
+  const chart = document.querySelector(".chart > svg");
+  const legend = chart.nextElementSibling.textContent;
+  chart.dispatchEvent(new KeyboardEvent("keydown", {key: "Home"}));
+  found.keyboard = chart.nextElementSibling.textContent.includes("epoch 1") && chart.nextElementSibling.textContent !== legend;
+  found.charts = document.querySelectorAll(".chart").length;
+  found.folded = [...document.querySelectorAll("details")].map(one => one.open);
+  dispatchEvent(new Event("beforeprint"));
+  found.printed = [...document.querySelectorAll("details")].map(one => one.open);
+  found.sharp = getComputedStyle(picture).imageRendering;
+  found.names = [...document.querySelectorAll("img")].every(one => one.alt) && [...document.querySelectorAll("svg[role=img]")].every(one => one.getAttribute("aria-label"));
+  document.body.setAttribute("data-found", JSON.stringify(found));
+}, 300));
+</script>
+"""  # noqa: E501
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if found is None:
+        pytest.skip("needs Chromium or Chrome")
+    return found
+
+
+def probed(browser: str, page: Path, width: int) -> dict[str, Any]:
+    """What a headless browser says about a page, in which a script moves the slider and presses keys."""
+    copy = page.with_name("probe.html")
+    copy.write_text(page.read_text(encoding="utf-8").replace("<head>", "<head>" + PROBE, 1), encoding="utf-8")
     command = [
-        browser,
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--hide-scrollbars",
-        "--virtual-time-budget=3000",
-    ]
-    subprocess.run([*command, f"--window-size={width},2600", "--screenshot=page.png", page.as_uri()], check=True)
-    dumped = subprocess.run([*command, "--dump-dom", page.as_uri()], check=True, capture_output=True, text=True).stdout
-    assert dumped.count("<svg") == len(content(page)["panels"])
-    assert dumped.count("<img") == 2
-    with Image.open("page.png") as picture:
-        assert len(picture.convert("RGB").getcolors(2**24)) > 50
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=3000",
+        f"--window-size={width},900", "--dump-dom", copy.resolve().as_uri(),
+    ]  # fmt: skip
+    dumped = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
+    found = re.search(r'data-found="([^"]*)"', dumped)
+    assert found, dumped[-500:]
+    return json.loads(found[1].replace("&quot;", '"'))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
+    assert cli("train", "vae", *TINY, "--epochs", 3).code == 0
+    folder = Path("runs/vae-digits")
+    judge = ("--samples", 40, "--features", "random", "--half-samples", 4, "--bound-images", 10)
+    assert cli("evaluate", folder, *judge).code == 0
+    page = folder / "report.html"
+    found = probed(browser, page, width)
+    assert found["errors"] == []
+    assert found["scroll"] <= 0
+    assert (found["moved"], found["epoch"], found["playing"]) == (True, "Samples after epoch 1", "Pause")
+    assert found["keyboard"]
+    assert found["charts"] == len(content(page)["charts"])
+    assert (found["folded"], found["printed"]) == ([False, False], [True, True])
+    assert found["sharp"] == ("pixelated" if width > 1000 else "auto")  # sharp at its own size, smooth where smaller
+    assert found["names"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int) -> None:
+    for model in ("cae", "vae"):
+        assert cli("train", model, *TINY, "--epochs", 2, "--out", model).code == 0
+    assert cli("report", "cae", "vae").code == 0
+    found = probed(browser, Path("comparison.html"), width)
+    assert found["errors"] == []
+    assert found["scroll"] <= 0
+    assert (found["moved"], found["epoch"], found["keyboard"]) == (True, "Samples of cae after epoch 1", True)
+    assert found["names"]

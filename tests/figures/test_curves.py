@@ -1,5 +1,6 @@
-"""Curves: terms grouped sensibly, the file whole and not blank."""
+"""Curves: what belongs together in one pair of axes, the file whole and not blank."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gentool.figures.curves import curve_panels, curves
+from gentool.engine.charts import curve_panels
+from gentool.figures.curves import draw_curves
 
 NAN = float("nan")
 
@@ -19,20 +21,48 @@ def coloured(path: Path) -> int:
     return int((pixels.max(axis=2) - pixels.min(axis=2) > 40).sum())
 
 
-def test_training_and_validation_of_a_term_share_a_panel() -> None:
-    grouped = curve_panels({"loss": [100, 90], "kl": [0.1, 0.2], "validation_loss": [110, 95], "val_kl": [0.1, 0.1]})
-    assert [list(panel.terms) for panel in grouped] == [["loss"], ["kl"]]
-    assert list(grouped[0].terms["loss"]) == ["loss", "validation_loss"]
+def test_what_belongs_together_shares_a_panel() -> None:
+    columns = {
+        "epoch": [1.0], "step": [5.0], "discriminator": [1.3], "real_logit": [0.1], "fake_logit": [-3.0], "r1": [0.5],
+        "generator": [90.0], "diversity": [0.5], "class_entropy_ratio": [0.9], "discriminator_accuracy": [0.6],
+        "lr": [0.1], "images_per_second": [10.0], "seconds": [1.0], "alarm_mode_collapse": [1.0],
+    }  # fmt: skip
+    panels = {
+        panel.title: {name: curve.label for name, curve in panel.curves.items()} for panel in curve_panels(columns)
+    }
+    assert panels == {
+        "Losses of the game": {"generator": "generator", "discriminator": "discriminator"},
+        "Variety of the pictures": {"diversity": "diversity", "class_entropy_ratio": "entropy of classes"},
+        "Accuracy of the discriminator": {"discriminator_accuracy": "accuracy"},
+        "Logits of the discriminator": {"real_logit": "real images", "fake_logit": "samples"},
+        "Gradient penalty": {"r1": "R1"},
+    }
 
 
-def test_terms_of_similar_size_share_a_panel_and_others_do_not() -> None:
-    grouped = curve_panels({"a": [1, 2], "b": [3, 1], "huge": [1e4, 1e5], "c": [0.9, 1]})
-    assert [list(panel.terms) for panel in grouped] == [["a", "b", "c"], ["huge"]]
+def test_validation_is_beside_training_in_its_colour_and_dashed() -> None:
+    (panel,) = curve_panels({"negative_elbo": [3.0, 2.0], "validation_negative_elbo": [4.0, 3.0]})
+    assert {name: (curve.label, curve.colour, curve.dashed) for name, curve in panel.curves.items()} == {
+        "negative_elbo": ("training", 0, False),
+        "validation_negative_elbo": ("validation", 0, True),
+    }
+    (panel,) = curve_panels(
+        {
+            f"{split}_{name}": [0.5]
+            for split in ("train", "validation")
+            for name in ("exact_match", "character_accuracy")
+        }
+    )
+    assert [curve.label for curve in panel.curves.values()] == [
+        "exact match, training", "exact match, validation", "character accuracy, training",
+        "character accuracy, validation",
+    ]  # fmt: skip
+    assert [curve.colour for curve in panel.curves.values()] == [0, 0, 1, 1]
 
 
-def test_no_panel_is_crowded() -> None:
-    grouped = curve_panels({f"term{k}": [1.0, 2.0] for k in range(9)})
-    assert [len(panel.terms) for panel in grouped] == [4, 4, 1]
+def test_a_column_of_another_model_has_a_panel_of_its_own() -> None:
+    (panel,) = curve_panels({"my_term": [1.0], "validation_my_term": [2.0]})
+    assert panel.title == "My term"
+    assert [curve.label for curve in panel.curves.values()] == ["training", "validation"]
 
 
 @pytest.mark.parametrize(
@@ -47,35 +77,39 @@ def test_no_panel_is_crowded() -> None:
     ids=["one epoch", "gaps", "zeros", "many terms", "many epochs"],
 )
 def test_the_file_opens_and_is_not_blank(tmp_path: Path, columns: dict[str, list[float]]) -> None:
-    path = curves(columns).save(tmp_path / "new" / "losses")
+    epochs = range(1, len(next(iter(columns.values()))) + 1)
+    path = draw_curves(curve_panels(columns), epochs).save(tmp_path / "new" / "losses")
     assert coloured(path) > 20
     assert sorted(file.name for file in path.parent.iterdir()) == ["losses.csv", "losses.png"]
 
 
 def test_no_global_state_of_pyplot_is_touched(tmp_path: Path) -> None:
     before = "matplotlib.pyplot" in sys.modules
-    curves({"loss": [2.0, 1.0]}, epochs=[5, 6]).save(tmp_path / "losses")
+    draw_curves(curve_panels({"loss": [2.0, 1.0]}), [5, 6]).save(tmp_path / "losses")
     assert ("matplotlib.pyplot" in sys.modules) == before
 
 
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="no finite value"):
-        curves({"loss": [NAN]})
+        draw_curves(curve_panels({"loss": [NAN]}), [1])
     with pytest.raises(ValueError, match="no finite value"):
-        curves({})
+        draw_curves([], [])
 
 
 def test_columns_of_different_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match="different lengths"):
-        curves({"a": [1.0], "b": [1.0, 2.0]})
+        draw_curves(curve_panels({"a": [1.0], "b": [1.0, 2.0]}), [1])
 
 
-def test_the_legend_names_terms_and_the_figure_says_what_is_dashed() -> None:
-    plot = curves({"loss": [2.0, 1.0], "validation_loss": [2.5, 1.5], "val_kl": [1.0, 0.9]}, epochs=[5, 6])
-    (axes,) = plot.figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["loss", "kl"]
-    assert [line.get_linestyle() for line in axes.get_lines()] == ["-", "--", "--"]
-    assert plot.figure.get_supxlabel() == "solid: training, dashed: held-out data"
+def test_titles_units_and_legends() -> None:
+    plot = draw_curves(curve_panels({"kl": [2.0, 1.0], "val_kl": [2.5, 1.5], "active_units": [3.0, math.nan]}), [5, 6])
+    kl, units = plot.figure.axes
+    assert [(axes.get_title(loc="left"), axes.get_xlabel(), axes.get_ylabel()) for axes in (kl, units)] == [
+        ("KL divergence", "epoch", "nats per image"),
+        ("Active dimensions", "epoch", "dimensions"),
+    ]
+    assert [text.get_text() for text in kl.get_legend().get_texts()] == ["training", "validation"]
+    assert units.get_legend() is None
+    assert [line.get_linestyle() for line in kl.get_lines()] == ["-", "--"]
     assert plot.numbers is not None
-    assert plot.numbers.to_csv().splitlines()[:2] == ["epoch,loss,validation_loss,val_kl", "5.0,2.0,2.5,1.0"]
-    assert curves({"loss": [2.0]}).figure.get_supxlabel() == ""
+    assert plot.numbers.to_csv().splitlines()[:2] == ["epoch,kl,val_kl,active_units", "5,2.0,2.5,3.0"]

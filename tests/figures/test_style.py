@@ -9,12 +9,13 @@ from PIL import Image
 
 from gentool.errors import GentoolError
 from gentool.figures.confusion import confusion
-from gentool.figures.curves import curves
+from gentool.figures.curves import Curve, CurvePanel, draw_curves
 from gentool.figures.scatter import scatter
 from gentool.figures.style import COLOURS, MARKERS, FigureFormat, FigureOptions
 
 HEADS = {"png": b"\x89PNG\r\n", "pdf": b"%PDF-1", "svg": b"<?xml"}
 TABLE = np.array([[3, 1], [0, 2]])
+LOSS = CurvePanel("Loss", {"loss": Curve("loss", [2.0, 1.0])})
 
 
 @pytest.mark.parametrize("kind", HEADS)
@@ -35,7 +36,7 @@ def test_the_numbers_are_beside_the_figure(tmp_path: Path) -> None:
 def test_the_resolution(tmp_path: Path) -> None:
     sizes = []
     for dpi in (100, 200):
-        path = curves({"loss": [2.0, 1.0]}).save(tmp_path / str(dpi), FigureOptions(dpi=dpi))
+        path = draw_curves([LOSS], [1, 2]).save(tmp_path / str(dpi), FigureOptions(dpi=dpi))
         with Image.open(path) as picture:
             sizes.append(picture.size)
     assert sizes[1] == (2 * sizes[0][0], 2 * sizes[0][1])
@@ -46,6 +47,9 @@ def test_titles_are_left_out(tmp_path: Path) -> None:
     assert plot.figure.axes[0].get_title() == "one mixture per class"
     plot.save(tmp_path / "b", FigureOptions(no_titles=True))
     assert [axes.get_title() for axes in plot.figure.axes] == [""]
+    panels = draw_curves([LOSS, LOSS], [1, 2])  # the name of a panel says what it shows, and stays
+    panels.save(tmp_path / "losses", FigureOptions(no_titles=True))
+    assert [axes.get_title(loc="left") for axes in panels.figure.axes] == ["Loss", "Loss"]
 
 
 def luminance(colour: str) -> float:
@@ -67,4 +71,4 @@ def test_classes_differ_in_colour_and_in_shape() -> None:
 def test_a_failed_write_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(GentoolError, match=r"losses"):
-        curves({"loss": [1.0]}).save(tmp_path / "file" / "losses")
+        draw_curves([LOSS], [1, 2]).save(tmp_path / "file" / "losses")

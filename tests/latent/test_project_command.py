@@ -117,7 +117,7 @@ def test_another_shape_is_fitted_with_a_notice(cli: Callable, runs: Path) -> Non
         (
             ["gan", "{runs}/gan", "--index", "1", "--out", "p.npz"],
             2,
-            "--out p.npz: give the picture a name that ends in .png",
+            "--out p.npz: give a name that ends in .png",
         ),
         (["gan", "{runs}/gan", "--index", "1", "--out", "text.png"], 2, "exists; give --overwrite"),
         (["vae", "{runs}/gan", "--index", "1"], 4, "holds a gan, not a vae"),

@@ -12,10 +12,18 @@ from gentool.data.store import open_prepared
 from gentool.data.target import DESCRIPTION
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
-from gentool.engine.folder import ENVIRONMENT, METRICS, MODEL, OPTIONS, UPDATES, read_options, states_in
+from gentool.engine.folder import (
+    ENVIRONMENT,
+    METRICS,
+    MODEL,
+    OPTIONS,
+    UPDATES,
+    read_if_there,
+    read_options,
+    states_in,
+)
 from gentool.engine.journal import earlier_result
 from gentool.engine.metrics_file import MetricsFile
-from gentool.engine.report import read_if_there
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
 from gentool.latent.code_files import read_arrays

@@ -3,6 +3,8 @@
 from gentool.cli.command import command
 from gentool.cli.options import Checkpoint, OutputOptions
 from gentool.engine.device import DeviceOptions
+from gentool.engine.folder import REPORT
+from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
 from gentool.figures.style import FigureOptions
 from gentool.seq2seq.evaluation import SEQ2SEQ_EVALUATION, evaluate
@@ -19,6 +21,8 @@ def evaluate_model(
     folder = output.path(model.path.parent / f"{model.path.stem}-evaluation", results=SEQ2SEQ_EVALUATION)
     evaluation = evaluate(model, reporter=terminal)
     evaluation.save(folder, figures)
+    if (model.path.parent / REPORT).is_file():
+        write_report(model.path.parent)
     for name, value in evaluation.scores.items():
         terminal.notice(f"{name.replace('_', ' ')} {format_number(value)}")
     terminal.notice(f"{folder}: scores.csv, predictions.csv, figures")

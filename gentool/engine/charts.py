@@ -1,0 +1,29 @@
+"""Which columns of metrics.csv are drawn, and which together: the same in losses.png and on the report page."""
+
+from collections.abc import Mapping, Sequence
+
+from gentool.engine.alarms import PREFIX
+from gentool.figures.curves import Curve, CurvePanel
+from gentool.metrics.glossary import charts, is_held_out, labels, term
+
+NOT_DRAWN = ("epoch", "step", "lr", "seconds")
+PER_SECOND = "_per_second"
+
+
+def is_drawn(column: str) -> bool:
+    """Whether a column of metrics.csv is a curve of its own."""
+    return column not in NOT_DRAWN and not column.startswith(PREFIX) and not column.endswith(PER_SECOND)
+
+
+def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
+    """The columns that are drawn, in panels. What was measured on held-out examples is dashed, in its term's colour."""
+    made = []
+    for chart, shown in charts(filter(is_drawn, columns)):
+        terms = list(dict.fromkeys(map(term, shown)))
+        names = labels(shown)
+        curves = {
+            column: Curve(names[column], columns[column], terms.index(term(column)), is_held_out(column))
+            for column in shown
+        }
+        made.append(CurvePanel(chart.title, curves, chart.unit))
+    return made
