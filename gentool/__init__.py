@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.compare import Comparison, compare
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
+    from gentool.explorer.page import explore
     from gentool.figures.grids import grid, save_png, to_picture
     from gentool.figures.style import FigureOptions
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
@@ -76,6 +77,7 @@ _HOMES = {
     "compare": "evaluation.compare",
     "embed": "latent.embedding",
     "evaluate": "evaluation.evaluate",
+    "explore": "explorer.page",
     "grid": "figures.grids",
     "load": "latent.loading",
     "load_data": "data.load",
@@ -118,6 +120,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "explore",
     "grid",
     "load",
     "load_data",

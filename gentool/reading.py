@@ -66,7 +66,11 @@ def read_text(path: Path | str, most: int = LARGEST_TEXT) -> str:
 
 def read_json(path: Path | str, form: Any) -> Any:
     """The value in a JSON file. Raises OSError; ValueError where it is not of the form."""
-    text = read_text(path)
+    return parse_json(read_text(path), form)
+
+
+def parse_json(text: str, form: Any) -> Any:
+    """The value in a JSON text. Raises ValueError where it is not of the form."""
     if text.count("[") + text.count("{") > MOST_CONTAINERS:
         raise ValueError("too many entries")
     try:

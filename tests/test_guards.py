@@ -31,7 +31,7 @@ FLOORS = (
     ("models",),
     ("latent",),
     ("evaluation",),
-    ("seq2seq",),
+    ("seq2seq", "explorer"),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

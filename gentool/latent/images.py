@@ -109,26 +109,38 @@ def indexed_images(data: ImageData, indices: Sequence[int], shape: Shape, *, rep
     return _stacked([_fitted(_stored(data, index), shape) for index in indices], shape)
 
 
+def picture_in(data: bytes, name: str, shape: Shape, *, reporter: Reporter = SILENT) -> Tensor:
+    """The content of a picture file as (1, C, H, W) float in [0, 1], as `read_pictures` reads it.
+
+    Raises DataError where it cannot be read.
+    """
+    with pillow_warnings():
+        return _stacked([_decoded(data, name, shape, reporter.notice)], shape)
+
+
 def _read(path: Path, shape: Shape, notice: Notice) -> Pixels:
     try:
-        picture = read_picture(
-            read_bytes(path, LARGEST_FILE), WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:])
-        )
+        return _decoded(read_bytes(path, LARGEST_FILE), str(path), shape, notice)
     except FileNotFoundError:
         raise DataError(f"{path}: no such picture") from None
     except IsADirectoryError:
         raise DataError(f"{path}: a folder; give picture files, or a data set with --data and --index") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+
+
+def _decoded(data: bytes, name: str, shape: Shape, notice: Notice) -> Pixels:
+    try:
+        picture = read_picture(data, WHITE, channels=4 if shape[0] == 4 else None, enough=2 * max(shape[1:]))
     except Unreadable as error:
-        raise DataError(f"{path}: not a readable picture: {error}") from None
+        raise DataError(f"{name}: not a readable picture: {error}") from None
     if picture.animated:
-        notice(f"{path}: an animation; its first frame is used")
+        notice(f"{name}: an animation; its first frame is used")
     if picture.transparent and shape[0] != 4:
-        notice(f"{path}: its transparent parts become white")
+        notice(f"{name}: its transparent parts become white")
     own = (shape[0] if shape[0] == 4 else 3 if is_coloured(picture) else 1), picture.height, picture.width
     if own[1:] != shape[1:] or own[0] > shape[0]:
-        notice(f"{path}: {size_text(own)}, resized to the model's {size_text(shape)}")
+        notice(f"{name}: {size_text(own)}, resized to the model's {size_text(shape)}")
     return _fitted(picture.pixels, shape)
 
 
