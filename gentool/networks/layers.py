@@ -71,7 +71,8 @@ def _autocast(*tensors: Tensor) -> list[Tensor]:
 
 
 def _multiplied(x: Tensor, pixels: int) -> bool:
-    return x.device.type == "cpu" and pixels <= FEW_PIXELS
+    """Whether the gradient of the weights is to be a product of matrices; without gradients it makes no difference."""
+    return x.device.type == "cpu" and pixels <= FEW_PIXELS and torch.is_grad_enabled()
 
 
 class Down(nn.Conv2d):
