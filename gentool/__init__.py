@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.compare import Comparison, compare
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
+    from gentool.exporting.export import Export, ExportOptions, export
     from gentool.figures.grids import grid, save_png, to_picture
     from gentool.figures.style import FigureOptions
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
@@ -57,6 +58,8 @@ _HOMES = {
     "Embedding": "latent.embedding",
     "EvaluateOptions": "evaluation.options",
     "Evaluation": "evaluation.evaluate",
+    "Export": "exporting.export",
+    "ExportOptions": "exporting.export",
     "FigureOptions": "figures.style",
     "GANOptions": "models.gan:Options",
     "GentoolError": "errors",
@@ -76,6 +79,7 @@ _HOMES = {
     "compare": "evaluation.compare",
     "embed": "latent.embedding",
     "evaluate": "evaluation.evaluate",
+    "export": "exporting.export",
     "grid": "figures.grids",
     "load": "latent.loading",
     "load_data": "data.load",
@@ -98,6 +102,8 @@ __all__ = [
     "Embedding",
     "EvaluateOptions",
     "Evaluation",
+    "Export",
+    "ExportOptions",
     "FigureOptions",
     "GANOptions",
     "GentoolError",
@@ -118,6 +124,7 @@ __all__ = [
     "compare",
     "embed",
     "evaluate",
+    "export",
     "grid",
     "load",
     "load_data",

@@ -30,6 +30,7 @@ COMMANDS = {
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
     "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
+    "export": "Write a model as ONNX, TorchScript, torch.export or safetensors, for other programs and for the hub.",
     "report": "Write the report.html of a run: curves, pictures, scores and options on one page.",
     "epochs": "Put the pictures of some epochs side by side, of one run or several.",
     "info": "Say what a file or folder is: a run, a checkpoint, a data set, codes, results.",
