@@ -35,6 +35,11 @@ def licence(text: str) -> str:
     return text
 
 
+def format_names(text: str) -> tuple[str, ...]:
+    """The formats in a comma-separated text, in capitals or not. Raises ValueError for an unknown one, and for none."""
+    return one_of((*FORMATS, SAFETENSORS))(text.lower())
+
+
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Validated):
     """What to export."""
@@ -43,7 +48,7 @@ class ExportOptions(Validated):
         ("onnx",),
         "onnx, torchscript or torch.export: the decoder, and the encoder where there is one, as programs. safetensors: "
         "the weights, which gentool reads back. Several with commas.",
-        parse=one_of((*FORMATS, SAFETENSORS)),
+        parse=format_names,
         metavar="FORMAT",
     )
     license: str | None = option(

@@ -53,7 +53,7 @@ def to_onnx(part: Part, notes: Notes) -> bytes:
             f"--format onnx: {size / 2**30:.1f} GiB of weights, and an ONNX file has at most 2; choose another format"
         )
     program = torch.onnx.export(
-        part.program(), (), input_names=list(part.inputs), output_names=[part.output],
+        part.program, (), input_names=list(part.inputs), output_names=[part.output],
         opset_version=OPSET, dynamo=True, external_data=False, verbose=False,
     )  # fmt: skip
     assert program is not None
@@ -113,7 +113,7 @@ def run_torchscript(content: bytes, part: Part) -> Run:
 def to_torch_export(part: Part, notes: Notes) -> bytes:
     """A program of `torch.export`."""
     file = io.BytesIO()
-    torch.export.save(part.program(), file, extra_files={CONFIG: json.dumps(notes)})
+    torch.export.save(part.program, file, extra_files={CONFIG: json.dumps(notes)})
     return file.getvalue()
 
 

@@ -6,11 +6,14 @@ Whatever a model does to codes and pixels is inside: images are in [0, 1] on bot
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from gentool.engine.randomness import rng
 from gentool.latent.model import Model
@@ -73,6 +76,7 @@ class Part:
                 drawn[name] = torch.rand(count, *shape, generator=generator)
         return drawn
 
+    @cached_property
     def program(self) -> ExportedProgram:
         """The network as PyTorch records it, for any number of rows."""
         arguments = tuple(self.draw(EXAMPLES).values())
@@ -105,14 +109,28 @@ def _copy(model: Model) -> nn.Module:
 
 def _drop_unused(part: Part) -> None:
     """Take the weights out of a network that its output does not depend on: those of the other part."""
-    program = part.program()
-    placeholders = [node for node in program.graph.nodes if node.op == "placeholder"]
-    unused: list[Any] = [
-        entry.target
-        for entry, node in zip(program.graph_signature.input_specs, placeholders, strict=True)
-        if entry.target is not None and not node.users
-    ]
-    for name in unused:
-        owner, _, last = name.rpartition(".")
-        module = part.module.get_submodule(owner)
-        (module._parameters if last in module._parameters else module._buffers)[last] = None
+    with torch.no_grad(), _Reads() as reads:
+        part.module(*part.draw(EXAMPLES).values())
+    for module in part.module.modules():
+        for table in (module._parameters, module._buffers):
+            for name, weight in table.items():
+                if weight is not None and _place(weight) not in reads.places:
+                    table[name] = None
+
+
+class _Reads(TorchDispatchMode):
+    """Notes the places in memory of all tensors that operations read."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.places: set[int] = set()
+
+    def __torch_dispatch__(
+        self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        self.places |= {_place(value) for value in tree_leaves((args, kwargs)) if isinstance(value, Tensor)}
+        return function(*args, **(kwargs or {}))
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()

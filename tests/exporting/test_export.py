@@ -186,10 +186,12 @@ def test_the_layout_of_the_hub(cli: Callable, runs: Path) -> None:
     assert (done.code, done.out) == (0, "hub\n"), done.err
     own = {"config.json", "README.md", "samples.png", "model.safetensors"}
     assert {path.name for path in Path("hub").iterdir()} == own
+    refused = cli("export", "hub", "--hub-folder", "hub", "--overwrite")
+    assert (refused.code, refused.err) == (2, "gentool: hub: holds the checkpoint itself; choose another folder\n")
     refused = cli("export", runs / "gan", "--hub-folder", "hub")
     assert (refused.code, refused.err) == (2, "gentool: --hub-folder hub: exists; give --overwrite to replace it\n")
     Path("hub/mine.txt").touch()
-    words = ("--hub-folder", "hub", "--overwrite", "--format", "torchscript")
+    words = ("--hub-folder", "hub", "--overwrite", "--format", "TorchScript")
     assert cli("export", runs / "gan", *words).code == 0
     assert {path.name for path in Path("hub").iterdir()} == own | {"decoder.torchscript", "mine.txt"}
     assert cli("export", runs / "gan", "--hub-folder", "hub", "--overwrite").code == 0
@@ -270,6 +272,13 @@ def test_a_file_that_computes_something_else_is_not_written(
     monkeypatch.setattr(exporting, "TOLERANCE", float("nan"))
     with pytest.raises(GentoolError, match="is allowed; nothing was written"):
         gentool.export(runs / "vae", format="torch.export")
+
+
+def test_one_onnx_file_has_two_gigabytes_at_most(cli: Callable, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "LARGEST_ONNX", 1000)
+    done = cli("export", runs / "vae", "--out", "large")
+    assert (done.code, done.err.startswith("gentool: --format onnx: 0.0 GiB of weights")) == (2, True), done.err
+    assert not Path("large").exists()
 
 
 def test_info(cli: Callable, exports: Path, runs: Path) -> None:

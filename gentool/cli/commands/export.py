@@ -77,6 +77,8 @@ def export(
     model = load_model(name, place, "cpu", sampling)
     assert model.path is not None
     folder = output.path(model.path.parent / f"{model.path.stem}-export-{'-'.join(options.format)}", results=EXPORT)
+    if folder.resolve() == model.path.resolve().parent:
+        raise OptionError(f"{folder}: holds the checkpoint itself; choose another folder")
     exported = export_model(model, options, reporter=terminal)
     exported.save(folder)
     for line in summary_lines(exported):
