@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gentool.evaluation.evaluate import Evaluation, evaluate
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
     from gentool.explorer.page import explore
+    from gentool.exporting.export import Export, ExportOptions, export
     from gentool.figures.grids import grid, save_png, to_picture
     from gentool.figures.style import FigureOptions
     from gentool.latent.embedding import Embedding, EmbedOptions, embed
@@ -58,6 +59,8 @@ _HOMES = {
     "Embedding": "latent.embedding",
     "EvaluateOptions": "evaluation.options",
     "Evaluation": "evaluation.evaluate",
+    "Export": "exporting.export",
+    "ExportOptions": "exporting.export",
     "FigureOptions": "figures.style",
     "GANOptions": "models.gan:Options",
     "GentoolError": "errors",
@@ -78,6 +81,7 @@ _HOMES = {
     "embed": "latent.embedding",
     "evaluate": "evaluation.evaluate",
     "explore": "explorer.page",
+    "export": "exporting.export",
     "grid": "figures.grids",
     "load": "latent.loading",
     "load_data": "data.load",
@@ -100,6 +104,8 @@ __all__ = [
     "Embedding",
     "EvaluateOptions",
     "Evaluation",
+    "Export",
+    "ExportOptions",
     "FigureOptions",
     "GANOptions",
     "GentoolError",
@@ -121,6 +127,7 @@ __all__ = [
     "embed",
     "evaluate",
     "explore",
+    "export",
     "grid",
     "load",
     "load_data",

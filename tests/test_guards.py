@@ -31,6 +31,7 @@ FLOORS = (
     ("models",),
     ("latent",),
     ("evaluation",),
+    ("exporting",),
     ("seq2seq", "explorer"),
     ("cli",),
 )

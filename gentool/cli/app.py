@@ -32,6 +32,7 @@ COMMANDS = {
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
     "explore": "Play with a model in the browser: sliders, a map of its latent space, walks, your own pictures.",
     "report": "Write a page about a run, or several side by side: pictures, curves, scores, options.",
+    "export": "Write a model as ONNX, TorchScript, torch.export or safetensors, for other programs and for the hub.",
     "epochs": "Put the pictures of some epochs side by side, of one run or several.",
     "info": "Say what a file or folder is: a run, a checkpoint, a data set, codes, results.",
     "doctor": "Check the installation, and say how to repair it.",

@@ -30,12 +30,9 @@ ModelName = Annotated[
         metavar="MODEL",
     ),
 ]
-AfterModel = Annotated[
-    Path | None, typer.Argument(help="The checkpoint: a model.pt file, or the folder of a run.", metavar="CKPT")
-]
-Checkpoint = Annotated[
-    Path, typer.Argument(help="The checkpoint: a model.pt file, or the folder of a run.", metavar="CKPT")
-]
+CKPT = "The checkpoint: the folder of a run, its model.pt, or an exported folder with model.safetensors."
+AfterModel = Annotated[Path | None, typer.Argument(help=CKPT, metavar="CKPT")]
+Checkpoint = Annotated[Path, typer.Argument(help=CKPT, metavar="CKPT")]
 
 NO_CHECKPOINT = "missing argument 'CKPT'; give the folder of a run, such as runs/vae-digits, or its model.pt"
 
@@ -104,9 +101,10 @@ class OutputOptions(Validated):
         for a folder with other things in it. A result that was cut short does not count as existing.
         """
         cut_short = False
+        is_file = bool(default.suffix) and (results is None or bool(beside))  # a folder's name may have a dot, too
         if results is not None:
             place = self.out or default
-            folder = place.with_suffix("") if default.suffix else place
+            folder = place.with_suffix("") if is_file else place
             self._check_folder(folder, results)
             cut_short = folder.exists() and results.is_free(folder)
         if self.out is None:
@@ -114,11 +112,11 @@ class OutputOptions(Validated):
                 raise OptionError("--overwrite: only with --out; a result beside the checkpoint is replaced anyway")
             return default
         suffix = self.out.suffix.lower()
-        if default.suffix and ((suffix and suffix not in pictures) or suffix in beside):
+        if is_file and ((suffix and suffix not in pictures) or suffix in beside):
             raise OptionError(f"--out {self.out}: give a name that ends in {' or '.join(pictures)}")
-        if default.suffix and self.out.is_dir():
+        if is_file and self.out.is_dir():
             raise OptionError(f"--out {self.out}: is a folder; give the name of a file")
-        if not default.suffix and self.out.is_file():
+        if not is_file and self.out.is_file():
             raise OptionError(f"--out {self.out}: is a file; name a folder")
         free = self.overwrite or cut_short
         for path in () if free else (self.out, *(self.out.with_suffix(suffix) for suffix in beside)):

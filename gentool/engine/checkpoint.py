@@ -2,7 +2,7 @@
 
 A checkpoint is one `torch.save` file: a dictionary of plain values and tensors with a format number, its kind (`model`
 or `state`), the model, its options, the image shape, classes and data fingerprint, versions, and the SHA-256 of all of
-it. It is read with `weights_only=True` only.
+it. It is read with `weights_only=True` only. `load` also reads the layout of the Hugging Face hub (`hub`).
 """
 
 import dataclasses
@@ -18,9 +18,10 @@ from torch import nn
 
 import gentool
 from gentool.data.prepare import LARGEST
+from gentool.engine import hub
 from gentool.engine.data import TrainingData
 from gentool.engine.device import finite
-from gentool.errors import CheckpointError
+from gentool.errors import CheckpointError, GentoolError
 from gentool.files import replacing
 from gentool.options import Validated
 from gentool.reading import DEEPEST, LARGEST_INTEGER, Each, Maybe, Scalar, check
@@ -94,8 +95,8 @@ def _feed(hasher: Any, value: Any) -> None:
         hasher.update(f"{type(value).__name__}:{value!r};".encode())
 
 
-def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None:
-    """Write a checkpoint completely or not at all. Raises GentoolError when it cannot be written."""
+def document_of(kind: str, header: Header, content: dict[str, Any]) -> dict[str, Any]:
+    """All that a checkpoint holds, with the SHA-256 of it."""
     document = {
         "format": FORMAT,
         "kind": kind,
@@ -103,7 +104,12 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
         "versions": {"gentool": gentool.__version__, "torch": str(torch.__version__)},
         "content": content,
     }
-    document["sha256"] = digest(document)
+    return document | {"sha256": digest(document)}
+
+
+def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None:
+    """Write a checkpoint completely or not at all. Raises GentoolError when it cannot be written."""
+    document = document_of(kind, header, content)
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(document, file)
@@ -114,7 +120,7 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
 
 
 def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
-    """Read and verify a checkpoint of one kind. Its tensors are on the CPU.
+    """Read and verify a checkpoint of one kind, a .pt or a .safetensors file. Its tensors are on the CPU.
 
     Raises CheckpointError for a file that is missing, damaged, not gentool's, of another kind, or of a newer format.
     """
@@ -123,9 +129,10 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
             f"{path}: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt"
         )
     try:
-        _check_archive(path)
-        document = torch.load(path, map_location="cpu", weights_only=True)
+        document = hub.read(path) if path.suffix == hub.SUFFIX else _unpickled(path)
         _check_plain(document)
+    except GentoolError:
+        raise
     except Exception as error:  # the errors of the unpickler and of the archive reader have no common base
         raise CheckpointError(f"{path}: not a readable checkpoint (damaged, or another tool's)") from error
     if not isinstance(document, dict) or not isinstance(document.get("format"), int) or "kind" not in document:
@@ -137,7 +144,8 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
         )
     expected = document.pop("sha256", None)
     if digest(document) != expected:
-        raise CheckpointError(f"{path}: damaged: its content does not match its SHA-256")
+        what = f"{hub.CONFIG} and it do not match" if path.suffix == hub.SUFFIX else "its content does not match"
+        raise CheckpointError(f"{path}: damaged: {what} its SHA-256")
     if document["kind"] != kind:
         raise CheckpointError(f"{path}: holds a {document['kind']}, not a {kind}; name the run folder or its model.pt")
     try:
@@ -150,6 +158,12 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     header = Header(**{field.name: document.get(field.name, "") for field in dataclasses.fields(Header)})
     shape = (channels, height, width)
     return dataclasses.replace(header, shape=shape, classes=tuple(header.classes)), document["content"]
+
+
+def _unpickled(path: Path) -> Any:
+    """What a .pt file holds, read without executing anything."""
+    _check_archive(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _check_archive(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import filelock
 
-from gentool.engine import checkpoint
+from gentool.engine import checkpoint, hub
 from gentool.engine.checkpoint import Header
 from gentool.engine.options import TrainOptions
 from gentool.errors import CheckpointError, OptionError
@@ -47,14 +47,22 @@ MORE = {
 
 
 def model_path(path: Path) -> Path:
-    """The model.pt of a run folder; a file is returned as it is. Raises CheckpointError where the folder has none."""
+    """The model.pt of a run folder, or the model.safetensors of a hub folder; a file is returned as it is.
+
+    Raises CheckpointError where the folder has neither.
+    """
     if not path.is_dir():
-        if path.is_file() and path.suffix != ".pt" and (path.parent / MODEL).is_file():
-            raise CheckpointError(f"{path}: not a checkpoint; give the run folder {path.parent}")
+        if path.is_file() and path.suffix not in (".pt", hub.SUFFIX):
+            for name, what in ((MODEL, "run folder"), (hub.WEIGHTS, "folder")):
+                if (path.parent / name).is_file():
+                    raise CheckpointError(f"{path}: not a checkpoint; give the {what} {path.parent}")
         return path
-    if not (path / MODEL).is_file():
-        raise CheckpointError(f"{path}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?")
-    return path / MODEL
+    for name in (MODEL, hub.WEIGHTS):
+        if (path / name).is_file():
+            return path / name
+    if (path / hub.CONFIG).is_file():
+        raise CheckpointError(f"{path}: has no {hub.WEIGHTS}; export with --format safetensors to read it back")
+    raise CheckpointError(f"{path}: has no {MODEL} (yet); is it a run folder whose first epoch has ended?")
 
 
 def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite: bool) -> bool:

@@ -16,7 +16,7 @@ from gentool.progress import SILENT, Reporter
 
 
 def load(path: Path | str, *, device: str = "auto", **sampling: Any) -> Model:
-    """The trained model in a checkpoint, named as a model.pt file or as its run folder.
+    """The trained model in a checkpoint: a run folder, its model.pt, or an exported folder with model.safetensors.
 
     `sampling` are the model's own sampling options, for models that have some. Raises CheckpointError when the file is
     missing, damaged, or holds no model of images, OptionError for a device that is not there.

@@ -344,7 +344,7 @@ class Model(Trained[nn.Module]):
 
     @classmethod
     def load(cls, path: Path | str, *, name: str | None = None, device: str = "auto") -> Self:
-        """The model in a checkpoint, named as a file or as its run folder.
+        """The model in a checkpoint, named as a file or as its folder: that of a run, or one with model.safetensors.
 
         With `name`, the checkpoint must hold that model. Raises OptionError for an unknown name, CheckpointError when
         the file is missing, damaged, or holds another model.

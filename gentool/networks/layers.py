@@ -89,7 +89,9 @@ class Down(nn.Conv2d):
             x = F.pad(x, (0, width % 2, 0, height % 2))
         if not _multiplied(x, height * width // 4):
             return super().forward(x)
-        x = _Down.apply(*_autocast(x, self.weight))
+        x, weight = _autocast(x, self.weight)
+        # Without gradients, the convolution alone: TorchScript holds no functions of Python.
+        x = _Down.apply(x, weight) if torch.is_grad_enabled() else F.conv2d(x, weight, stride=2, padding=1)
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]
 
 
@@ -108,7 +110,9 @@ class Up(nn.ConvTranspose2d):
             taps = taps.unflatten(1, (self.in_channels, 4)).transpose(1, 2).flatten(0, 1).flip(2, 3)
             x = F.pixel_shuffle(F.conv2d(x, taps, padding=1), 2)[..., 1 : height + 1, 1 : width + 1]
         elif _multiplied(x, x.shape[2] * x.shape[3]):
-            x = _Up.apply(*_autocast(x, self.weight))[..., :height, :width]
+            x, weight = _autocast(x, self.weight)
+            x = _Up.apply(x, weight) if torch.is_grad_enabled() else F.conv_transpose2d(x, weight, stride=2, padding=1)
+            x = x[..., :height, :width]
         else:
             return super().forward(x)[..., :height, :width]
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]

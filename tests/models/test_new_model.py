@@ -79,6 +79,7 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
         "evaluate flow a --samples 64 --half-samples 2 --features random --solver-steps 3 --out scores",
         f"compare a {runs / 'vae'} --samples 64 --features random --k 2 --out side-by-side",
         "report a",
+        "export flow a --format torch.export --solver-steps 2 --out exported",
         "reconstruct flow a",
         "embed flow a",
         "sample flow a --labels 3",
@@ -86,8 +87,8 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
         "evaluate flow a --k 5",
     )
     assert codes[:5] == [0, 0, 75, 0, 0], err
-    assert codes[5:12] == [0] * 7, err
-    assert codes[12:] == [2] * 5, err
+    assert codes[5:13] == [0] * 8, err
+    assert codes[13:] == [2] * 5, err
     assert "flow" in out
     assert weights(tmp_path / "b") == weights(tmp_path / "c"), "a resumed run is an uninterrupted one"
 
@@ -97,6 +98,7 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
     assert not np.array_equal(pixels("heun.png"), pixels("euler.png"))
     facts = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
     assert facts["sampling"] == {"solver": "heun", "solver_steps": 3}
+    assert json.loads((tmp_path / "exported" / "config.json").read_text())["sampling"]["solver_steps"] == 2
     assert "flow" in (tmp_path / "side-by-side" / "comparison.md").read_text()
     for line in (
         "a flow has no encoder and cannot reconstruct images (models with one: cae, vae and lstm-ae)",

@@ -10,7 +10,7 @@ from gentool.cli.command import command
 from gentool.data.images import size_text
 from gentool.data.store import open_prepared
 from gentool.data.target import DESCRIPTION
-from gentool.engine import checkpoint
+from gentool.engine import checkpoint, hub
 from gentool.engine.checkpoint import Header
 from gentool.engine.folder import (
     ENVIRONMENT,
@@ -68,10 +68,12 @@ def describe(path: Path) -> dict[str, Any]:
             return of_data(path)
         if (path / PLAN).is_file():
             return of_sweep(path)
+        if (path / hub.CONFIG).is_file() and (path / hub.WEIGHTS).is_file():
+            return of_hub_folder(path)
         return of_results(path)
     if path.suffix == ".npz":
         return of_codes(path)
-    if path.suffix == ".pt":
+    if path.suffix in (".pt", hub.SUFFIX):
         kind = "state" if path.name.startswith("state-") else "model"
         return {"kind": "checkpoint", **of_checkpoint(path, kind)}
     raise DataError(f"{path}: {NEITHER}")
@@ -120,6 +122,13 @@ def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
     return facts
 
 
+def of_hub_folder(folder: Path) -> dict[str, Any]:
+    """A model in the layout of the Hugging Face hub, and the files of it for other programs."""
+    facts = of_checkpoint(folder / hub.WEIGHTS, "model")
+    files = sorted(path.name for path in folder.iterdir() if path.stem in ("decoder", "encoder"))
+    return {"kind": "hub folder", **facts, "files": files}
+
+
 def of_header(header: Header) -> dict[str, Any]:
     """What a model was trained on, and its options."""
     channels, height, width = header.shape
@@ -164,7 +173,7 @@ def of_results(folder: Path) -> dict[str, Any]:
         record = results.read(folder)
         if record:
             plain = {key: value for key, value in record.items() if not isinstance(value, list | dict)}
-            return {"kind": f"results of {name}", **plain}
+            return {"kind": "", **plain} | {"kind": f"results of {name}"}
     raise DataError(f"{folder}: {NEITHER}")
 
 
@@ -173,12 +182,13 @@ def every_kind_of_results() -> dict[str, Results]:
     from gentool.cli.commands.sample import SAMPLES
     from gentool.evaluation.compare import COMPARISON
     from gentool.evaluation.evaluate import EVALUATION
+    from gentool.exporting.export import EXPORT
     from gentool.latent.embedding import EMBEDDING
     from gentool.seq2seq.evaluation import SEQ2SEQ_EVALUATION
 
     return {
         "evaluate": EVALUATION, "embed": EMBEDDING, "compare": COMPARISON, "sample": SAMPLES,
-        "seq2seq evaluate": SEQ2SEQ_EVALUATION,
+        "export": EXPORT, "seq2seq evaluate": SEQ2SEQ_EVALUATION,
     }  # fmt: skip
 
 

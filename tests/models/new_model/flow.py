@@ -55,7 +55,7 @@ class Flow(nn.Module):
         options = options or SamplingOptions()
         x, h = z, 1 / options.solver_steps
         for step in range(options.solver_steps):
-            t = torch.full((len(x), 1), step * h, device=x.device)
+            t = torch.full((x.shape[0], 1), step * h, device=x.device)
             v = self(x, t)
             if options.solver == "heun":
                 v = (v + self(x + h * v, t + h)) / 2
