@@ -15,7 +15,7 @@ from gentool.engine.environment import environment
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.agreement import class_scores
 from gentool.evaluation.classifier import predict
-from gentool.evaluation.faces import FaceReference, is_faces
+from gentool.evaluation.faces import FaceReference, has_compositions
 from gentool.evaluation.features import default_names, feature_networks
 from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
@@ -171,7 +171,7 @@ def evaluate(
         notes.append(f"scoring {count:,} samples: the floor needs as many training images")
     for note in notes:
         reporter.notice(note)
-    faces = FaceReference.of(data, count, options.seed, reporter=reporter) if is_faces(data) else None
+    faces = FaceReference.of(data, count, options.seed, reporter=reporter) if has_compositions(data) else None
     scored = []
     rows: list[dict[str, Any]] = []
     for seed in range(options.seed, options.seed + options.seeds):

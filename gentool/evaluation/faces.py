@@ -18,13 +18,13 @@ from torch import Tensor
 from gentool.data.images import ImageData
 from gentool.data.sources.faces import (
     FRAMED,
-    KIND,
     LAYERS,
     PERCENT,
     SIDE,
     attributes,
     colours,
     compose,
+    is_faces,
     part_pixels,
 )
 from gentool.evaluation.intervals import Interval, mean_and_interval
@@ -85,11 +85,10 @@ def layer(part: str) -> Layer:
     return Layer(torch.cat([paint, nothing[0]]), torch.cat([below, nothing[1]]), pairs)
 
 
-def is_faces(data: ImageData) -> bool:
-    """Whether a prepared set is of composed faces in their own pixels, which only their source makes."""
+def has_compositions(data: ImageData) -> bool:
+    """Whether a prepared set is of composed faces in colour and in whole pixels."""
     channels, height, width = data.shape
-    own = data.info["found"]["kind"] == KIND and data.info["factors"] == list(attributes())
-    return own and channels == 3 and height == width and (height % SIDE == 0 or height % FRAMED == 0)
+    return is_faces(data.info) and channels == 3 and height == width and (height % SIDE == 0 or height % FRAMED == 0)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from gentool.evaluation.faces import (
     attribute_distance,
     composed,
     find,
-    is_faces,
+    has_compositions,
     pair_coverage,
     shares,
 )
@@ -118,12 +118,12 @@ def test_scores_stand_beside_a_floor() -> None:
 
 
 def test_only_composed_faces_are_faces() -> None:
-    assert is_faces(load_data("faces", count=20))
-    assert is_faces(load_data("faces", count=20, size=48, label="glasses"))
-    assert not is_faces(load_data("faces", count=20, channels=1))
-    assert not is_faces(load_data("shapes", count=20, size=16))
+    assert has_compositions(load_data("faces", count=20))
+    assert has_compositions(load_data("faces", count=20, size=48, label="glasses"))
+    assert not has_compositions(load_data("faces", count=20, channels=1))
+    assert not has_compositions(load_data("shapes", count=20, size=16))
     array = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), np.uint8)
-    assert not is_faces(load_data(array))
+    assert not has_compositions(load_data(array))
 
 
 def test_found_says_what_is_valid() -> None:

@@ -9,6 +9,7 @@ attributes.
 
 import functools
 import json
+from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 
@@ -170,6 +171,11 @@ def labels_of(numbers: Attributes, name: str) -> NDArray[np.int64]:
     kind = np.array([kinds(name).index(value.rstrip("0123456789")) for value in named[name]])
     labels: NDArray[np.int64] = kind[numbers[:, list(named).index(name)]]
     return labels
+
+
+def is_faces(info: Mapping[str, Any]) -> bool:
+    """Whether the content of a dataset.json says that the images were composed here."""
+    return info.get("factors") == list(attributes()) and info["found"]["kind"] == KIND
 
 
 def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
