@@ -53,11 +53,12 @@ class DataOptions(Validated):
     source: Path | None = redefault(PrepareOptions, "source", None)
     tile: tuple[int, int] | None = redefault(PrepareOptions, "tile", None)
     size: tuple[int, int] | None = redefault(PrepareOptions, "size", None)
+    label: str | None = redefault(PrepareOptions, "label", None)
 
     @property
     def preparation(self) -> PrepareOptions:
         """How to prepare them."""
-        return PrepareOptions(source=self.source, tile=self.tile, size=self.size)
+        return PrepareOptions(source=self.source, tile=self.tile, size=self.size, label=self.label)
 
     def load(self, reporter: Reporter) -> ImageData:
         """The prepared images."""

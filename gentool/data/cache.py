@@ -29,7 +29,7 @@ PREPARATION = 1
 
 STAMPED_FILES, STAMPED_BYTES = 1000, 2**16
 """How much of a source is read to see whether it is another one."""
-LATER_OPTIONS = {"layout": "auto", "gap": 0, "labels": None, "label_columns": None}
+LATER_OPTIONS = {"layout": "auto", "gap": 0, "labels": None, "label_columns": None, "label": None}
 """Options that older keys do not have, with the value that they stand for."""
 
 

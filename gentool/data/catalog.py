@@ -24,7 +24,8 @@ class Entry:
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` fetches files into a folder and finds them again. `origin`: built in (comes
     with an installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
-    paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES` that have an effect.
+    paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES` and `label` that have an
+    effect.
     """
 
     name: str
@@ -44,9 +45,11 @@ class Entry:
         """Raises OptionError for options that have no effect on this set."""
         if options.count is not None and (self.origin != "generated" or options.source is not None):
             raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
+        if options.label is not None and options.source is not None:
+            raise OptionError("--label: has no effect with --source")
         if self.origin == "given" or (options.source is not None and self.origin != "fetched"):
             return  # any files, understood as a path is
-        for name in OF_FILES:
+        for name in (*OF_FILES, "label"):
             if name in options.changed() and name not in self.takes:
                 raise OptionError(f"{flag(name)}: has no effect on the named data set {self.name}")
 
@@ -68,6 +71,18 @@ _ENTRIES = (
         licence="UCI ML repository (Alpaydin, Kaynak 1998), CC BY 4.0",
         module="digits",
         origin="built in",
+    ),
+    Entry(
+        name="faces",
+        description="pixel-art faces with 17 known attributes; 16x16, 24x24 and multiples, any count",
+        count=10_000,
+        size="16x16",
+        channels=3,
+        labels="8 hair colours",
+        licence="CC0 1.0 (DiceBear, Pixel Art)",
+        module="faces",
+        origin="generated",
+        takes=("label",),
     ),
     Entry(
         name="shapes",

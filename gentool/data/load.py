@@ -37,7 +37,7 @@ Source: TypeAlias = ImageData | Path | str | Array
 """What functions take as `data`: images that are loaded, or what `load_data` reads."""
 
 
-OF_EVERY_COMMAND = ("source", "tile", "size")
+OF_EVERY_COMMAND = ("source", "tile", "size", "label")
 """Options of a preparation that every command with --data has."""
 
 
@@ -179,6 +179,8 @@ def _from_path(data: str, options: PrepareOptions) -> Request:
         raise DataError(f"{data}: no such file or folder")
     if options.source is not None:
         raise OptionError("--source goes with a named data set; a path needs none")
+    if options.label is not None:
+        raise OptionError("--label: only with a named data set of known attributes; a file of labels goes to --labels")
     if is_prepared(path):
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
     if (path / "options.json").is_file() and (path / "metrics.csv").is_file():
@@ -241,7 +243,7 @@ def prepare_into(target: Path, request: Request, *, overwrite: bool = False, rep
 
 def _from_array(data: Array, labels: Array | None, options: PrepareOptions, reporter: Reporter) -> ImageData:
     """The images of an array, prepared in memory."""
-    for name in ("source", "tile", "gap", "count", "layout", "labels"):
+    for name in ("source", "tile", "gap", "count", "layout", "labels", "label"):
         if name in options.changed():
             raise OptionError(f"{flag(name)}: has no effect with an array of images")
     what = "the array of images"

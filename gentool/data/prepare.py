@@ -122,6 +122,12 @@ class PrepareOptions(Validated):
         parse=words,
         only_with={"labels": True},
     )
+    label: str | None = option(
+        None,
+        "The attribute whose values are the classes, such as glasses (faces).",
+        metavar="NAME",
+        default_text="hair-colour for faces",
+    )
     validation: float = option(0.05, "Share of images held out for validation.", min=0, max=0.9)
     test: float | None = option(
         None,

@@ -1,7 +1,7 @@
 """The options of every training."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from gentool.engine.data import TrainingData
 from gentool.engine.device import DeviceOptions
@@ -25,6 +25,10 @@ class TrainOptions(DeviceOptions):
     def default_updates(self) -> int:
         """About how many updates these options make without --epochs and --steps."""
         return self.updates
+
+    def for_data(self, data: Any) -> Self:
+        """The options with nothing left open that depends on the data."""
+        return self
 
     def resolved(self, data: TrainingData) -> dict[str, Any]:
         """The values in force of options that leave the choice to gentool, for this data."""

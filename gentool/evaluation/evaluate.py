@@ -15,6 +15,7 @@ from gentool.engine.environment import environment
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.agreement import class_scores
 from gentool.evaluation.classifier import predict
+from gentool.evaluation.faces import FaceReference, has_compositions
 from gentool.evaluation.features import default_names, feature_networks
 from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
@@ -43,7 +44,7 @@ SHOWN, PAIRS = 25, 10
 EVALUATION = Results(
     "evaluation.json",
     "rows",
-    rf"(evaluation|agreement|dimensions)\.csv|samples\.png|"
+    rf"(evaluation|agreement|dimensions|attributes|faces)\.csv|samples\.png|"
     rf"nearest_({'|'.join(NETWORKS)})\.png|distances_({'|'.join(NETWORKS)})\.(png|pdf|svg|csv)",
 )
 
@@ -69,7 +70,7 @@ class Evaluation:
     Attributes:
         table: A row for the samples, for the ends of their intervals, for the floor, and for the held-out images.
         facts: The model, the data, the options, and the feature networks with their hashes.
-        tables: More tables: `agreement` per class, `dimensions` of a VAE.
+        tables: More tables: `agreement` per class, `dimensions` of a VAE, `attributes` and `faces` of the set faces.
         samples: The first samples, uint8 (25, C, H, W).
         neighbours: The nearest training images, by feature network.
         notes: What to know before you compare the scores.
@@ -170,15 +171,17 @@ def evaluate(
         notes.append(f"scoring {count:,} samples: the floor needs as many training images")
     for note in notes:
         reporter.notice(note)
+    faces = FaceReference.of(data, count, options.seed, reporter=reporter) if has_compositions(data) else None
     scored = []
     rows: list[dict[str, Any]] = []
     for seed in range(options.seed, options.seed + options.seeds):
         samples = draw_samples(model, data, count, seed, prior=prior, reporter=reporter)
-        scored.append(score(samples, data, references, options, in_full=seed == options.seed, reporter=reporter))
+        in_full = seed == options.seed
+        scored.append(score(samples, data, references, options, faces, in_full=in_full, reporter=reporter))
         row = {"what": SAMPLES, "seed": seed, "images": count, "reference": len(data.test)}
         rows.append(row | scored[-1].scores)
     first = scored[0]
-    floor = floor_row(data, references, count, options.seed)
+    floor = floor_row(data, references, count, options.seed, faces)
     known = rows[0].keys()
     rows += seed_rows(rows)
     rows += interval_rows(first.intervals, options.seed)
@@ -278,11 +281,12 @@ def score(
     data: ImageData,
     references: Sequence[Reference],
     options: EvaluateOptions,
+    faces: FaceReference | None,
     *,
     in_full: bool,
     reporter: Reporter,
 ) -> SampleScores:
-    """The scores of one seed's samples."""
+    """The scores of one seed's samples; `faces` are real ones where the data are the set faces."""
     copies, held_out = (Copies.of(images, data.train.images) for images in (samples.images, data.test.images))
     chances = {COPIES: copies.chance_beside(held_out)}
     result = SampleScores(copies.shares(), samples.images[:SHOWN], chances)
@@ -312,13 +316,22 @@ def score(
                 result.intervals.update(classes.intervals)
                 if classes.per_class is not None:
                     result.tables["agreement"] = classes.per_class
+    if faces is not None:
+        of_faces = faces.scores(samples.images, reporter=reporter)
+        result.scores.update(of_faces.scores)
+        if in_full:
+            result.tables.update(of_faces.tables)
+            result.intervals.update(of_faces.intervals if half_samples else {})
     return result
 
 
-def floor_row(data: ImageData, references: Sequence[Reference], count: int, seed: int) -> dict[str, Any]:
+def floor_row(
+    data: ImageData, references: Sequence[Reference], count: int, seed: int, faces: FaceReference | None
+) -> dict[str, Any]:
     """The row of real training images in place of samples; for copying, that of held-out images."""
     row: dict[str, Any] = {"what": FLOOR, "images": count, "reference": len(data.test)}
     row |= Copies.of(data.test.images, data.train.images).shares()
+    row |= faces.floor() if faces is not None else {}
     for reference in references:
         row |= reference.floor(count, seed)
         if reference.network.classifier is not None:

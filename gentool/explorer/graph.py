@@ -176,6 +176,8 @@ class _Translation:
             self.convolution(node)
         elif target is aten._native_batch_norm_legit_no_training.default:
             self.batch_norm(node)
+        elif target is aten._softmax.default or target is aten.sum.dim_IntList:
+            self.along(node, "softmax" if target is aten._softmax.default else "sum")
         elif target is aten.cat.default:
             self.concatenate(node)
         else:
@@ -291,6 +293,17 @@ class _Translation:
         self.graph.operations.append(
             {"kind": "affine", "in": [self.numbers[x]], "out": number, "each": each, **settings}
         )
+
+    def along(self, node: fx.Node, kind: str) -> None:
+        """The softmax or the sum along one dimension, of which there are `count` elements, `inner` apart."""
+        x, dims = arguments(node)[:2]
+        if not isinstance(dims, int):
+            if len(dims) > 1:
+                raise OptionError("--out: the network sums over several dimensions, which the page cannot; leave it out")
+            (dims,) = dims
+        shape = self.shape(x)
+        dim = dims % len(shape)
+        self.emit(node, kind, [self.numbers[x]], count=shape[dim], inner=math.prod(shape[dim + 1 :]))
 
     def concatenate(self, node: fx.Node) -> None:
         """Tensors one after the other along a dimension."""

@@ -134,6 +134,29 @@ function network(graph) {
           for (let i = 0; i < places.length; i++, next++) if (places[i] >= 0) to[c * h * w + places[i]] += patches[next];
       };
     },
+    softmax({count, inner, in: [x], out}) {
+      const from = values.get(x), to = values.get(out);
+      return () => {
+        for (let start = 0; start < from.length; start += count * inner)
+          for (let i = start; i < start + inner; i++) {
+            let most = -Infinity, total = 0;
+            for (let k = 0; k < count; k++) most = Math.max(most, from[i + k * inner]);
+            for (let k = 0; k < count; k++) total += to[i + k * inner] = Math.exp(from[i + k * inner] - most);
+            for (let k = 0; k < count; k++) to[i + k * inner] /= total;
+          }
+      };
+    },
+    sum({count, inner, in: [x], out}) {
+      const from = values.get(x), to = values.get(out);
+      return () => {
+        for (let block = 0; block < to.length / inner; block++)
+          for (let i = 0; i < inner; i++) {
+            let total = 0;
+            for (let k = 0; k < count; k++) total += from[(block * count + k) * inner + i];
+            to[block * inner + i] = total;
+          }
+      };
+    },
     concatenate({counts, times, in: inputs, out}) {
       const parts = inputs.map(number => values.get(number)), to = values.get(out);
       return () => {

@@ -52,6 +52,7 @@ def train(
     kind = options_class(check_name(model))
     options = kind.resolve(options, settings)
     images = data if isinstance(data, ImageData) else load_data(data, reporter=reporter)
+    options = options.for_data(images)
     folder = None if out is None else Path(out).expanduser()
     module = model_module(model)
     check_network(lambda: module.build(options, images.shape, len(images.classes)))

@@ -1,16 +1,18 @@
 """What gan and cgan share: their options and the training loop of the adversarial game (Goodfellow et al. 2014,
 arXiv:1406.2661)."""
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
 from gentool.data.images import FEW, ImageData
+from gentool.data.sources.faces import is_faces
 from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row, exploding
 from gentool.engine.ema import EMA, recompute_batch_norm
 from gentool.engine.options import TrainOptions
@@ -31,6 +33,7 @@ from gentool.networks.gan import (
     Generator,
     MLPDiscriminator,
     MLPGenerator,
+    PaletteGenerator,
 )
 from gentool.networks.layers import Shape
 from gentool.options import comma_separated, numbers, option, redefault
@@ -47,6 +50,8 @@ CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
 share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
+FACE_COLOURS = 16
+"""The default --colours on faces: background, skin, hair, and the parts in their shades."""
 FEW_IMAGES = 8
 """Fewer images than this in an update say nothing about variety."""
 FEW_CLASSES = 0.35
@@ -77,6 +82,14 @@ class AdversarialOptions(AugmentationOptions):
         min=8,
         max=4096,
         only_with={"arch": "conv"},
+    )
+    colours: int | None = option(
+        None,
+        "Draw each image in this number of colours of its own, for pixel art; 0: each pixel is free.",
+        min=0,
+        max=256,
+        only_with={"arch": "conv"},
+        default_text=f"{FACE_COLOURS} for faces, else 0",
     )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
@@ -119,6 +132,12 @@ class AdversarialOptions(AugmentationOptions):
         if self.loss == "wgan-gp" and self.norm == "batch":
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
+    def for_data(self, data: Any) -> Self:
+        """--colours decided: faces are pixel art."""
+        if self.colours is not None or self.arch != "conv":
+            return self
+        return dataclasses.replace(self, colours=FACE_COLOURS) if is_faces(data.info) else self
+
     @property
     def discriminator_norm(self) -> Literal["batch", "spectral", "none"]:
         """The normalisation that --norm says, or that auto means for the loss."""
@@ -154,11 +173,15 @@ class GAN(Generator):
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, D) and, if conditional, labels (N,) or (N, classes) -> pixels (N, C, H, W) in [0, 1]."""
-        return (self(z, labels).float().tanh() + 1) / 2
+        return (self.image(z, labels) + 1) / 2
 
 
 class ConvGAN(GAN, ConvGenerator):
     """That of DCGAN."""
+
+
+class PaletteGAN(GAN, PaletteGenerator):
+    """One that draws each image in a few colours."""
 
 
 class MLPGAN(GAN, MLPGenerator):
@@ -169,6 +192,8 @@ def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     """The network that model.pt holds."""
     if options.arch == "mlp":
         return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
+    if options.colours:
+        return PaletteGAN(shape, options.latent_dim, options.width, options.colours, classes=classes)
     return ConvGAN(shape, options.latent_dim, options.width, classes=classes)
 
 
@@ -205,7 +230,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
 
     def generate(z: Tensor, labels: Tensor | None) -> Tensor:
         with run.autocast():
-            return generator(z, labels).float().tanh()
+            return generator.image(z, labels)
 
     def update_discriminator(
         real: Tensor, fake: Tensor, labels: Tensor | None, changed: list[Tensor], share: Tensor | None, r1: float

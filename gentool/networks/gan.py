@@ -23,6 +23,10 @@ LEAK = 0.2
 """Slope of LeakyReLU for negative inputs."""
 GROUP = 4
 """Images in a group whose deviation the discriminator sees."""
+COLOUR_HIDDEN = 128
+"""Units of the hidden layer from the noise to the colours of an image."""
+SHARPNESS = 3.3
+"""A factor on the logits of the shares of colours, so that a pixel soon has one colour and not a mixture."""
 NARROWEST = 32  # AMX tiles and AVX-512 registers hold 32 bf16 numbers: fewer filters are not faster
 
 
@@ -32,7 +36,7 @@ def widths(width: int, stages: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """z (N, latent_dim) -> image logits (N, C, H, W); the caller applies tanh."""
+    """z (N, latent_dim) -> what an image is made of; `image` gives its pixels."""
 
     def __init__(self, latent_dim: int, classes: int) -> None:
         super().__init__()
@@ -51,6 +55,10 @@ class Generator(nn.Module):
             raise ValueError("a conditional generator needs labels")
         embedded = labels @ self.embed.weight if labels.is_floating_point() else self.embed(labels)
         return torch.cat([z, embedded], dim=1)
+
+    def image(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, latent_dim) -> pixels (N, C, H, W) in [-1, 1], f32: here the tanh of what `forward` returns."""
+        return self(z, labels).float().tanh()
 
 
 class ConvGenerator(Generator):
@@ -73,6 +81,36 @@ class ConvGenerator(Generator):
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         x = self.project(self.with_label(z, labels)).unflatten(1, self.base)
         return self.layers(x.contiguous(memory_format=torch.channels_last))
+
+
+class PaletteGenerator(ConvGenerator):
+    """Draws each image in a few colours of its own, for pixel art.
+
+    The convolutions give each pixel its share of each of `colours` colours, as logits (N, colours, H, W) beside those
+    that the place alone has; two fully connected layers give the colours. So an area is of one colour because its
+    pixels share it, not because each of them has learned it.
+    """
+
+    def __init__(self, shape: Shape, latent_dim: int, width: int, colours: int, *, classes: int = 0) -> None:
+        channels, height, width_ = shape
+        super().__init__((colours, height, width_), latent_dim, width, classes=classes)
+        self.channels = channels
+        self.places = nn.Parameter(torch.randn(colours, height, width_) / SHARPNESS)
+        last = nn.Linear(COLOUR_HIDDEN, colours * channels)
+        self.colours = nn.Sequential(nn.Linear(self.inputs, COLOUR_HIDDEN), nn.ReLU(inplace=True), last)
+        initialise(self.colours, he=True)
+        with torch.no_grad():  # as far apart as the colours of images are, and different for every z
+            last.weight.mul_(0.5)
+            last.bias.uniform_(-1, 1)
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        return super().forward(z, labels) + self.places
+
+    def image(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, latent_dim) -> pixels (N, C, H, W) in [-1, 1], f32: means of the colours, weighted by their shares."""
+        shares = (self(z, labels).float() * SHARPNESS).softmax(1)
+        colours = self.colours(self.with_label(z, labels)).float().tanh().unflatten(1, (-1, self.channels))
+        return (shares[:, :, None] * colours[..., None, None]).sum(1)
 
 
 class MLPGenerator(Generator):

@@ -1,6 +1,7 @@
 """The named sets: what is built in, what is generated, what is checked, and the errors when files are not at hand."""
 
 import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from PIL import Image
 from gentool.data.catalog import CATALOG
 from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
-from gentool.data.sources import cryptopunks, shapes
-from gentool.errors import DataError
+from gentool.data.sources import cryptopunks, faces, shapes
+from gentool.errors import DataError, OptionError
 from gentool.progress import Reporter
 
 
@@ -204,3 +205,112 @@ def test_cifar10_from_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "cifar-10-python.tar.gz").write_bytes(b"no")
     with pytest.raises(DataError, match="its MD5 differs"):
         load_data("cifar10", source=tmp_path / "cifar-10-python.tar.gz")
+
+
+def test_a_face_is_its_parts_painted_one_over_the_other() -> None:
+    """Composed pixel by pixel from faces.json, in the order of its layers, beside the vectorised `compose`."""
+    content = json.loads((Path(faces.__file__).parent / "faces.json").read_text(encoding="utf-8"))
+    assert content["licence"].startswith("CC0 1.0")
+    numbers = faces.draw_attributes(0, 40)
+    for row, image in zip(numbers.tolist(), faces.compose(numbers), strict=True):
+        values = {name: named[number] for (name, named), number in zip(faces.attributes().items(), row, strict=True)}
+        for y, x in np.ndindex(16, 16):
+            pixel = colour_of("background", values["background"])
+            for part, variants in content["layers"].items():
+                variant = "skin" if part == "skin" else values[part]
+                if variant == "none":
+                    continue
+                own, white, black = content["legend"][variants[variant][y][x]]
+                named = "hair" if part == "beard" else part
+                tint = colour_of(named, values["skin" if part == "skin" else f"{named}-colour"])
+                rest = 100 - own - white - black
+                layers = zip(pixel, tint, strict=True)
+                pixel = [(below * rest + own * above + white * 255 + 50) // 100 for below, above in layers]
+            assert image[y, x].tolist() == pixel
+
+
+def colour_of(part: str, name: str) -> list[int]:
+    text = faces.COLOURS[part][name]
+    return [int(text[place : place + 2], 16) for place in (1, 3, 5)]
+
+
+def test_the_pixels_of_faces_do_not_drift() -> None:
+    """A change here changes every model trained on faces: count up PREPARATION in gentool.data.cache."""
+    numbers = faces.draw_attributes(0, 2000)
+    digest = hashlib.sha256(faces.compose(numbers).tobytes()).hexdigest()
+    assert digest == "472516b4e1d482f621e669b2d88d683c55537b1bddd63974ebb5b9923d057c65"
+    assert (faces.draw_attributes(0, 10) == numbers[:10]).all()
+    assert (faces.draw_attributes(1, 10) != numbers[:10]).any()
+    _, firsts = np.unique(faces.compose(numbers).reshape(2000, -1), axis=0, return_index=True)
+    assert len(firsts) == 2000
+
+
+def test_faces_have_their_parts_as_often_as_stated() -> None:
+    numbers = faces.draw_attributes(3, 20_000)
+    for column, (name, values) in enumerate(faces.attributes().items()):
+        shares = np.bincount(numbers[:, column], minlength=len(values)) / len(numbers)
+        assert len(shares) == len(values)
+        part = name.removesuffix("-colour")
+        expected = np.full(len(values), 1 / len(values))
+        if part in faces.PERCENT:
+            there = faces.PERCENT[part] / 100
+            expected = np.array([1 - there, *[there / (len(values) - 1)] * (len(values) - 1)])
+            assert ((numbers[:, column] == 0) == (numbers[:, list(faces.attributes()).index(part)] == 0)).all()
+        assert np.abs(shares - expected).max() < 4 * 0.5 / 20_000**0.5
+
+
+def test_faces_as_a_data_set() -> None:
+    data = load_data("faces", count=200)
+    order, factors = data.source_positions(), data.factors()
+    assert order is not None
+    assert factors is not None
+    assert (data.shape, data.info["factors"]) == ((3, 16, 16), list(faces.attributes()))
+    numbers = factors.long().numpy()
+    assert (numbers == faces.draw_attributes(0, 200)[order]).all()
+    assert (data.whole().images.permute(0, 2, 3, 1).numpy() == faces.compose(numbers)).all()
+    assert data.labels is not None
+    assert data.classes == tuple(faces.COLOURS["hair"])
+    assert (data.labels.numpy() == numbers[:, list(faces.attributes()).index("hair-colour")]).all()
+
+
+def test_the_label_of_faces_is_any_attribute_of_several_kinds() -> None:
+    data = load_data("faces", count=100, label="glasses")
+    factors = data.factors()
+    assert factors is not None
+    assert data.labels is not None
+    assert data.classes == ("none", "dark", "light")
+    shapes_ = factors[:, data.info["factors"].index("glasses")].long()
+    assert (data.labels == (shapes_ > 0).long() + (shapes_ > 7).long()).all()
+    for name in ("clothes", "glases"):
+        with pytest.raises(OptionError, match=r"--label: choose from background, .*hat-colour"):
+            load_data("faces", count=100, label=name)
+    with pytest.raises(OptionError, match="no effect on the named data set shapes"):
+        load_data("shapes", count=100, label="glasses")
+    with pytest.raises(OptionError, match="only with a named data set"):
+        load_data(Path(__file__).parent, label="glasses")
+
+
+@pytest.mark.parametrize(("size", "times"), [(16, 1), (24, 1), (32, 2), (48, 3), (72, 3)])
+def test_faces_of_other_sizes_have_the_same_pixels(size: int, times: int) -> None:
+    data = load_data("faces", count=60, size=size)
+    images, factors = data.whole().images, data.factors()
+    assert factors is not None
+    assert data.shape == (3, size, size)
+    small = images[:, :, ::times, ::times]
+    assert (small.repeat_interleave(times, 2).repeat_interleave(times, 3) == images).all()
+    face = small if small.shape[2] == 16 else small[:, :, 8:, 4:20]
+    assert (face.permute(0, 2, 3, 1).numpy() == faces.compose(factors.long().numpy())).all()
+    if small.shape[2] == 24:
+        frame = small[:, :, :8].flatten(2)
+        assert (frame == frame[:, :, :1]).all()
+
+
+@pytest.mark.parametrize("size", ["20", "16x24"])
+def test_faces_are_never_blurred(size: str) -> None:
+    with pytest.raises(OptionError, match="whole multiple"):
+        load_data("faces", count=20, size=size)
+
+
+def test_the_parts_of_faces_are_package_data() -> None:
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert '"data/sources/faces.json"' in text

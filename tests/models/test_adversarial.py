@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 import gentool
 from gentool.engine.checkpoint import digest
 from gentool.engine.run import Run
-from gentool.models.adversarial import GP_WEIGHT, NORM_BATCHES, R1_EVERY, refresh_batch_norm
+from gentool.models.adversarial import FACE_COLOURS, GP_WEIGHT, NORM_BATCHES, R1_EVERY, refresh_batch_norm
 
 TINY = {"width": 16, "latent_dim": 8, "batch_size": 64, "device": "cpu", "amp": "off"}
 Update = dict[str, Any]
@@ -149,3 +150,17 @@ def test_the_generator_learns_through_a_discriminator_that_gets_no_gradients(
     monkeypatch.setattr(Run, "descend", watched)
     gentool.train("gan", "digits", steps=2, **TINY)
     assert frozen == [False, True, False, True]
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_faces_are_drawn_in_colours_of_their_own(model: str, tmp_path: Path) -> None:
+    """--colours is decided by the data, kept in the checkpoint, and can be given."""
+    data = gentool.load_data("faces", count=200)
+    trained = gentool.train(model, data, steps=2, out=tmp_path / "run", **TINY)
+    assert trained.header.options["colours"] == FACE_COLOURS
+    again = gentool.Model.load(tmp_path / "run")
+    assert again.sample(3).shape == (3, 3, 16, 16)
+    assert (again.sample(3) == trained.sample(3)).all()
+    assert gentool.train(model, data, steps=2, colours=0, **TINY).header.options["colours"] == 0
+    assert gentool.train(model, data, steps=2, arch="mlp", batch_size=64).header.options["colours"] is None
+    assert gentool.train(model, "digits", steps=2, **TINY).header.options["colours"] is None

@@ -8,11 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gentool.networks.gan import (
+    SHARPNESS,
     ConvDiscriminator,
     ConvGenerator,
     MLPDiscriminator,
     MLPGenerator,
     Norm,
+    PaletteGenerator,
     minibatch_deviation,
 )
 from gentool.networks.layers import Down, Up, halved_sizes
@@ -158,3 +160,22 @@ def test_minibatch_deviation_is_the_mean_spread_inside_groups_of_four() -> None:
     same = features[:1].repeat(4, 1)
     assert minibatch_deviation(same).max() < 1e-3
     assert minibatch_deviation(features[:3]).shape == (3, 1), "a batch that has no groups of four is one without spread"
+
+
+@pytest.mark.parametrize("shape", [(3, 16, 16), (4, 9, 13)], ids=str)
+@pytest.mark.parametrize("classes", [0, 3])
+def test_a_palette_generator_mixes_the_colours_of_each_image(shape: tuple[int, int, int], classes: int) -> None:
+    """Against the mean of the colours, weighted by the shares, pixel by pixel; one place's share decides its colour."""
+    torch.manual_seed(0)
+    generator = PaletteGenerator(shape, 8, 32, 5, classes=classes).eval()
+    z, labels = torch.randn(2, 8), torch.tensor([0, 2]) if classes else None
+    logits, images = generator(z, labels), generator.image(z, labels)
+    assert logits.shape == (2, 5, *shape[1:])
+    assert images.shape == (2, *shape)
+    colours = generator.colours(generator.with_label(z, labels)).tanh().view(2, 5, shape[0])
+    shares = (logits * SHARPNESS).softmax(1)
+    torch.testing.assert_close(images, torch.einsum("nkhw,nkc->nchw", shares, colours))
+    assert images.abs().max() <= 1
+    with torch.no_grad():
+        generator.places[3, 2, 4] = 1000.0
+    torch.testing.assert_close(generator.image(z, labels)[:, :, 2, 4], colours[:, 3])
