@@ -299,7 +299,9 @@ class _Translation:
         x, dims = arguments(node)[:2]
         if not isinstance(dims, int):
             if len(dims) > 1:
-                raise OptionError("--out: the network sums over several dimensions, which the page cannot; leave it out")
+                raise OptionError(
+                    "--out: the network sums over dimensions at once, which the page cannot; leave it out"
+                )
             (dims,) = dims
         shape = self.shape(x)
         dim = dims % len(shape)

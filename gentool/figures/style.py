@@ -1,5 +1,6 @@
 """What every plot shares: its colours, markers and sizes, and how it is written, with its numbers beside it."""
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
@@ -56,8 +57,11 @@ class Plot:
         dates = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}[options.format]
         import matplotlib
 
-        with replacing(target) as temporary, matplotlib.rc_context({"svg.hashsalt": "gentool", "pdf.fonttype": 42}):
-            self.figure.savefig(temporary, format=options.format, dpi=options.dpi, metadata=dates)
+        drawn = io.BytesIO()  # matplotlib hides what a failed write has raised by an error of its own
+        with matplotlib.rc_context({"svg.hashsalt": "gentool", "pdf.fonttype": 42}):
+            self.figure.savefig(drawn, format=options.format, dpi=options.dpi, metadata=dates)
+        with replacing(target) as temporary:
+            temporary.write_bytes(drawn.getvalue())
         return target
 
 
