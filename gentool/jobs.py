@@ -85,7 +85,7 @@ class ClusterOptions(Validated):
         if os.name == "nt":
             raise OptionError(f"--cluster {self.cluster}: not on Windows")
         if find_spec("submitit") is None:
-            raise OptionError(f"--cluster {self.cluster}: needs another package: pip install 'gentool[cluster]'")
+            raise OptionError(f"--cluster {self.cluster}: needs another package: pip install submitit")
         missing = [program for program in ("sbatch", "srun") if self.cluster == "slurm" and not shutil.which(program)]
         if missing:
             raise OptionError(

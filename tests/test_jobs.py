@@ -350,9 +350,7 @@ def test_without_submitit(cli: Callable, monkeypatch: pytest.MonkeyPatch, words:
     monkeypatch.setattr("gentool.jobs.find_spec", lambda name: None)
     done = cli(*words, "--cluster", "local")
     assert done.code == 2
-    assert done.err.splitlines()[-1] == (
-        "gentool: --cluster local: needs another package: pip install 'gentool[cluster]'"
-    )
+    assert done.err.splitlines()[-1] == ("gentool: --cluster local: needs another package: pip install submitit")
     assert not list(Path().iterdir())
 
 

@@ -10,9 +10,7 @@ begin "Digits three ways" "A VAE, a GAN and a conditional GAN: 25 images of each
 for model in vae gan cgan; do
     # shellcheck disable=SC2046  # a length is an option and its value
     gentool train "$model" --data "$data" --out "$OUT/$model" $(length "--epochs 20" "--epochs 20")
-    count=25
-    [ "$model" = cgan ] && count=5 # of each class
-    gentool sample "$OUT/$model" -n "$count" --out "$OUT/$model-samples.png" --overwrite
+    gentool sample "$OUT/$model" -n 25 --out "$OUT/$model-samples.png" --overwrite
     part "$model"
     figure "$model-samples.png" "Samples"
     figure "$model/losses.png" "Losses"

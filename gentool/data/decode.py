@@ -95,7 +95,7 @@ def _unreadable(error: Exception, content: bytes) -> Unreadable:
         return error
     if isinstance(error, UnidentifiedImageError):
         if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
-            return Unreadable("HEIC, which needs another package: pip install 'gentool[heic]'")
+            return Unreadable("HEIC, which needs another package: pip install pillow-heif")
         return Unreadable("not an image that can be read")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels")

@@ -53,7 +53,7 @@ def read_parquet(paths: Sequence[Path]) -> Raw:
         import pyarrow as arrow
         import pyarrow.parquet as parquet
     except ImportError:
-        raise DataError(f"{paths[0]}: Parquet needs another package: pip install 'gentool[parquet]'") from None
+        raise DataError(f"{paths[0]}: Parquet needs another package: pip install pyarrow") from None
     roles = {path: _role_of_file(path) for path in paths}
     with_splits = len(set(roles.values())) > 1 or TRAIN in roles.values()
     unnamed = next((path for path in paths if with_splits and roles[path] is None), None)

@@ -32,7 +32,7 @@ class Logger(Protocol):
 def check_logger(kind: str) -> None:
     """Raises OptionError where the package that a log needs is missing."""
     if kind != "none" and find_spec(kind) is None:
-        raise OptionError(f"--log {kind}: needs another package: pip install 'gentool[{kind}]'")
+        raise OptionError(f"--log {kind}: needs another package: pip install {kind}")
 
 
 def open_logger(kind: str, folder: Path, options: Mapping[str, Any], rows: Sequence[Mapping[str, float]],

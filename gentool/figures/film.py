@@ -58,7 +58,7 @@ def film(frames: Sequence[Frame], path: Path | str, fps: float = 10) -> Path:
 def check_film(path: Path) -> None:
     """Raises GentoolError when a film of this name could not be written because PyAV is missing."""
     if path.suffix.lower() == ".mp4" and find_spec("av") is None:
-        raise GentoolError(f"{path}: an MP4 needs PyAV: pip install 'gentool[mp4]'; .gif and .apng need nothing more")
+        raise GentoolError(f"{path}: an MP4 needs PyAV: pip install av; .gif and .apng need nothing more")
 
 
 def _mp4(frames: Sequence[Frame], path: Path, fps: float) -> Path:

@@ -21,17 +21,15 @@ ITERATIONS = 1000
 NAMES = {"tsne": "t-SNE", "opentsne": "t-SNE (openTSNE)", "umap": "UMAP"}
 SECONDS_PER_10_000 = {"tsne": 60, "opentsne": 35, "umap": 50}
 """About how long 10,000 codes take on two cores."""
-EXTRAS = {"opentsne": "openTSNE", "umap": "umap"}
-"""The module that a method needs beyond gentool's own dependencies."""
+EXTRAS = {"opentsne": ("openTSNE", "openTSNE"), "umap": ("umap", "umap-learn")}
+"""The module that a method needs beyond gentool's own dependencies, and the package that has it."""
 
 
 def check_method(method: str) -> None:
     """Raises OptionError where the package of a method is not installed."""
-    module = EXTRAS.get(method)
+    module, package = EXTRAS.get(method, (None, None))
     if module is not None and find_spec(module) is None:
-        raise OptionError(
-            f"--method {method}: its package is not installed: pip install 'gentool[{method}]'; tsne needs none"
-        )
+        raise OptionError(f"--method {method}: its package is not installed: pip install {package}; tsne needs none")
 
 
 def principal_directions(z: Tensor, count: int = 2) -> tuple[Tensor, Tensor, Tensor]:

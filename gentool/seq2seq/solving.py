@@ -43,6 +43,24 @@ def parse(text: str, task: Task) -> str:
     return f"{a}{operator}{b}"
 
 
+def readable(
+    network: Seq2Seq, queries: Sequence[str], *, pictures: bool
+) -> tuple[list[str], list[OptionError | DataError]]:
+    """The queries that can be answered, and what is wrong with each of the others."""
+    good: list[str] = []
+    errors: list[OptionError | DataError] = []
+    for query in queries:
+        try:
+            if pictures:
+                _frames(Path(query), network.task.query_length)
+            else:
+                parse(query, network.task)
+            good.append(query)
+        except (OptionError, DataError) as error:
+            errors.append(error)
+    return good, errors
+
+
 def solve_texts(
     network: Seq2Seq, device: torch.device, texts: Sequence[str], handwriting: Handwriting | None, seed: int
 ) -> list[Answer]:

@@ -60,5 +60,5 @@ def test_a_log_that_is_not_installed_is_refused_before_anything_is_written(
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     done = cli(*TRAIN, "--epochs", 1, "--log", "tensorboard")
     assert done.code == 2
-    assert done.err.strip().endswith("--log tensorboard: needs another package: pip install 'gentool[tensorboard]'")
+    assert done.err.strip().endswith("--log tensorboard: needs another package: pip install tensorboard")
     assert not Path("run").exists()

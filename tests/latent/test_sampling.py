@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+import gentool
 from gentool.errors import OptionError
+from gentool.figures.grids import grid, labelled_rows, to_picture
 from gentool.latent import palette
 from gentool.latent.inputs import class_numbers
 from gentool.latent.model import Model
@@ -67,15 +69,33 @@ def test_default_place_is_beside_the_checkpoint(cli: Callable, runs: Path) -> No
 
 
 def test_conditional_grids_have_a_row_for_each_label(cli: Callable, runs: Path) -> None:
-    everything = cli("sample", "cgan", runs / "cgan", "-n", 4, "--out", "all.png")
-    assert everything.code == 0
-    some = cli("sample", "cgan", runs / "cgan", "-n", 4, "--labels", "7,2", "--out", "some.png")
+    model = gentool.load(runs / "cgan")
+    assert cli("sample", "cgan", runs / "cgan", "--out", "all.png").code == 0
+    some = cli("sample", "cgan", runs / "cgan", "-n", 6, "--labels", "7,2", "--out", "some.png")
     assert some.code == 0
+    assert some.err.endswith("some.png: 6 samples\n")
+    expected = model.sample(6, labels=["7", "2"])
+    by_class = torch.cat([expected[::2], expected[1::2]])  # the classes in turn, a row each
     with Image.open("all.png") as first, Image.open("some.png") as second:
         assert first.size[1] == 10 * 66 + 2
-        assert second.size[1] == 2 * 66 + 2
+        assert np.array_equal(np.asarray(second), labelled_rows(by_class, ["7", "2"]))
+
+
+def test_a_count_is_that_of_all_classes_together(cli: Callable, runs: Path) -> None:
+    model = gentool.load(runs / "cgan")
+    done = cli("sample", "cgan", runs / "cgan", "-n", 25, "--each", "--out", "some.png")
+    assert done.code == 0
+    assert len(list(Path("some").glob("*.png"))) == 25
+    with Image.open("some.png") as picture, Image.open("some/00013.png") as single:
+        assert np.array_equal(np.asarray(picture), grid(model.sample(25)))
+        assert np.array_equal(np.asarray(single), to_picture(model.sample(14)[13]))  # of class 3
+    assert cli("sample", "cgan", runs / "cgan", "-n", 20, "--rows", 4, "--out", "rows.png").code == 0
+    with Image.open("rows.png") as picture:
+        assert np.array_equal(np.asarray(picture), grid(model.sample(20), 5))
+
+
+def test_classes_that_are_not_there(cli: Callable, runs: Path) -> None:
     assert "no class '12'; there are 0, 1, 2" in cli("sample", "cgan", runs / "cgan", "--labels", "12").err
-    assert cli("sample", "cgan", runs / "cgan", "--rows", 2).code == 2
     refused = cli("sample", "gan", runs / "gan", "--labels", "1")
     assert refused.code == 2
     assert "--labels: a gan is not conditional (conditional models: cgan)" in refused.err

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -214,7 +215,17 @@ def test_what_is_no_query_is_refused(cli: Callable, runs: dict[str, Path], query
     assert done.code == 2
     assert done.err.startswith(f"gentool: {message}")
     assert done.err.count("\n") == 1
-    assert done.out == ""
+    assert done.out.startswith("1+1 = ")
+    assert done.out.count("\n") == 1
+
+
+def test_good_queries_are_answered_and_bad_ones_named(cli: Callable, runs: dict[str, Path]) -> None:
+    done = cli("seq2seq", "solve", runs["text2text"], "1+1", "2+", "3+4", "99+99")
+    assert done.code == 2
+    assert re.findall(r"^(\S+) = ", done.out, re.M) == ["1+1", "3+4"]
+    first, last = done.err.splitlines()[-2:]
+    assert first.startswith("'2+': not a query; expected two numbers from 0 to 9")
+    assert last.startswith("gentool: '99+99': this model only knows two numbers from 0 to 9")
 
 
 def test_solve_draws(cli: Callable, runs: dict[str, Path]) -> None:

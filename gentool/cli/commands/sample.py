@@ -32,6 +32,8 @@ from gentool.results import Results
 
 SAMPLES = Results(".samples.json", "weights", r"\d{5}\.png")
 MAX_TRAVERSALS = 64
+COUNT, PER_CLASS = 25, 10
+"""Samples by default, and those of each class of a conditional model."""
 CHARTS = {"manifold": True, "traverse": True}
 
 
@@ -39,13 +41,14 @@ CHARTS = {"manifold": True, "traverse": True}
 class SampleOptions(Validated):
     """What to draw."""
 
-    count: int = option(
-        25,
-        "Number of samples; of a conditional model, for each class.",
+    count: int | None = option(
+        None,
+        "Number of samples, of all classes together; a conditional model draws its classes in turn.",
         min=1,
         max=100_000,
         short="-n",
         not_with=CHARTS,
+        default_text=f"{COUNT}; {PER_CLASS} of each class",
     )
     seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
     labels: tuple[str, ...] = option(
@@ -56,7 +59,7 @@ class SampleOptions(Validated):
         "Rows of the grid.",
         min=1,
         not_with=CHARTS,
-        default_text="nearly square; of a conditional model, a row per class",
+        default_text="nearly square; a row per class where each has as many samples",
     )
     each: bool = option(False, "Also write every sample as a PNG of its own.", not_with=CHARTS)
     palette: int | None = option(
@@ -116,13 +119,10 @@ def sample(
     if charted:
         images, names, axis = chart(model, options, data, classes, terminal)
     else:
-        if options.rows is not None and model.is_conditional:
-            raise OptionError(f"--rows: a {model.name} has a row per class; choose classes with --labels")
-        labels = classes.repeat_interleave(options.count) if model.is_conditional else None
+        count = options.count or (PER_CLASS * len(classes) if model.is_conditional else COUNT)
         codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
-        count = options.count * max(len(classes), 1)
-        images = model.sample(count, seed=options.seed, labels=labels, prior=codes)
         names = [model.classes[label] for label in classes]
+        images = model.sample(count, seed=options.seed, labels=classes if names else None, prior=codes)
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
         images = snap(images, commonest_colours(real.train.images, options.palette))
@@ -130,10 +130,11 @@ def sample(
         places = {column: f"{place:.2f}" for column, place in enumerate(normal_quantiles(len(images) // len(names)))}
         padding = 0 if options.manifold else 2
         picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding)
-    elif names:
-        picture = labelled_rows(images, names)
+    elif names and len(images) % len(names) == 0 and options.rows is None:
+        by_class = torch.cat([images[number :: len(names)] for number in range(len(names))])
+        picture = labelled_rows(by_class, names)
     else:
-        picture = grid(images, None if options.rows is None else math.ceil(options.count / options.rows))
+        picture = grid(images, None if options.rows is None else math.ceil(len(images) / options.rows))
     if options.each:
         folder = path.with_suffix("")
         record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}

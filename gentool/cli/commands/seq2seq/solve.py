@@ -16,6 +16,7 @@ from gentool.errors import OptionError
 from gentool.figures.grids import labelled_rows, save_png
 from gentool.options import Validated, flag, option
 from gentool.seq2seq.model import load
+from gentool.seq2seq.solving import readable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ def solve(
 ) -> None:
     """Answer queries, each with the probability that the model gives its answer.
 
-    Models that draw also write a PNG with a row per answer.
+    Models that draw also write a PNG with a row per answer. What is no query is named at the end.
     """
     if not queries and (sys.stdin is None or sys.stdin.isatty()):
         raise OptionError("which queries? Give some, such as 81+24, or pipe them in, one per line")
@@ -59,17 +60,24 @@ def solve(
     if options.seed and not model.options.images_in:
         raise OptionError(f"--seed: a {model.task} model reads text, not handwriting")
     path = output.path((model.path or Path()).parent / "answers.png")
-    answers = model.solve_pictures(asked) if options.images else model.solve(asked, seed=options.seed)
+    if options.images and not model.options.images_in:
+        raise OptionError(f"--images: a {model.task} model reads text, not pictures")
+    queries, errors = readable(model.network, asked, pictures=options.images)
+    answers = model.solve_pictures(queries) if options.images else model.solve(queries, seed=options.seed)
     for answer in answers:
         record = {"query": answer.query, "answer": answer.text, "confidence": answer.confidence}
         terminal.emit({"event": "answer", **record})
         if not terminal.json:
             terminal.data(f"{answer.query} = {answer.text}  ({answer.confidence:.1%})")
-    if draws:
+    if draws and answers:
         frames = torch.cat([answer.frames for answer in answers if answer.frames is not None])
         save_png(labelled_rows(frames, [f"{answer.query} =" for answer in answers]), path)
         terminal.notice(f"{path}: the answers as pictures")
         terminal.emit({"event": "picture", "path": str(path)})
+    for error in errors[:-1]:
+        terminal.notice(str(error))
+    if errors:
+        raise errors[-1]
 
 
 app = command(solve)
