@@ -27,12 +27,12 @@ def has_safetensors() -> bool:
     return find_spec("safetensors") is not None
 
 
-def packed(weights: Mapping[str, Tensor], notes: Mapping[str, str]) -> bytes:
-    """The content of a .safetensors file with these weights, and with notes about them."""
+def packed(weights: Mapping[str, Tensor]) -> bytes:
+    """The content of a .safetensors file with these weights, the same bytes each time."""
     from safetensors.torch import save
 
     whole = {name: weight.detach().cpu().contiguous().clone() for name, weight in weights.items()}
-    return bytes(save(whole, {"format": "pt", **notes}))
+    return bytes(save(whole, {"format": "pt"}))  # the order of several notes is random
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def export(
             facts[file] = of_file(name, part, content, difference, config["classes"])
             done(len(facts))
     if SAFETENSORS in options.format:
-        files[WEIGHTS] = packed(model.network.state_dict(), {"library_name": "gentool", "model": model.name})
+        files[WEIGHTS] = packed(model.network.state_dict())
     config["files"] = facts
     return Export(files, config, card(model, config, options.license, list(files)), sample_picture(model))
 

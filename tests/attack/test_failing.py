@@ -39,6 +39,8 @@ BESIDE_A_RUN: dict[str, tuple[str, int, list[object]]] = {
     "project": ("gan", 1, ["--index", "0,1", "--steps", 5, "--restarts", 1]),
     "epochs": ("vae", 1, ["--epochs", "1"]),
     "report": ("vae", 1, []),
+    "explore": ("vae", 1, ["--out", "{place}/page.html", "--overwrite"]),
+    "export": ("vae", 3, ["--hub-folder", "{place}/hub"]),
     "embed": ("vae", 7, ["--gmm", "2,3"]),
     "embed --format pdf": ("vae", 11, []),
     "evaluate": ("vae", 3, ["--samples", 100, "--bound-images", 10, "--half-samples", 10]),
@@ -133,8 +135,9 @@ def test_failing_writes_beside_a_run(
 ) -> None:
     command, *options = name.split()
     model, every, more = BESIDE_A_RUN[name]
-    words = [command, tmp_path / "place", *options, *more]
-    check(library, words, tmp_path / "place", runs / model, every, tuple(FAILURES), record_property)
+    place = tmp_path / "place"
+    words = [command, place, *options, *(str(word).format(place=place) for word in more)]
+    check(library, words, place, runs / model, every, tuple(FAILURES), record_property)
 
 
 @pytest.mark.attack

@@ -409,3 +409,9 @@ def test_a_folder_with_a_dot_in_its_name_is_a_folder(cli: Callable, runs: Path) 
     assert done.out == "v1.2/best.v2-export-safetensors/model-samples-0.png\n"
     assert np.array_equal(gentool.load("v1.2/best.v2.pt").sample(2), gentool.load(done.out.strip().rpartition("/")[0])
                           .sample(2))  # fmt: skip
+
+
+def test_the_same_export_is_the_same_bytes(runs: Path) -> None:
+    model = gentool.load(runs / "vae", device="cpu")
+    first, second = (gentool.export(model, format="safetensors").files["model.safetensors"] for _ in range(2))
+    assert first == second
