@@ -338,7 +338,7 @@ def unknown_type(folder: Path) -> None:
 
 
 def other_weights(folder: Path) -> None:
-    (folder / "model.safetensors").write_bytes(hub.packed({"w": torch.zeros(3)}, {}))
+    (folder / "model.safetensors").write_bytes(hub.packed({"w": torch.zeros(3)}))
 
 
 def pickled(folder: Path) -> None:
