@@ -644,7 +644,7 @@ def test_heic_from_phones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert data.info["found"]["sizes"] == {"64x32": 3}
     assert np.abs(data.train.images[:, :, 20, 20].numpy().astype(int) - [[200, 40, 40 * n] for n in range(3)]).max() < 8
     monkeypatch.setattr("gentool.data.decode._other_formats", list)
-    with pytest.raises(DataError, match=r"HEIC, which needs another package: pip install 'gentool\[heic\]'"):
+    with pytest.raises(DataError, match=r"HEIC, which needs another package: pip install pillow-heif"):
         load_data(tmp_path / "set", size=16)
 
 
