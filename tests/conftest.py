@@ -1,6 +1,7 @@
 """One thread, a cache of its own, the command line as a function, and tiny trained models, for all tests."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -98,3 +99,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
         common = ["--data", "digits", "--epochs", "1", "--batch-size", "256", "--quiet", "--out", str(folder / model)]
         assert run(["train", model, *common, *options]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """The path of a browser that runs headless."""
+    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+    if found is None:
+        pytest.skip("needs Chromium or Chrome")
+    return found

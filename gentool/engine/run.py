@@ -281,7 +281,7 @@ class Run:
             UPDATES: total,
             DESCRIPTION: self.data.description,
             EXAMPLES: {name: len(split) for name, split in self.data.splits.items()},
-            GIVEN: self._given,
+            GIVEN: self.options.given(self.data),
             IN_FORCE: self.options.resolved(self.data),
         }
         begin(self.folder, self.header, facts, self.resuming, finished=self.step >= total)
@@ -290,12 +290,6 @@ class Run:
             check_room(self.folder, 3 * self._state_bytes)  # two states, and the next one or model.pt
         else:
             roll_forward(self.folder, self.header, self.state, self.journal.notice)
-
-    @property
-    def _given(self) -> list[str]:
-        """The names of the options that differ from the defaults for this data."""
-        defaults = type(self.options)().for_data(self.data)
-        return [name for name in vars(self.options) if getattr(self.options, name) != getattr(defaults, name)]
 
     def _write_environment(self) -> None:
         if self.folder is not None:

@@ -33,7 +33,7 @@ from gentool.progress import SILENT, Reporter
 from gentool.tables import Table
 
 MOST = 2000
-"""At most so many samples are looked at."""
+"""The most samples whose compositions are searched."""
 TOLERANCE = 32
 """A pixel that differs by more in one of its channels, of 0..255, is off."""
 VALID = 0.02

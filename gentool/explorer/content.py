@@ -12,9 +12,9 @@ from torch import Tensor
 from gentool.data.images import ImageData
 from gentool.engine.randomness import indexed_noise, rng
 from gentool.explorer.graph import graph_of
-from gentool.figures.grids import Picture, grid, to_pixels
+from gentool.figures.grids import Picture, grid, to_picture
 from gentool.latent.model import Model
-from gentool.latent.reduction import principal_directions
+from gentool.latent.reduction import principal_directions, with_signs
 from gentool.models.contract import Encodes
 from gentool.progress import SILENT, Reporter
 
@@ -52,8 +52,12 @@ def explorer_content(
         codes = model.encode(split.images[chosen], reporter=reporter)
         center, directions, spreads = principal_directions(codes, min(DIRECTIONS, model.latent_dim, len(codes)))
         scales = codes.std(0)
-        points = codes[:SHOWN], split.images[chosen[:SHOWN]]
-        names = [] if split.labels is None else [data.classes[label] for label in split.labels[chosen[:SHOWN]].tolist()]
+        labels = torch.empty(0) if split.labels is None else split.labels[chosen[:SHOWN]]
+        points = {
+            "codes": [numbers(z) for z in codes[:SHOWN]],
+            "pictures": [address(to_picture(image)) for image in split.images[chosen[:SHOWN]]],
+            "names": [data.classes[int(label)] for label in labels],
+        }
         origin = center
     else:
         center, directions, spreads = image_directions(model, seed)
@@ -77,12 +81,7 @@ def explorer_content(
         "map": map_address(model, origin, directions, spreads),
     }
     if points is not None:
-        codes, images = points
-        content["points"] = {
-            "codes": [numbers(z) for z in codes],
-            "pictures": [address(picture) for picture in to_pixels(images)],
-            "names": names,
-        }
+        content["points"] = points
     if with_network:
         reporter.progress("network", 2, 3)
         content |= networks(model)
@@ -115,9 +114,7 @@ def image_directions(model: Model, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     images = model.decode(z, labels).flatten(1).double()
     slopes = torch.linalg.lstsq(z.double(), images - images.mean(0)).solution  # (D, pixels)
     left, _, _ = torch.linalg.svd(slopes, full_matrices=False)
-    directions = left.T[: min(DIRECTIONS, model.latent_dim)]
-    largest = directions.abs().argmax(1, keepdim=True)
-    directions = (directions * directions.gather(1, largest).sign()).float()
+    directions = with_signs(left.T[: min(DIRECTIONS, model.latent_dim)]).float()
     return torch.zeros(model.latent_dim), directions, torch.ones(len(directions))
 
 
@@ -135,7 +132,7 @@ def map_address(model: Model, origin: Tensor, directions: Tensor, spreads: Tenso
 def address(picture: Picture) -> str:
     """A picture as a data URL."""
     file = io.BytesIO()
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(file, "PNG")
+    Image.fromarray(picture).save(file, "PNG")
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 

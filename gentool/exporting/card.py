@@ -19,7 +19,7 @@ from gentool.progress import counted, printable
 
 CARD, PICTURE = "README.md", "samples.png"
 SHOWN, PER_CLASS, MOST_CLASSES = 25, 8, 10
-"""Samples in the picture; of a conditional model for each class, for so many classes."""
+"""Samples in the picture; of a conditional model those of each class, and the most classes."""
 
 
 def sample_picture(model: Model) -> Picture:

@@ -43,10 +43,14 @@ def principal_directions(z: Tensor, count: int = 2) -> tuple[Tensor, Tensor, Ten
     codes = z.double()
     mean = codes.mean(0)
     _, singular, directions = torch.linalg.svd(codes - mean, full_matrices=False)
-    directions = directions[:count]
-    largest = directions.abs().argmax(1, keepdim=True)
-    directions = directions * directions.gather(1, largest).sign()
+    directions = with_signs(directions[:count])
     return mean.to(z.dtype), directions.to(z.dtype), (singular[:count] / len(z) ** 0.5).to(z.dtype)
+
+
+def with_signs(directions: Tensor) -> Tensor:
+    """Directions (K, D), each turned so that its largest entry is positive, whatever the solver gave."""
+    largest = directions.abs().argmax(1, keepdim=True)
+    return directions * directions.gather(1, largest).sign()
 
 
 def project_pca(z: Tensor, mean: Tensor, directions: Tensor) -> Points:

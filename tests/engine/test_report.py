@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -293,14 +292,6 @@ addEventListener("load", () => setTimeout(() => {
 }, 300));
 </script>
 """  # noqa: E501
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if found is None:
-        pytest.skip("needs Chromium or Chrome")
-    return found
 
 
 def probed(browser: str, page: Path, width: int) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import http.client
 import io
 import json
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -90,14 +89,6 @@ addEventListener("load", () => setTimeout(async () => {
 }, 300));
 </script>
 """  # noqa: E501
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
-    if found is None:
-        pytest.skip("needs Chromium or Chrome")
-    return found
 
 
 def content(page: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from gentool.engine.folder import (
 from gentool.engine.journal import earlier_result
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.report.pictures import films, gallery
-from gentool.engine.report.scores import finite, results
+from gentool.engine.report.scores import finite, group, results
 from gentool.figures.curves import Curve, CurvePanel
 from gentool.metrics.glossary import CHARTS, meaning
 from gentool.options import flag
@@ -207,13 +207,8 @@ def rounded(value: float) -> float | None:
 
 def test_results(result: dict[str, Any]) -> list[dict[str, Any]]:
     """The losses on the test images at the end of the training, as a group of scores."""
-    scores = []
-    for name, value in result.items():
-        if name.startswith("test_"):
-            known = meaning(name)
-            words = {"title": known.title, "reading": known.reading, "better": known.better, "unit": known.unit}
-            scores.append({"name": name, "value": finite(value)} | words)
-    return [{"title": "On the test set", "outdated": False, "scores": scores, "note": ""}] if scores else []
+    losses = {name: value for name, value in result.items() if name.startswith("test_")}
+    return [group("On the test set", losses)] if losses else []
 
 
 def options_in(run: dict[str, Any]) -> list[dict[str, Any]]:

@@ -42,20 +42,19 @@ def results(folder: Path) -> list[dict[str, Any]]:
     made = [_evaluation(one, weights) for one in judged]
     if answered:
         what = f"{answered['queries']:,.0f} held-out queries" if "queries" in answered else "held-out queries"
-        made.append(_group(f"Answers to {what}", answered, weights))
-    made += [_group(f"Latent space, codes of {name}", card, weights) for name, card in cards.items()]
+        made.append(group(f"Answers to {what}", answered, outdated=answered.get("weights") != weights))
+    made += [
+        group(f"Latent space, codes of {name}", card, outdated=card.get("weights") != weights)
+        for name, card in cards.items()
+    ]
     return made
 
 
-def _stale(found: Mapping[str, Any], weights: str | None) -> bool:
-    return found.get("weights") != weights
-
-
-def _group(title: str, found: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
+def group(title: str, found: Mapping[str, Any], *, outdated: bool = False) -> dict[str, Any]:
     """Single values, each a score."""
     shown = {name: value for name, value in found.items() if name not in NO_SCORES and isinstance(value, int | float)}
     scores = [{"name": name, "value": finite(value)} | _words(name) for name, value in shown.items()]
-    return {"title": title, "outdated": _stale(found, weights), "scores": scores, "note": ""}
+    return {"title": title, "outdated": outdated, "scores": scores, "note": ""}
 
 
 def _evaluation(judged: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
@@ -64,7 +63,7 @@ def _evaluation(judged: Mapping[str, Any], weights: str | None) -> dict[str, Any
     mixture = f", codes from a mixture of {judged['components']}" if "components" in judged else ""
     return {
         "title": f"Evaluation on {judged['data']}{mixture}",
-        "outdated": _stale(judged, weights),
+        "outdated": judged.get("weights") != weights,
         "note": f"Feature networks and their hashes: {networks}. Compare only numbers of equal hashes.",
         "scores": scores_of(judged["rows"]),
     }
