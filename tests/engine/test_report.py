@@ -282,6 +282,7 @@ addEventListener("load", () => setTimeout(() => {
   const legend = chart.nextElementSibling.textContent;
   chart.dispatchEvent(new KeyboardEvent("keydown", {key: "Home"}));
   found.keyboard = chart.nextElementSibling.textContent.includes("epoch 1") && chart.nextElementSibling.textContent !== legend;
+  found.ticks = ticks(-0.61, 0.26, 5);
   found.charts = document.querySelectorAll(".chart").length;
   found.folded = [...document.querySelectorAll("details")].map(one => one.open);
   dispatchEvent(new Event("beforeprint"));
@@ -320,6 +321,7 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     assert found["scroll"] <= 0
     assert (found["moved"], found["epoch"], found["playing"]) == (True, "Samples after epoch 1", "Pause")
     assert found["keyboard"]
+    assert found["ticks"] == [-0.6, -0.4, -0.2, 0, 0.2]
     assert found["charts"] == len(content(page)["charts"])
     assert (found["folded"], found["printed"]) == ([False, False], [True, True])
     assert found["sharp"] == ("pixelated" if width > 1000 else "auto")  # sharp at its own size, smooth where smaller
