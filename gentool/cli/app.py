@@ -34,6 +34,7 @@ COMMANDS = {
     "report": "Write a page about a run, or several side by side: pictures, curves, scores, options.",
     "export": "Write a model as ONNX, TorchScript, torch.export or safetensors, for other programs and for the hub.",
     "epochs": "Put the pictures of some epochs side by side, of one run or several.",
+    "show": "Draw pictures in the terminal, in half blocks: to look at them on a server.",
     "info": "Say what a file or folder is: a run, a checkpoint, a data set, codes, results.",
     "doctor": "Check the installation, and say how to repair it.",
 }

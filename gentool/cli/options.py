@@ -15,6 +15,7 @@ from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
+from gentool.figures.grids import CELL
 from gentool.latent.images import load_for, training_data
 from gentool.latent.model import Model
 from gentool.latent.prior import MixturePrior, prior_key
@@ -36,6 +37,9 @@ Checkpoint = Annotated[Path, typer.Argument(help=CKPT, metavar="CKPT")]
 
 NO_CHECKPOINT = "missing argument 'CKPT'; give the folder of a run, such as runs/vae-digits, or its model.pt"
 
+DEFAULT_DATA = "faces"
+"""What is trained on without --data."""
+
 Images = Callable[[], ImageData]
 """Loads the images when they are needed."""
 
@@ -47,7 +51,7 @@ class DataOptions(Validated):
     panel: ClassVar[str] = "Data"
 
     data: str | None = option(
-        "digits",
+        DEFAULT_DATA,
         "A named data set (gentool prepare --list), a prepared folder, or a folder, archive, .npy or sheet of images.",
     )
     source: Path | None = redefault(PrepareOptions, "source", None)
@@ -130,6 +134,22 @@ class OutputOptions(Validated):
         if folder.is_dir() and not results.replaceable(folder):
             where = f"--out {folder}" if self.out is not None else str(folder)
             raise OptionError(f"{where}: not empty, and not written by this command; choose another folder with --out")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridOptions(Validated):
+    """How images stand in a picture."""
+
+    panel: ClassVar[str] = "Output"
+
+    scale: int | None = option(
+        None,
+        "Draw each pixel of an image as N x N pixels, without smoothing.",
+        min=1,
+        max=64,
+        metavar="N",
+        default_text=f"so that the shorter side has at least {CELL} pixels",
+    )
 
 
 def output_options(default: str, *, out_help: str, overwrite_help: str) -> type[OutputOptions]:

@@ -33,7 +33,7 @@ class TrainOptions(DeviceOptions):
     def given(self, data: TrainingData) -> list[str]:
         """The names of the options that differ from the defaults for this data."""
         defaults = vars(type(self)().for_data(data))
-        return [name for name, value in vars(self).items() if value != defaults[name]]
+        return [name for name, value in vars(self).items() if value is not None and value != defaults[name]]
 
     def resolved(self, data: TrainingData) -> dict[str, Any]:
         """The values in force of options that leave the choice to gentool, for this data."""

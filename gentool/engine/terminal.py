@@ -9,10 +9,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -20,6 +20,9 @@ from rich.table import Column
 
 from gentool.options import Validated, option
 from gentool.progress import Reporter, printable
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PLAIN_SECONDS = 5.0
 """Seconds between two plain lines of progress where stderr is no terminal."""
@@ -109,6 +112,14 @@ class Terminal(Reporter):
         now = time.monotonic()
         if not self.live and self.line and (self.finished or now - self.printed >= PLAIN_SECONDS):
             self._print_line(now)
+
+    def draw(self, images: Callable[[], "Tensor"]) -> None:
+        """The first of some images (N, C, H, W), where stderr is a terminal that can show them."""
+        if self.live:
+            from gentool.figures.blocks import draw_images, shows_pictures
+
+            if shows_pictures(self.console):
+                draw_images(images(), self.console)
 
     # Data.
 

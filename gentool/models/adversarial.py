@@ -50,8 +50,10 @@ CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
 share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
-FACE_COLOURS = 16
-"""The default --colours on faces: background, skin, hair, and the parts in their shades."""
+DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4}
+FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "steps": 3_000}
+"""The defaults on faces instead: pixel art of 16x16, in the colours of background, skin, hair and the shades of parts.
+The length counts unless --epochs is given."""
 FEW_IMAGES = 8
 """Fewer images than this in an update say nothing about variety."""
 FEW_CLASSES = 0.35
@@ -60,6 +62,11 @@ OVERPOWERING_ACCURACY, OVERPOWERED_LOSS = 0.995, 4.0
 """The discriminator overpowers a generator above both: it is right this often, and the generator's loss this high."""
 GUESSING_LOSS = 4.0
 """A discriminator's loss above this is far worse than guessing, which costs log 4 (bce) or 2 (hinge)."""
+
+
+def _by_data(name: str) -> str:
+    """The default of an option in words, where it depends on the data."""
+    return f"{FACES[name]:g} for faces, else {DEFAULTS[name]:g}"
 
 
 def augment_policies(text: str) -> tuple[str, ...]:
@@ -76,12 +83,13 @@ class AdversarialOptions(AugmentationOptions):
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers (mlp).")
-    width: int = option(
-        256,
+    width: int | None = option(
+        None,
         "Filters of the widest layer, next to the noise; halved from layer to layer.",
         min=8,
         max=4096,
         only_with={"arch": "conv"},
+        default_text=_by_data("width"),
     )
     colours: int | None = option(
         None,
@@ -89,7 +97,7 @@ class AdversarialOptions(AugmentationOptions):
         min=0,
         max=256,
         only_with={"arch": "conv"},
-        default_text=f"{FACE_COLOURS} for faces, else 0",
+        default_text=_by_data("colours"),
     )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
@@ -122,7 +130,10 @@ class AdversarialOptions(AugmentationOptions):
     )
     beta1: float = option(0.5, "First decay rate of Adam.", min=0, max=0.999)
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
-    lr: float = redefault(TrainOptions, "lr", 4e-4)
+    lr: float | None = redefault(TrainOptions, "lr", None, default_text=_by_data("lr"))  # type: ignore[assignment]
+    epochs: int | None = redefault(
+        TrainOptions, "epochs", None, default_text=f"about {{updates:,}} updates, {FACES['steps']:,} for faces"
+    )
     schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
@@ -133,10 +144,22 @@ class AdversarialOptions(AugmentationOptions):
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
     def for_data(self, data: Any) -> Self:
-        """--colours decided: faces are pixel art."""
-        if self.colours is not None or self.arch != "conv":
-            return self
-        return dataclasses.replace(self, colours=FACE_COLOURS) if is_faces(data.info) else self
+        """The size of the networks, their learning rate and the length decided: faces are small and in few colours."""
+        values = DEFAULTS | (FACES if is_faces(data.info) else {})
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        left_open = {
+            name: value
+            for name, value in values.items()
+            if getattr(self, name) is None and (self.arch == "conv" or not fields[name].metadata["only_with"])
+        }
+        if self.epochs is not None:
+            left_open.pop("steps", None)
+        return dataclasses.replace(self, **left_open)
+
+    @property
+    def filters(self) -> int:
+        """Those of the widest layer: --width, or its default."""
+        return int(self.width or DEFAULTS["width"])
 
     @property
     def discriminator_norm(self) -> Literal["batch", "spectral", "none"]:
@@ -193,8 +216,8 @@ def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     if options.arch == "mlp":
         return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
     if options.colours:
-        return PaletteGAN(shape, options.latent_dim, options.width, options.colours, classes=classes)
-    return ConvGAN(shape, options.latent_dim, options.width, classes=classes)
+        return PaletteGAN(shape, options.latent_dim, options.filters, options.colours, classes=classes)
+    return ConvGAN(shape, options.latent_dim, options.filters, classes=classes)
 
 
 def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int) -> Discriminator:
@@ -202,11 +225,12 @@ def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int)
     norm = options.discriminator_norm
     if options.arch == "mlp":
         return MLPDiscriminator(shape, options.discriminator_hidden, norm=norm, classes=classes)
-    return ConvDiscriminator(shape, options.width, norm=norm, classes=classes)
+    return ConvDiscriminator(shape, options.filters, norm=norm, classes=classes)
 
 
 def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -> None:
     """Train a generator against a discriminator, both given the class label unless `classes` is 0."""
+    assert options.lr is not None  # decided for the data
     generator = run.place(build(options, data.shape, classes))
     discriminator = run.place(build_discriminator(options, data.shape, classes))
     betas = (options.beta1, 0.999)

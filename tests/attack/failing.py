@@ -3,8 +3,10 @@
 `python -m tests.attack.failing JOB` runs below LD_PRELOAD; JOB is a JSON file. It prints one JSON object per failure.
 """
 
+import contextlib
 import ctypes
 import errno
+import importlib
 import json
 import os
 import shutil
@@ -72,7 +74,7 @@ class Shim:
 
 def ran(words: list[str], folder: Path, at: int, failure: str | None, shim: Shim) -> tuple[int, str, int]:
     """Exit code, stderr, and number of writes of a command in a forked process."""
-    log, counted = folder.with_name("stderr.txt"), folder.with_name("count.txt")
+    log, counted, modules = (folder.with_name(name) for name in ("stderr.txt", "count.txt", "modules.txt"))
     child = os.fork()
     if not child:
         code = 70
@@ -87,6 +89,7 @@ def ran(words: list[str], folder: Path, at: int, failure: str | None, shim: Shim
             shim.arm(folder, at, failure)
             code = run(words)
             counted.write_text(str(shim.count()))
+            modules.write_text("\n".join(sys.modules))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -94,6 +97,14 @@ def ran(words: list[str], folder: Path, at: int, failure: str | None, shim: Shim
             os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return code, log.read_text(errors="replace"), int(counted.read_text() or 0) if counted.exists() else 0
+
+
+def import_as_well(modules: list[str]) -> None:
+    """Import what a command imported in its process, so that the next ones are forked with it."""
+    for name in modules:
+        if name not in sys.modules and name != "__mp_main__":
+            with contextlib.suppress(ImportError):  # parts of compiled modules
+                importlib.import_module(name)
 
 
 def main(job: dict[str, Any]) -> None:
@@ -111,6 +122,7 @@ def main(job: dict[str, Any]) -> None:
     code, text, count = ran(words, folder, -1, None, shim)
     assert code == 0, text
     expected = content(folder)
+    import_as_well(folder.with_name("modules.txt").read_text().split("\n"))
     for failure in job["failures"]:
         for at in range(job.get("first", 0), count, job["step"]):
             fresh()

@@ -20,32 +20,37 @@ from tests.conftest import TINY
 KILLED = tuple(name for name in FAILURES if name.startswith("killed"))
 REFUSED = tuple(name for name in FAILURES if name not in KILLED)
 Record = Callable[[str, object], None]
-SEQ2SEQ = ["--max-operand", 9, "--embedding", 8]
+SEQ2SEQ = ["--max-operand", 9, "--embedding", 8, "--hidden", 16]
 TRAININGS: dict[str, list[object]] = {
     **{
         name: ["train", name, "--data", "digits", "--batch-size", 256, "--epochs", 2, "--gif", *options]
         for name, options in TINY.items()
     },
-    "text2text": ["seq2seq", "train", "text2text", *SEQ2SEQ, "--hidden", 16, "--epochs", 2],
-    "sweep": ["seq2seq", "sweep", "text2text", *SEQ2SEQ, "--hidden", "8,16", "--epochs", 1],
+    "text2text": ["seq2seq", "train", "text2text", *SEQ2SEQ, "--epochs", 2],
+    "text2image": ["seq2seq", "train", "text2image", *SEQ2SEQ, "--digits", "digits", "--epochs", 2],
+    "sweep": ["seq2seq", "sweep", "text2text", *SEQ2SEQ[:-2], "--hidden", "8,16", "--epochs", 1],
     "prepare": ["prepare", "digits", "--validation", 0.2],
 }
-BESIDE_A_RUN: dict[str, tuple[str, int, list[object]]] = {
-    "sample": ("vae", 1, []),
-    "sample --each": ("gan", 1, ["--count", 5]),
-    "sample --prior gmm": ("vae", 1, []),
-    "reconstruct": ("vae", 1, []),
-    "interpolate --gif": ("vae", 1, []),
-    "project": ("gan", 1, ["--index", "0,1", "--steps", 5, "--restarts", 1]),
-    "epochs": ("vae", 1, ["--epochs", "1"]),
-    "report": ("vae", 1, []),
-    "explore": ("vae", 1, ["--out", "{place}/page.html", "--overwrite"]),
-    "export": ("vae", 3, ["--hub-folder", "{place}/hub"]),
-    "embed": ("vae", 7, ["--gmm", "2,3"]),
-    "embed --format pdf": ("vae", 11, []),
-    "evaluate": ("vae", 3, ["--samples", 100, "--bound-images", 10, "--half-samples", 10]),
+COMPARISON = ["compare", "--train", "cae,vae", "--data", "digits", "--budget", "1s"]
+BESIDE_A_RUN: dict[str, tuple[str, list[object]]] = {
+    "sample": ("vae", []),
+    "sample --each": ("gan", ["--count", 5]),
+    "sample --prior gmm": ("vae", []),
+    "reconstruct": ("vae", []),
+    "interpolate --gif": ("vae", []),
+    "project": ("gan", ["--index", "0,1", "--steps", 5, "--restarts", 1]),
+    "epochs": ("vae", ["--epochs", "1"]),
+    "report": ("vae", []),
+    "report of two runs": ("gan", ["{runs}/vae", "--out", "{place}/comparison.html", "--overwrite"]),
+    "explore": ("vae", ["--out", "{place}/page.html", "--overwrite"]),
+    "export": ("vae", ["--hub-folder", "{place}/hub"]),
+    "embed": ("vae", ["--gmm", "2,3", "--points", 100]),
+    "embed --format pdf": ("vae", []),
+    "evaluate": ("vae", ["--samples", 100, "--bound-images", 10, "--half-samples", 10]),
+    "seq2seq evaluate": ("text2text", []),
+    "seq2seq solve": ("text2image", ["3+4", "2+2"]),
 }
-"""Command to the model of the run, every how many writes one fails, and more options."""
+"""Command to the model of the run, and more options."""
 
 
 @pytest.fixture(scope="session")
@@ -113,37 +118,58 @@ def test_a_few_failing_writes(
     )
 
 
-@pytest.mark.attack
-@pytest.mark.parametrize("name", TRAININGS)
-def test_failing_writes(name: str, library: Path, record_property: Record, tmp_path: Path) -> None:
-    words = [*TRAININGS[name], "--out", tmp_path / "place"]
-    every = 1 if name == "prepare" else 11
-    check(library, words, tmp_path / "place", None, every, REFUSED, record_property)
+@pytest.fixture(scope="session")
+def all_runs(runs: Path) -> Path:
+    """Tiny trained models of each kind, and two networks that do arithmetic."""
+    from gentool.cli.app import run
+
+    for task in ("text2text", "text2image"):
+        assert run([str(word) for word in [*TRAININGS[task], "--quiet", "--out", runs / task]]) == 0
+    return runs
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
+    """The folder of a comparison whose trainings have their lengths, but have not begun."""
+    from gentool.cli.app import run
+
+    folder = tmp_path_factory.mktemp("planned") / "place"
+    assert run([str(word) for word in [*COMPARISON, "--plan", "--quiet", "--out", folder]]) == 0
+    return folder
 
 
 @pytest.mark.attack
+@pytest.mark.parametrize("failures", [REFUSED, KILLED], ids=["failing", "kills"])
 @pytest.mark.parametrize("name", TRAININGS)
-def test_kills_at_writes(name: str, library: Path, record_property: Record, tmp_path: Path) -> None:
+def test_writes(name: str, failures: tuple[str, ...], library: Path, record_property: Record, tmp_path: Path) -> None:
     words = [*TRAININGS[name], "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 3, KILLED, record_property)
+    check(library, words, tmp_path / "place", None, 1, failures, record_property)
 
 
 @pytest.mark.attack
 @pytest.mark.parametrize("name", BESIDE_A_RUN)
-def test_failing_writes_beside_a_run(
-    name: str, library: Path, runs: Path, record_property: Record, tmp_path: Path
-) -> None:
-    command, *options = name.split()
-    model, every, more = BESIDE_A_RUN[name]
+def test_writes_beside_a_run(name: str, library: Path, all_runs: Path, record_property: Record, tmp_path: Path) -> None:
+    model, more = BESIDE_A_RUN[name]
     place = tmp_path / "place"
-    words = [command, place, *options, *(str(word).format(place=place) for word in more)]
-    check(library, words, place, runs / model, every, tuple(FAILURES), record_property)
+    words = name.removesuffix(" of two runs").split(" --", 1)
+    options = [f"--{option}" for option in words[1:]]
+    values = [str(word).format(place=place, runs=all_runs) for word in more]
+    command = [*words[0].split(), place, *" ".join(options).split(), *values]
+    check(library, command, place, all_runs / model, 1, tuple(FAILURES), record_property)
 
 
 @pytest.mark.attack
-def test_failing_writes_of_a_comparison(library: Path, runs: Path, record_property: Record, tmp_path: Path) -> None:
+def test_writes_of_a_comparison(library: Path, runs: Path, record_property: Record, tmp_path: Path) -> None:
     words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", None, 7, tuple(FAILURES), record_property)
+    check(library, words, tmp_path / "place", None, 1, tuple(FAILURES), record_property)
+
+
+@pytest.mark.attack
+def test_writes_of_a_comparison_that_trains(
+    library: Path, planned: Path, record_property: Record, tmp_path: Path
+) -> None:
+    words = [*COMPARISON, "--out", tmp_path / "place"]
+    check(library, words, tmp_path / "place", planned, 1, tuple(FAILURES), record_property)
 
 
 def test_a_disk_without_room_for_mapped_rows(

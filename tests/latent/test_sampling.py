@@ -225,3 +225,33 @@ def test_a_damaged_folder_of_a_named_set_is_not_needed(own_cache: Path, cli: Cal
     assert done.code == 0, done.err
     assert "labels.npy cannot be read" in done.err
     assert "Taking digits by its name" in done.err
+
+
+@pytest.mark.parametrize(
+    ("command", "model", "options", "columns"),
+    [
+        ("sample", "gan", ["-n", 9], 3),
+        ("reconstruct", "vae", ["-n", 4], 4),
+        ("interpolate", "vae", ["--steps", 6], 6),
+        ("project", "gan", ["--index", "0,1", "--steps", 2, "--restarts", 1], 2),
+    ],
+)
+def test_a_scale_is_a_whole_number_of_pixels(
+    cli: Callable, runs: Path, command: str, model: str, options: list[object], columns: int
+) -> None:
+    pictures = {}
+    for scale in (1, 3, 8):
+        done = cli(command, runs / model, *options, "--scale", scale, "--out", f"{scale}.png")
+        assert done.code == 0, done.err
+        with Image.open(f"{scale}.png") as picture:
+            pictures[scale] = np.asarray(picture)
+    cells = {}
+    for scale, picture in pictures.items():  # the last image of the first row
+        side = 8 * scale
+        left = picture.shape[1] - side - 2
+        cells[scale] = picture[2 : 2 + side, left : left + side]
+    for scale in (3, 8):
+        assert np.array_equal(cells[scale], cells[1].repeat(scale, 0).repeat(scale, 1))
+    cli(command, runs / model, *options, "--out", "default.png")
+    with Image.open("default.png") as picture:
+        assert np.array_equal(np.asarray(picture), pictures[8])

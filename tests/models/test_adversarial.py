@@ -1,5 +1,6 @@
 """The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
 
+import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 import gentool
 from gentool.engine.checkpoint import digest
 from gentool.engine.run import Run
-from gentool.models.adversarial import FACE_COLOURS, GP_WEIGHT, NORM_BATCHES, R1_EVERY, refresh_batch_norm
+from gentool.models.adversarial import FACES, GP_WEIGHT, NORM_BATCHES, R1_EVERY, refresh_batch_norm
 
 TINY = {"width": 16, "latent_dim": 8, "batch_size": 64, "device": "cpu", "amp": "off"}
 Update = dict[str, Any]
@@ -157,10 +158,39 @@ def test_faces_are_drawn_in_colours_of_their_own(model: str, tmp_path: Path) -> 
     """--colours is decided by the data, kept in the checkpoint, and can be given."""
     data = gentool.load_data("faces", count=200)
     trained = gentool.train(model, data, steps=2, out=tmp_path / "run", **TINY)
-    assert trained.header.options["colours"] == FACE_COLOURS
+    assert trained.header.options["colours"] == FACES["colours"]
     again = gentool.Model.load(tmp_path / "run")
     assert again.sample(3).shape == (3, 3, 16, 16)
     assert (again.sample(3) == trained.sample(3)).all()
     assert gentool.train(model, data, steps=2, colours=0, **TINY).header.options["colours"] == 0
     assert gentool.train(model, data, steps=2, arch="mlp", batch_size=64).header.options["colours"] is None
-    assert gentool.train(model, "digits", steps=2, **TINY).header.options["colours"] is None
+    assert gentool.train(model, "digits", steps=2, **TINY).header.options["colours"] == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "expected"),
+    [
+        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "steps": 3000, "epochs": None}),
+        ("faces", {"epochs": 4}, {"width": 128, "lr": 1e-3, "colours": 16, "steps": None, "epochs": 4}),
+        ("faces", {"lr": 4e-4, "width": 32, "steps": 7}, {"width": 32, "lr": 4e-4, "colours": 16, "steps": 7}),
+        ("faces", {"arch": "mlp"}, {"width": None, "lr": 1e-3, "colours": None, "steps": 3000}),
+        ("digits", {}, {"width": 256, "lr": 4e-4, "colours": 0, "steps": None, "epochs": None}),
+    ],
+)
+def test_defaults_depend_on_the_data(data: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
+    images = gentool.load_data(data, **({"count": 50} if data == "faces" else {}))
+    options = gentool.GANOptions(**given).for_data(images)
+    assert {name: getattr(options, name) for name in expected} == expected
+    assert set(options.given(images)) == {name for name, value in given.items() if value is not None}
+
+
+def test_a_default_length_on_faces_can_be_raised(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FACES, "steps", 3)
+    words = ("train", "gan", "--data", "faces", "--width", 16, "--latent-dim", 4, "--out", "run")
+    first = cli(*words)
+    assert first.code == 0
+    assert "3 updates" in first.err
+    assert "run: finished already" in cli(*words).err
+    more = cli(*words, "--steps", 5)
+    assert more.code == 0
+    assert json.loads(Path("run/options.json").read_text())["options"]["steps"] == 5

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import typer
 
 from gentool.cli.command import command
-from gentool.cli.options import ModelDataOptions, OutputOptions, output_options
+from gentool.cli.options import DEFAULT_DATA, ModelDataOptions, OutputOptions, output_options
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.engine.device import DeviceOptions, choose_device
@@ -82,13 +82,13 @@ def side_by_side(
 ) -> None:
     """Compare models in one table (CSV, Markdown) and one picture. Models that differ only in their seed share a row.
 
-    The real images are those that the first checkpoint was trained on, or digits for --train.
+    The real images are those that the first checkpoint was trained on, or faces for --train.
     """
     if bool(checkpoints) == (first.train is not None):
         raise OptionError("give checkpoints to compare, or --train with models to train first")
     if first.train is not None:
         check_likelihood(first.train, options)
-        images = load_data(data.data or "digits", data.preparation, reporter=terminal)
+        images = load_data(data.data or DEFAULT_DATA, data.preparation, reporter=terminal)
         folder = destination(output, images.name, resuming=True)
         if first.plan and options.changed():
             raise OptionError(f"{flag(options.changed()[0])}: has no effect with --plan")

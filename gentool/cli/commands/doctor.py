@@ -36,6 +36,7 @@ NEEDED = {
     "filelock": ("filelock", "3.21.2"),
     "typer": ("typer", "0.28"),
     "rich": ("rich", "13.8"),
+    "rich-pixels": ("rich_pixels", "3.0.1"),
 }
 """Distribution → (module, lowest version), as in pyproject.toml."""
 

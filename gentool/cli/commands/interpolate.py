@@ -14,6 +14,7 @@ from gentool.cli.command import command
 from gentool.cli.commands.sample import raise_unconditional
 from gentool.cli.options import (
     AfterModel,
+    GridOptions,
     ModelDataOptions,
     ModelName,
     OutputOptions,
@@ -27,7 +28,7 @@ from gentool.engine.randomness import indexed_noise
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.film import check_film, film
-from gentool.figures.grids import CELL, Picture, grid, labelled_rows, save_png
+from gentool.figures.grids import Picture, grid, labelled_rows, legible_scale, save_png
 from gentool.latent.code_files import read_codes
 from gentool.latent.images import indexed_images, read_pictures
 from gentool.latent.inputs import ALL, class_numbers
@@ -130,6 +131,7 @@ def interpolate(
     sampling: SamplingFlags,
     device: DeviceOptions,
     output: OutputOptions,
+    cells: GridOptions,
     terminal: Terminal,
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
@@ -162,14 +164,17 @@ def interpolate(
     routes = random_routes(model, options) if key_images is None else routes_between(key_images, model)
     strips = [strip(model, route, options.steps, method) for route in routes]
     headings = column_names(model, options, with_pictures=routes[0].pictures is not None)
-    save_png(labelled_rows(torch.cat(strips), [route.name for route in routes], headings=headings), still)
+    names = [route.name for route in routes]
+    save_png(labelled_rows(torch.cat(strips), names, headings=headings, scale=cells.scale), still)
     if options.gif or moving:
         moving = moving or path.with_suffix(".gif")
         count = options.frames * sum(len(route.z) - 1 for route in routes)
-        pixels = 3 * max(CELL, model.shape[1]) * max(CELL, model.shape[2])
+        _, height, width = model.shape
+        pixels = 3 * height * width * (cells.scale or legible_scale(height, width)) ** 2
         check_memory(count * pixels, f"a film of {count:,} images", "take fewer --frames or --rows")
         walks = [images_along(model, route, options.frames, method) for route in routes]
-        film(one_after_another(walks) if key_images else all_at_once(walks), moving, options.fps)
+        frames = one_after_another(walks, cells.scale) if key_images else all_at_once(walks, cells.scale)
+        film(frames, moving, options.fps)
         terminal.notice(f"{moving}: a film of {options.frames} frames from one key frame to the next")
     terminal.notice(f"{still}: {counted(len(routes), 'row')} of {options.steps} images, {method}")
     record = {"event": "done", "picture": str(still), "film": str(moving) if moving else None, "rows": len(routes)}
@@ -275,14 +280,14 @@ def images_along(model: Model, route: Route, steps: int, method: Method) -> Tens
     return images
 
 
-def one_after_another(walks: Sequence[Tensor]) -> list[Picture]:
+def one_after_another(walks: Sequence[Tensor], scale: int | None) -> list[Picture]:
     """The frames of one image that goes from key frame to key frame."""
-    return [grid(image[None]) for image in torch.cat([*(part[:-1] for part in walks[:-1]), walks[-1]])]
+    return [grid(image[None], scale=scale) for image in torch.cat([*(part[:-1] for part in walks[:-1]), walks[-1]])]
 
 
-def all_at_once(walks: Sequence[Tensor]) -> list[Picture]:
+def all_at_once(walks: Sequence[Tensor], scale: int | None) -> list[Picture]:
     """The frames of all walks in one grid."""
-    return [grid(torch.stack(images)) for images in zip(*walks, strict=True)]
+    return [grid(torch.stack(images), scale=scale) for images in zip(*walks, strict=True)]
 
 
 app = command(interpolate, sampling=sampling_flags())

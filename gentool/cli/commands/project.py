@@ -11,6 +11,7 @@ from torch import Tensor
 from gentool.cli.command import command
 from gentool.cli.options import (
     AfterModel,
+    GridOptions,
     ModelDataOptions,
     ModelName,
     OutputOptions,
@@ -54,6 +55,7 @@ def search(
     sampling: SamplingFlags,
     device: DeviceOptions,
     output: OutputOptions,
+    cells: GridOptions,
     terminal: Terminal,
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
@@ -72,12 +74,12 @@ def search(
     names, x = targets(model, target, data, pictures, terminal)
     projection = project(model, x, options, film=target.gif, reporter=terminal)
     files = {"picture": path, "table": path.with_suffix(".csv"), "latents": path.with_suffix(".npz")}
-    save_png(pairs(x, projection.images), files["picture"])
+    save_png(pairs(x, projection.images, cells.scale), files["picture"])
     table = projection.table(names, model.classes)
     table.to_csv(files["table"])
     write_codes(files["latents"], projection.z, model.weights_digest, labels=projection.labels)
     if target.gif:
-        files["film"] = film([pairs(x, images) for images in projection.film], path.with_suffix(".gif"))
+        files["film"] = film([pairs(x, images, cells.scale) for images in projection.film], path.with_suffix(".gif"))
     psnr = sorted(table["psnr"])
     mean = sum(psnr) / len(psnr)
     others = ", ".join(file.name for name, file in files.items() if name != "picture")
@@ -98,13 +100,13 @@ def targets(
     return names, indexed_images(images, target.index, model.shape, reporter=terminal)
 
 
-def pairs(x: Tensor, images: Tensor) -> Picture:
+def pairs(x: Tensor, images: Tensor, scale: int | None) -> Picture:
     """Targets (N, C, H, W) above what was found, `COLUMNS` side by side; the rest of the last row is white."""
     columns = min(COLUMNS, len(x))
     blank = torch.ones(-len(x) % columns, *x.shape[1:])
     parts = zip(torch.cat([x, blank]).split(columns), torch.cat([images, blank]).split(columns), strict=True)
     stack = [tensor for pair in parts for tensor in pair]
-    return labelled_rows(torch.cat(stack), ["target", "projection"] * (len(stack) // 2))
+    return labelled_rows(torch.cat(stack), ["target", "projection"] * (len(stack) // 2), scale=scale)
 
 
 app = command(search, sampling=sampling_flags())

@@ -6,7 +6,15 @@ from typing import Literal
 import torch
 
 from gentool.cli.command import command
-from gentool.cli.options import AfterModel, ModelDataOptions, ModelName, OutputOptions, load_model, model_and_checkpoint
+from gentool.cli.options import (
+    AfterModel,
+    GridOptions,
+    ModelDataOptions,
+    ModelName,
+    OutputOptions,
+    load_model,
+    model_and_checkpoint,
+)
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError
@@ -29,6 +37,7 @@ def reconstruct(
     data: ModelDataOptions,
     device: DeviceOptions,
     output: OutputOptions,
+    cells: GridOptions,
     terminal: Terminal,
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
@@ -46,7 +55,7 @@ def reconstruct(
     rows = {"original": x, model.name: model.reconstruct(x)}
     if options.untrained:
         rows["untrained"] = model.untrained().reconstruct(x)
-    save_png(labelled_rows(torch.cat(list(rows.values())), list(rows)), path)
+    save_png(labelled_rows(torch.cat(list(rows.values())), list(rows), scale=cells.scale), path)
     table, table_path = reconstruction_table(model, split), path.with_suffix(".csv")
     table.to_csv(table_path)
     mse = sum(table["mse"]) / len(table)

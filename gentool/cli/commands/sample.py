@@ -9,6 +9,7 @@ from torch import Tensor
 from gentool.cli.command import command
 from gentool.cli.options import (
     AfterModel,
+    GridOptions,
     ModelDataOptions,
     ModelName,
     OutputOptions,
@@ -92,6 +93,7 @@ def sample(
     sampling: SamplingFlags,
     device: DeviceOptions,
     output: OutputOptions,
+    cells: GridOptions,
     terminal: Terminal,
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
@@ -129,12 +131,13 @@ def sample(
     if charted:
         places = {column: f"{place:.2f}" for column, place in enumerate(normal_quantiles(len(images) // len(names)))}
         padding = 0 if options.manifold else 2
-        picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding)
+        picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding, scale=cells.scale)
     elif names and len(images) % len(names) == 0 and options.rows is None:
         by_class = torch.cat([images[number :: len(names)] for number in range(len(names))])
-        picture = labelled_rows(by_class, names)
+        picture = labelled_rows(by_class, names, scale=cells.scale)
     else:
-        picture = grid(images, None if options.rows is None else math.ceil(len(images) / options.rows))
+        columns = None if options.rows is None else math.ceil(len(images) / options.rows)
+        picture = grid(images, columns, scale=cells.scale)
     if options.each:
         folder = path.with_suffix("")
         record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}
@@ -146,6 +149,7 @@ def sample(
     else:
         save_png(picture, path)
     terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")
+    terminal.draw(lambda: images)
     terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
 
 

@@ -12,6 +12,8 @@ from gentool.launcher import place
 from gentool.models import MODELS
 
 PARAGRAPH = "\n\n"
+SAMPLES = 64
+"""Samples that are drawn in the terminal at the end, as far as they fit on the screen."""
 
 
 def train_group() -> None:
@@ -36,6 +38,8 @@ def load_model(name: str) -> typer.Typer:
             images = data.load(terminal)
             folder = output.out or Path("runs") / f"{name}-{images.name}"
             model = train(name, images, options, out=folder, overwrite=output.overwrite, reporter=terminal)
+        if not place().rank:
+            terminal.draw(lambda: model.sample(SAMPLES))
         finish(folder, options.next_command.format(model=model.name), terminal)
 
     assert module.__doc__ is not None

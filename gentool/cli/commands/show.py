@@ -1,0 +1,45 @@
+"""`gentool show FILE...`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from gentool.cli.command import command
+from gentool.engine.folder import PICTURES, drawn_in
+from gentool.engine.terminal import Terminal
+from gentool.errors import DataError, OptionError
+from gentool.figures.blocks import draw, shows_pictures
+from gentool.pictures import open_picture
+
+
+def show(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures, or folders of runs, whose last samples are shown.", metavar="FILE")
+    ],
+    terminal: Terminal,
+) -> None:
+    """Draw pictures in the terminal, in half blocks: to look at them on a server."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not shows_pictures(console):
+        raise OptionError("stdout is no terminal with 256 colours or more and UTF-8; open the file in a viewer")
+    for path in paths:
+        file = newest_in(path) if path.is_dir() else path
+        try:
+            picture = open_picture(file)
+        except OSError as error:
+            raise DataError(f"{file}: not a readable picture: {error}") from error
+        terminal.notice(f"{file}: {picture.width} x {picture.height} pixels")
+        draw(picture, console)
+
+
+def newest_in(folder: Path) -> Path:
+    """The last picture that a run has drawn. Raises DataError where there is none."""
+    for name in PICTURES:
+        if pictures := drawn_in(folder / name):
+            return pictures[-1]
+    raise DataError(f"{folder}: no pictures of a run; name a picture file")
+
+
+app = command(show)
