@@ -1,10 +1,15 @@
-"""What fits into memory, said before any is taken."""
+"""What fits into memory, said before any is taken, and results that do not scatter over it."""
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gentool.errors import GentoolError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 GIB = 2**30
 
@@ -35,3 +40,20 @@ def check_memory(needed: int, what: str, advice: str) -> None:
             f"out of memory: {what} would take at least {needed / GIB:,.1f} GiB, and {free / GIB:,.1f} GiB are free; "
             f"{advice}"
         )
+
+
+def joined(parts: "Iterable[Tensor]", count: int) -> "Tensor":
+    """Tensors (n, ...), one or more, as one (count, ...), like `torch.cat`, filled as they are made.
+
+    A list of small results lies scattered between the large tensors of the passes that made them, and the allocator
+    cannot use that memory again: gigabytes over some hundred passes.
+    """
+    result, row = None, 0
+    for part in parts:
+        if result is None:
+            result = part.new_empty(count, *part.shape[1:])
+        result[row : row + len(part)] = part
+        row += len(part)
+    assert result is not None
+    assert row == count
+    return result

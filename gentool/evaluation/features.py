@@ -8,6 +8,7 @@ Each has a hash of its weights. Compare only scores from networks with equal has
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from gentool.engine.randomness import isolated
 from gentool.errors import DataError
 from gentool.evaluation.classifier import Classifier, classifier_of
 from gentool.evaluation.inception import load_inception
+from gentool.memory import joined
 from gentool.progress import SILENT, Reporter
 
 VERSION = 1
@@ -49,12 +51,14 @@ class FeatureNetwork:
     @torch.no_grad()
     def __call__(self, images: Tensor, *, task: str = "features", reporter: Reporter = SILENT) -> Tensor:
         """Features (N, D) of uint8 images (N, C, H, W), f32 on the CPU."""
-        parts = []
-        for start in range(0, len(images), AT_ONCE):
-            part = images[start : start + AT_ONCE].to(self.device).contiguous(memory_format=torch.channels_last)
-            parts.append(self.network(part).float().cpu())
-            reporter.progress(f"{self.name}: {task}", min(start + AT_ONCE, len(images)), len(images))
-        return torch.cat(parts)
+
+        def parts() -> Iterator[Tensor]:
+            for start in range(0, len(images), AT_ONCE):
+                part = images[start : start + AT_ONCE].to(self.device).contiguous(memory_format=torch.channels_last)
+                yield self.network(part).float().cpu()
+                reporter.progress(f"{self.name}: {task}", min(start + AT_ONCE, len(images)), len(images))
+
+        return joined(parts(), len(images))
 
 
 class ClassifierFeatures(nn.Module):

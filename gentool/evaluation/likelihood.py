@@ -58,19 +58,21 @@ def bounds(
     reporter: Reporter = SILENT,
 ) -> Bounds:
     """The bounds of uint8 images (N, C, H, W), binarised; that of K samples for the first `count` of them."""
-    reconstruction, kl, tighter = [], [], []
+    reconstruction, kl = torch.empty(len(images)), torch.empty(len(images))
+    tighter = torch.empty(count, dtype=torch.float64)
     for number, some in enumerate(images.split(IMAGES_AT_ONCE)):
+        rows = slice(number * IMAGES_AT_ONCE, number * IMAGES_AT_ONCE + len(some))
         part = binarised(some, how, number * IMAGES_AT_ONCE).to(model.device)
         mean, logvar = model.posterior(part)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
-        reconstruction.append(bernoulli_nll(model.logits(reparameterize(mean, logvar, noise)), part).cpu())
-        kl.append(gaussian_kl(mean, logvar).sum(1).cpu())
+        reconstruction[rows] = bernoulli_nll(model.logits(reparameterize(mean, logvar, noise)), part).cpu()
+        kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
     step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
-        tighter.append(importance_bound(model, part, k, rng(seed, "importance", start)))
+        tighter[start : start + step] = importance_bound(model, part, k, rng(seed, "importance", start))
         reporter.progress("importance-weighted bound", start + len(part), count)
-    return Bounds(torch.cat(reconstruction), torch.cat(kl), -torch.cat(tighter))
+    return Bounds(reconstruction, kl, -tighter)
 
 
 def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator) -> Tensor:

@@ -24,19 +24,21 @@ def reconstruction_errors(model: Model, images: Tensor, *, reporter: Reporter = 
 
     side = min(images.shape[2:])
     window, sigma = (11, 1.5) if side >= SMALL_SIDE else (5, 0.5)
-    errors: dict[str, list[Tensor]] = {}
+    names = ("mse", "psnr", *([f"ssim_{window}x{window}"] if side >= window else []))
+    errors = {name: torch.empty(len(images)) for name in names}
     for start in range(0, len(images), AT_ONCE):
         x = images[start : start + AT_ONCE].float() / 255
         rebuilt = model.reconstruct(x)
         mse = squared_error(rebuilt, x)
-        errors.setdefault("mse", []).append(mse)
-        errors.setdefault("psnr", []).append(torch.tensor([psnr(value) for value in mse.tolist()]))
+        rows = slice(start, start + len(x))
+        errors["mse"][rows] = mse
+        errors["psnr"][rows] = torch.tensor([psnr(value) for value in mse.tolist()])
         if side >= window:
             similarity = structural_similarity_index_measure(rebuilt, x, sigma=sigma, data_range=1.0, reduction="none")
             assert isinstance(similarity, Tensor)
-            errors.setdefault(f"ssim_{window}x{window}", []).append(similarity.reshape(len(x)))
+            errors[names[-1]][rows] = similarity.reshape(len(x))
         reporter.progress("reconstructing held-out images", start + len(x), len(images))
-    return {name: torch.cat(parts) for name, parts in errors.items()}
+    return errors
 
 
 def reconstruction_table(model: Model, split: Split) -> Table:

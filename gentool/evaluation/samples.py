@@ -1,5 +1,6 @@
 """The samples that are scored: as uint8 images, of the classes that the data have."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from gentool.engine.randomness import rng
 from gentool.errors import DataError
 from gentool.latent.model import DECODED, Model
 from gentool.latent.prior import Prior
+from gentool.memory import joined
 from gentool.progress import SILENT, Reporter
 
 AT_ONCE = 16 * DECODED
@@ -52,13 +54,15 @@ def draw_samples(
         check_classes(model, data)
         assert data.train.labels is not None
         labels = data.train.labels[shuffled(len(data.train), seed)[:count]]
-    parts = []
-    for start in range(0, count, AT_ONCE):
-        number = min(AT_ONCE, count - start)
-        samples = model.sample(number, seed=seed, labels=labels, first=start, prior=prior)
-        parts.append((samples * 255).round().to(torch.uint8))
-        reporter.progress("drawing samples", start + number, count)
-    return Samples(torch.cat(parts), labels)
+
+    def parts() -> Iterator[Tensor]:
+        for start in range(0, count, AT_ONCE):
+            number = min(AT_ONCE, count - start)
+            samples = model.sample(number, seed=seed, labels=labels, first=start, prior=prior)
+            yield (samples * 255).round().to(torch.uint8)
+            reporter.progress("drawing samples", start + number, count)
+
+    return Samples(joined(parts(), count), labels)
 
 
 def shuffled(count: int, seed: int) -> Tensor:

@@ -124,16 +124,16 @@ class Model(Trained[nn.Module]):
         if labels is not None:
             self.require("is_conditional")
             labels = as_weights(labels, len(z), self.classes)
-        images = [torch.zeros(0, *self.shape)]
+        images = torch.empty(len(z), *self.shape)
         for start in range(0, len(z), DECODED):
             given = [tensor[start : start + DECODED] for tensor in (z, labels) if tensor is not None]
             part = self.decode_part(*(_padded(tensor, DECODED).to(self.device) for tensor in given))
-            images.append(part.cpu()[: len(z) - start])
-        return torch.cat(images)
+            images[start : start + DECODED] = part.cpu()[: len(z) - start]
+        return images
 
     def _check_room(self, count: int) -> None:
-        """Raises GentoolError for more codes and images than fit into memory; images are there twice for a moment."""
-        needed = 4 * count * (self.latent_dim + 2 * math.prod(self.shape))
+        """Raises GentoolError for more codes and images than fit into memory."""
+        needed = 4 * count * (self.latent_dim + math.prod(self.shape))
         check_memory(needed, f"{count:,} images", "ask for fewer")
 
     def decode_part(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -148,13 +148,13 @@ class Model(Trained[nn.Module]):
         self.require("encodes", "encode images")
         if not isinstance(x, Tensor | np.ndarray) or tuple(x.shape[1:]) != self.shape:
             as_images(x, self.shape)  # which says what is wrong
-        codes = [torch.zeros(0, self.latent_dim, dtype=torch.float32)]
+        codes = torch.empty(len(x), self.latent_dim)
         for start in range(0, len(x), ENCODED):
             part = as_images(x[start : start + ENCODED], self.shape)
             pixels = _padded(part, ENCODED).to(self.device)
-            codes.append(cast(Encodes, self.network).encode(pixels).float().cpu()[: len(part)])
+            codes[start : start + ENCODED] = cast(Encodes, self.network).encode(pixels).float().cpu()[: len(part)]
             reporter.progress("encoding", start + len(part), len(x))
-        return torch.cat(codes)
+        return codes
 
     def reconstruct(self, x: Array) -> Tensor:
         """Images (N, C, H, W), in [0, 1] or uint8 -> their reconstructions."""

@@ -1,5 +1,7 @@
 """How two sets of points lie in one another, by their distances to neighbours."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -22,8 +24,8 @@ def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 
     real_radii, fake_radii = neighbour_distances(real, (k, density_k)), neighbour_distances(fake, (k,))
     in_real = torch.zeros(len(fake), dtype=torch.bool)
     recalled = covered = inside = 0
-    for part, radii in zip(_blocks(real, len(fake)), _blocks(real_radii, len(fake)), strict=True):
-        distances = _squared_distances(part, fake)
+    for part, distances in _squared_distances(real, fake):
+        radii = real_radii[part]
         in_real |= (distances <= radii[:, :1]).any(0)
         recalled += int((distances <= fake_radii[:, 0]).any(1).sum())
         balls = distances <= radii[:, 1:]
@@ -39,28 +41,38 @@ def manifold_scores(real: Tensor, fake: Tensor, *, k: int = 3, density_k: int = 
 
 def neighbour_distances(points: Tensor, ks: tuple[int, ...]) -> Tensor:
     """The squared distances of points (N, D), float64, to their k-th nearest other point for each k: (N, len(ks))."""
-    radii = []
-    for part in _blocks(points, len(points)):
-        nearest = _squared_distances(part, points).topk(max(ks) + 1, dim=1, largest=False).values
-        radii.append(nearest[:, list(ks)])  # place 0 is the point itself
-    return torch.cat(radii)
+    radii = points.new_empty(len(points), len(ks))
+    for part, distances in _squared_distances(points, points):
+        radii[part] = distances.topk(max(ks) + 1, dim=1, largest=False).values[
+            :, list(ks)
+        ]  # place 0 is the point itself
+    return radii
 
 
 def nearest(points: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """The Euclidean distance of each of points (N, D) to the nearest of others (M, D), and its index: each (N,)."""
     points, others = points.double(), others.double()
-    blocks = [_squared_distances(part, others).min(1) for part in _blocks(points, len(others))]
-    return torch.cat([part.values for part in blocks]).sqrt(), torch.cat([part.indices for part in blocks])
+    smallest = points.new_empty(len(points))
+    index = torch.empty(len(points), dtype=torch.long)
+    for part, distances in _squared_distances(points, others):
+        smallest[part], index[part] = distances.min(1)
+    return smallest.sqrt(), index
 
 
-def _blocks(points: Tensor, others: int) -> tuple[Tensor, ...]:
-    """Chunks of rows whose distances to `others` points number about `BLOCK`."""
-    return points.split(max(1, BLOCK // others))
+def _squared_distances(points: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Squared Euclidean distances of float64 points (N, D) to others (M, D), some rows after the other: which rows,
+    and their distances, in memory that the next rows use again.
 
-
-def _squared_distances(a: Tensor, b: Tensor) -> Tensor:
-    """Squared Euclidean distances of float64 points (N, D) and (M, D): one matrix product, and exactly 0 between equal
-    points, where the product would leave rounding."""
-    lengths = a.square().sum(1)[:, None] + b.square().sum(1)
-    distances = torch.addmm(lengths, a, b.T, alpha=-2)
-    return distances.masked_fill_(distances < 1e-12 * lengths, 0)
+    A matrix product for each, and exactly 0 between equal points, where the product would leave rounding.
+    """
+    rows = max(1, min(len(points), BLOCK // len(others)))
+    own, lengths = points.square().sum(1)[:, None], others.square().sum(1)
+    sums, products = points.new_empty(2, rows, len(others))
+    equal = torch.empty(rows, len(others), dtype=torch.bool)
+    for start in range(0, len(points), rows):
+        part = slice(start, min(start + rows, len(points)))
+        count = part.stop - start
+        added = torch.add(own[part], lengths, out=sums[:count])
+        distances = torch.addmm(added, points[part], others.T, alpha=-2, out=products[:count])
+        distances.masked_fill_(torch.lt(distances, added.mul_(1e-12), out=equal[:count]), 0)
+        yield part, distances
