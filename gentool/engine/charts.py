@@ -1,5 +1,6 @@
 """Which columns of metrics.csv are drawn, and which together: the same in losses.png and on the report page."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from gentool.engine.alarms import PREFIX
@@ -27,3 +28,17 @@ def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
         }
         made.append(CurvePanel(chart.title, curves, chart.unit))
     return made
+
+
+def finer(panels: Sequence[CurvePanel], noted: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
+    """The panels with the curves that updates.csv has at more places, its column `step`."""
+    return [
+        dataclasses.replace(
+            panel,
+            curves={
+                name: dataclasses.replace(curve, values=noted[name], x=noted["step"]) if name in noted else curve
+                for name, curve in panel.curves.items()
+            },
+        )
+        for panel in panels
+    ]

@@ -14,13 +14,14 @@ from gentool.tables import Table
 class Curve:
     """A line: its label, its values, of which those that are not finite leave gaps, and its style.
 
-    Curves of one `colour`, a number from 0, belong together.
+    Curves of one `colour`, a number from 0, belong together. `x` has places of its own in place of the common ones.
     """
 
     label: str
     values: Sequence[float]
     colour: int = 0
     dashed: bool = False
+    x: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,14 @@ class CurvePanel:
 
 
 def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str = "epoch") -> Plot:
-    """Draw panels over positions on the axis, which all have in common.
+    """Draw panels over positions on the axis, which curves without positions of their own have in common.
 
     Raises ValueError when the numbers of values differ or nothing finite is there to draw.
     """
     from matplotlib.ticker import MaxNLocator
 
-    columns = {name: curve.values for panel in panels for name, curve in panel.curves.items()}
+    curves = {name: curve for panel in panels for name, curve in panel.curves.items()}
+    columns = {name: curve.values for name, curve in curves.items() if curve.x is None}
     lengths = {len(values) for values in columns.values()} | {len(x)}
     if len(lengths) > 1:
         raise ValueError(f"the curves have different lengths: {sorted(lengths)}")
@@ -55,7 +57,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
             values = np.asarray(curve.values, np.float64)
             finite = np.where(np.isfinite(values), values, np.nan)
             axes.plot(
-                np.asarray(x), finite, "--" if curve.dashed else "-",
+                np.asarray(x if curve.x is None else curve.x), finite, "--" if curve.dashed else "-",
                 color=COLOURS[curve.colour], marker=MARKERS[curve.colour], markersize=3,
                 markevery=1 if np.isfinite(values).sum() <= 20 else math.ceil(len(values) / 8), linewidth=1.2,
                 label=curve.label, markerfacecolor="white" if curve.dashed else None,
@@ -70,5 +72,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
                 fontsize=SMALL, frameon=False, ncols=across_legend, loc="upper left", bbox_to_anchor=(-0.05, -0.2),
                 borderaxespad=0,
             )  # fmt: skip
+    if len(columns) < len(curves):
+        return Plot(figure)
     rows = [dict(zip([unit, *columns], row, strict=True)) for row in zip(x, *columns.values(), strict=True)]
     return Plot(figure, Table(rows))
