@@ -105,6 +105,7 @@ table() {
                     }
                     rest = substr(rest, RLENGTH + 1)
                     if (cell ~ /^-?[0-9]+\.[0-9]+(e[-+]?[0-9]+)?$/) cell = sprintf("%.4g", cell)
+                    if (NR == 1) gsub(/_/, " ", cell)
                     gsub(/&/, "\\&amp;", cell)
                     gsub(/</, "\\&lt;", cell)
                     row = row (NR == 1 ? "<th>" : "<td>") cell

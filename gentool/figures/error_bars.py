@@ -41,6 +41,7 @@ def error_bars(rows: Mapping[str, Sequence[Lines]]) -> Plot:
             _draw(axes, lines.series)
             if any(lines.series) and down == 0 and place == len(row) - 1:
                 legend_beside(axes)
+            axes.tick_params(labelleft=first is None)
             first = first or axes
     return Plot(figure)
 
@@ -59,5 +60,6 @@ def _draw(axes: "Axes", series: Mapping[str, Sequence[Point]]) -> None:
         else:
             axes.errorbar(along, means, sds, markersize=4, capsize=3, label=name, **look)
     if numeric:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=all(isinstance(place, int) for place in places)))
+        whole = all(isinstance(place, int) for place in places)
+        axes.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=whole))
     axes.grid(alpha=0.3)
