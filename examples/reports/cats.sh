@@ -57,7 +57,7 @@ epochs report
 for model in cae vae gan; do
     part "$(echo $model | tr a-z A-Z), with the defaults of gentool"
     # shellcheck disable=SC2046
-    gentool train "$model" --data "$cats" --out "$OUT/$model-defaults" $(length "" "--steps 600")
+    gentool train "$model" --data "$cats" --out "$OUT/$model-defaults" $(length "" "--steps 300")
     show "$model-defaults"
 done
 epochs defaults

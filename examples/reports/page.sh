@@ -84,8 +84,10 @@ HTML
 
 part() { echo "<h2>$1</h2>" >> "$OUT/index.html"; }
 
-# figure FILE CAPTION: a picture in OUT
-figure() { echo "<figure><img src=\"$1\" alt=\"$2\"><figcaption>$2</figcaption></figure>" >> "$OUT/index.html"; }
+# figure FILE CAPTION: a picture in OUT, with a link to it in its full size
+figure() {
+    echo "<figure><a href=\"$1\"><img src=\"$1\" alt=\"$2\"></a><figcaption>$2</figcaption></figure>" >> "$OUT/index.html"
+}
 
 # table FILE CAPTION: a CSV file in OUT, its numbers in four digits
 table() {

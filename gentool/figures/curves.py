@@ -42,6 +42,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
 
     curves = {name: curve for panel in panels for name, curve in panel.curves.items()}
     columns = {name: curve.values for name, curve in curves.items() if curve.x is None}
+    places = [curve.x for curve in curves.values() if curve.x] + ([x] if len(x) else [])
     lengths = {len(values) for values in columns.values()} | {len(x)}
     if len(lengths) > 1:
         raise ValueError(f"the curves have different lengths: {sorted(lengths)}")
@@ -50,6 +51,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
         raise ValueError("no finite value to draw")
     across = min(len(panels), 2 if len(panels) in (2, 4) else 3)
     down = math.ceil(len(panels) / across)
+    first, last = min(map(min, places)), max(map(max, places))
     figure = new_figure(max(3.2 * across, 4), 2.8 * down)
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(down, across, index + 1)
@@ -63,7 +65,9 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
                 label=curve.label, markerfacecolor="white" if curve.dashed else None,
             )  # fmt: skip
         dress(axes, x=unit, y=panel.unit)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+        if last > first:
+            axes.set_xlim(first - 0.05 * (last - first), last + 0.05 * (last - first))
         axes.grid(alpha=0.3)
         axes.set_title(panel.title, fontsize=FONT_SIZE, loc="left")
         if len(panel.curves) > 1:

@@ -304,7 +304,7 @@ def cells_of(
     return made
 
 
-def _cross(lists: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def _cross(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """The combinations of values in which at most one option differs from its first value, in the order of a
     product."""
     first = {name: values[0] for name, values in lists.items()}
