@@ -40,6 +40,7 @@ images() {
     set_name=$1
     embedded=$2
     shift 2
+    suffix=$(echo "$*" | tr -dc 'a-z0-9')
     source=$(source_of "$set_name")
     if [ -n "$source" ]; then
         set -- "$set_name" --source "$source" "$@"
@@ -58,8 +59,8 @@ images() {
     else
         set -- "$set_name" "$@"
     fi
-    gentool prepare "$@" --quiet --out "$OUT/data/$set_name" --overwrite >&2 || exit
-    echo "$OUT/data/$set_name"
+    gentool prepare "$@" --quiet --out "$OUT/data/$set_name$suffix" --overwrite >&2 || exit
+    echo "$OUT/data/$set_name$suffix"
 }
 
 # begin TITLE WHAT TIME: say how long it takes, and start the page

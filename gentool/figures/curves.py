@@ -9,6 +9,9 @@ import numpy as np
 from gentool.figures.style import COLOURS, FONT_SIZE, MARKERS, SMALL, Plot, dress, new_figure
 from gentool.tables import Table
 
+BELOW = 0.45
+"""Inches from the axes to the legend below: room for numbers and a label."""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -39,6 +42,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
     Raises ValueError when the numbers of values differ or nothing finite is there to draw.
     """
     from matplotlib.ticker import MaxNLocator
+    from matplotlib.transforms import ScaledTranslation
 
     curves = {name: curve for panel in panels for name, curve in panel.curves.items()}
     columns = {name: curve.values for name, curve in curves.items() if curve.x is None}
@@ -73,8 +77,8 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
         if len(panel.curves) > 1:
             across_legend = 1 if max(len(curve.label) for curve in panel.curves.values()) > 20 else 2
             axes.legend(  # below the axes, so that it hides no line
-                fontsize=SMALL, frameon=False, ncols=across_legend, loc="upper left", bbox_to_anchor=(-0.05, -0.2),
-                borderaxespad=0,
+                fontsize=SMALL, frameon=False, ncols=across_legend, loc="upper left", bbox_to_anchor=(-0.05, 0),
+                bbox_transform=axes.transAxes + ScaledTranslation(0, -BELOW, figure.dpi_scale_trans), borderaxespad=0,
             )  # fmt: skip
     if len(columns) < len(curves):
         return Plot(figure)
