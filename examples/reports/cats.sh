@@ -5,7 +5,7 @@ SEVERAL=yes
 . "$(dirname "$0")/page.sh"
 
 begin "Cats and arithmetic" "Reconstructions, new faces and walks of three models, and solved equations: with the settings of the report, then with the defaults." \
-    "TIME"
+    "12 trainings, hours on two CPU cores and most of them for the GANs"
 if quick; then size=32; else size=64; fi
 cats=$(images cats faces --size "$size")
 digits=$(images mnist digits)

@@ -65,7 +65,7 @@ images() {
 
 # begin TITLE WHAT TIME: say how long it takes, and start the page
 begin() {
-    if ! quick && [ -z "${STEPS:-}" ]; then say "$1: $3"; fi
+    if ! quick && [ -z "${STEPS:-}" ]; then say "$1: $3. QUICK=1 takes minutes"; fi
     mkdir -p "$OUT"
     cat > "$OUT/index.html" <<HTML
 <!DOCTYPE html>

@@ -6,7 +6,7 @@ SEVERAL=yes
 . "$(dirname "$0")/page.sh"
 
 begin "Portraits and punks" "Three models on a few varied paintings and on ten thousand alike faces: epochs side by side, and walks. With the settings of the report, then with the defaults." \
-    "TIME"
+    "12 trainings, hours on two CPU cores and most of them for the GANs"
 if quick; then size=32; else size=64; fi
 portraits=$(images rijksmuseum shapes --size "$size")
 punks=$(images cryptopunks faces --size "$size")
