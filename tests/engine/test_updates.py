@@ -1,6 +1,7 @@
 """updates.csv: the losses of a short run between the ends of its epochs, in losses.png and after a resume."""
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -85,11 +86,12 @@ def test_overwrite_begins_them_anew(cli: Callable) -> None:
 
 def test_curves_have_places_of_their_own() -> None:
     panels = finer(
-        curve_panels({"loss": [3.0, 2.0], "validation_loss": [3.5, 2.5]}),
-        {"step": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.5, 2.0]},
+        curve_panels({"loss": [3.0, 2.0], "validation_loss": [3.5, 2.5], "r1": [0.5, 0.4]}),
+        {"step": [1.0, 2.0, 3.0, 4.0], "loss": [4.0, 3.0, 2.5, 2.0], "r1": [0.5, math.nan, math.nan, 0.4]},
     )
     plot = draw_curves(panels, [2.0, 4.0], unit="update")
-    (axes,) = plot.figure.axes
+    axes, penalty = plot.figure.axes
+    assert list(penalty.get_lines()[0].get_xdata()) == [1.0, 4.0], "without gaps"  # type: ignore[arg-type]
     assert axes.get_xlabel() == "update"
     lines = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axes.get_lines()}  # type: ignore[arg-type]
     assert lines == {
