@@ -1,11 +1,11 @@
 #!/bin/sh
 # A VAE, a GAN and a conditional GAN on handwritten digits, side by side.
 #   sh examples/reports/digits_three_ways.sh    QUICK=1, OUT=folder, DATA=folder with the MNIST files: see page.sh
-OUT=${OUT:-runs/reports/digits_three_ways}
 . "$(dirname "$0")/page.sh"
 
+begin "Digits three ways" "A VAE, a GAN and a conditional GAN: 25 images of each, how they came about, and scores beside those of real images." \
+    "3 trainings, hours on two CPU cores and most of them for the GANs"
 data=$(images mnist digits)
-begin "Digits three ways" "A VAE, a GAN and a conditional GAN: 25 images of each, how they came about, and scores beside those of real images."
 
 for model in vae gan cgan; do
     # shellcheck disable=SC2046  # a length is an option and its value

@@ -1,5 +1,7 @@
 """Which columns of metrics.csv are drawn, and which together: the same in losses.png and on the report page."""
 
+import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 
 from gentool.engine.alarms import PREFIX
@@ -27,3 +29,24 @@ def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
         }
         made.append(CurvePanel(chart.title, curves, chart.unit))
     return made
+
+
+def finer(panels: Sequence[CurvePanel], noted: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
+    """The panels with the curves that updates.csv has at more places, its column `step`.
+
+    A term that some updates lack, such as R1, has a point where there is one.
+    """
+    return [
+        dataclasses.replace(
+            panel,
+            curves={name: _at_updates(curve, noted, name) if name in noted else curve
+                    for name, curve in panel.curves.items()},
+        )
+        for panel in panels
+    ]  # fmt: skip
+
+
+def _at_updates(curve: Curve, noted: Mapping[str, Sequence[float]], name: str) -> Curve:
+    points = [(step, value) for step, value in zip(noted["step"], noted[name], strict=True) if math.isfinite(value)]
+    steps, values = zip(*points, strict=True) if points else ((), ())
+    return dataclasses.replace(curve, values=values, x=steps)

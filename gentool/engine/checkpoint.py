@@ -33,10 +33,12 @@ HEADER = {
     "fingerprint": str, "folder": Maybe(str),
 }  # fmt: skip
 WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
+LOSSES = {
+    "sums": Each(float), "counts": Each(int), "recent": Maybe(Each(float)), "recent_counts": Maybe(Each(int)),
+}  # fmt: skip
 STATE = {
     "step": int, "seconds": float, "total_steps": int, "precision": str, "rows": int, "metrics": Maybe(str),
-    "model": Maybe(WEIGHTS), "scaler": Each(Scalar), "losses": {"sums": Each(float), "counts": Each(int)},
-    "parts": Each(Any),
+    "noted": Maybe(str), "model": Maybe(WEIGHTS), "scaler": Each(Scalar), "losses": LOSSES, "parts": Each(Any),
 }  # fmt: skip
 CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}
 """The form of the content of each kind."""

@@ -22,11 +22,12 @@ from gentool.options import flag
 from gentool.reading import Each, Maybe, Scalar, check, read_json, read_text
 
 OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
-METRICS, CURVES, LOG, RESULT = "metrics.csv", "losses.png", "log.txt", "result.json"
+METRICS, NOTED, CURVES = "metrics.csv", "updates.csv", "losses.png"
+LOG, RESULT = "log.txt", "result.json"
 ENVIRONMENT, REPORT = "environment.json", "report.html"
 PICTURES = ("samples", "reconstructions")
 FILMS = tuple(f"{name}.gif" for name in PICTURES)
-OWN_FILES = (MODEL, ENVIRONMENT, METRICS, CURVES, LOG, RESULT, REPORT, *FILMS)
+OWN_FILES = (MODEL, ENVIRONMENT, METRICS, NOTED, CURVES, LOG, RESULT, REPORT, *FILMS)
 EPOCH = r"epoch-\d{4,}\.png"
 OWN_FOLDERS = {
     **dict.fromkeys(PICTURES, EPOCH),

@@ -1,4 +1,5 @@
-"""The record of a run: notices and log.txt, metrics.csv and its alarms, losses.png, pictures and films, result.json.
+"""The record of a run: notices and log.txt, metrics.csv and its alarms, updates.csv, losses.png, pictures and films,
+result.json.
 
 Without a folder the rows are kept in memory, and nothing is written.
 """
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gentool.engine.alarms import PREFIX, Alarm, Check, alarms
-from gentool.engine.charts import curve_panels
-from gentool.engine.folder import CURVES, LOG, METRICS, PICTURES, RESULT, drawn_in
+from gentool.engine.charts import curve_panels, finer
+from gentool.engine.folder import CURVES, LOG, METRICS, NOTED, PICTURES, RESULT, drawn_in
 from gentool.engine.loggers import Logger, check_logger, open_logger
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
+from gentool.engine.plan import SHORT
 from gentool.figures.curves import draw_curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
@@ -35,15 +37,16 @@ class Journal:
 
     def __init__(self, folder: Path | None, options: TrainOptions, reporter: Reporter) -> None:
         self.folder, self.options, self.reporter = folder, options, reporter
-        self.metrics = MetricsFile(None)
+        self.metrics, self.noted = MetricsFile(None), MetricsFile(None)
         self.rows: list[dict[str, float]] = []
         self.checks: list[Check] = []
         self.logger: Logger | None = None
         self.drawn_at = float("-inf")
         check_logger(options.log)
 
-    def begin(self, rows: int, text: str | None, begun: int | None = None) -> None:
-        """Continue after this many rows of metrics.csv, 0 for a new run; `text` is its content up to there.
+    def begin(self, rows: int, text: str | None, begun: int | None = None, noted: str | None = None) -> None:
+        """Continue after this many rows of metrics.csv, 0 for a new run; `text` is its content up to there, and `noted`
+        that of updates.csv.
 
         The file holds it, but for states of earlier versions. The row of the epoch `begun`, in which a shorter run
         ended, is left out: it comes again.
@@ -59,6 +62,9 @@ class Journal:
         if begun is not None:
             self.metrics.truncate(sum(row["epoch"] < begun for row in self.metrics.numbers()))
         self.rows = self.metrics.numbers()
+        if noted is None:
+            (self.folder / NOTED).unlink(missing_ok=True)
+        self.noted = MetricsFile.of(self.folder / NOTED, noted or "")
         self.logger = open_logger(self.options.log, self.folder, self.options.to_json(), self.rows, PICTURES)
 
     def close(self) -> None:
@@ -88,6 +94,11 @@ class Journal:
                 self.notice(f"alarm in epoch {row['epoch']}: {alarm.text}")
         return raised
 
+    def note(self, epoch: int, step: int, losses: Mapping[str, float]) -> None:
+        """Add a row to updates.csv: mean losses up to this update, between the ends of epochs."""
+        if self.folder is not None:
+            self.noted.append({"epoch": epoch, "step": step, **losses})
+
     def picture(self, name: str, epoch: int, picture: Picture) -> None:
         """Write NAME/epoch-0001.png."""
         if self.folder is None:
@@ -104,7 +115,10 @@ class Journal:
             return
         self.drawn_at = time.monotonic()
         columns = self.metrics.series()
-        figure = draw_curves(curve_panels(columns), columns["epoch"]).figure
+        panels, places, unit = curve_panels(columns), columns["epoch"], "epoch"
+        if self.noted.rows and len(self.rows) < SHORT:
+            panels, places, unit = finer(panels, self.noted.series()), columns["step"], "update"
+        figure = draw_curves(panels, places, unit=unit).figure
         Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
 
     def make_films(self) -> None:

@@ -1,4 +1,4 @@
-"""The mean losses of an epoch, collected without waiting for the device."""
+"""The mean losses of an epoch and of some updates, collected without waiting for the device."""
 
 import math
 from collections.abc import Mapping
@@ -26,6 +26,8 @@ class Losses:
         self.stop = False
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
+        self.recent: dict[str, float] = {}  # sums since the last `noted`
+        self.recent_counts: dict[str, int] = {}
         self.delay = 1 if device.type == "cuda" else 0  # updates between `add` and what it returns
         self.pending: tuple[list[str], Tensor, torch.cuda.Event] | None = None
 
@@ -67,23 +69,36 @@ class Losses:
         """The mean of each term over the updates that had it."""
         return {name: total / self.counts[name] for name, total in self.sums.items()}
 
+    def noted(self) -> dict[str, float]:
+        """The mean of each term since the last call."""
+        means = {name: total / self.recent_counts[name] for name, total in self.recent.items()}
+        self.recent, self.recent_counts = {}, {}
+        return means
+
     def clear(self) -> None:
         """Begin another epoch."""
         self.sums, self.counts = {}, {}
 
     def state_dict(self) -> dict[str, Any]:
         """The sums and counts so far."""
-        return {"sums": dict(self.sums), "counts": dict(self.counts)}
+        return {
+            "sums": dict(self.sums), "counts": dict(self.counts),
+            "recent": dict(self.recent), "recent_counts": dict(self.recent_counts),
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state_dict`. Raises ValueError for another state."""
         self.sums, self.counts = dict(state["sums"]), dict(state["counts"])
-        if self.sums.keys() != self.counts.keys() or min(self.counts.values(), default=1) < 1:
-            raise ValueError("losses without their counts")
+        self.recent, self.recent_counts = dict(state.get("recent") or {}), dict(state.get("recent_counts") or {})
+        for sums, counts in ((self.sums, self.counts), (self.recent, self.recent_counts)):
+            if sums.keys() != counts.keys() or min(counts.values(), default=1) < 1:
+                raise ValueError("losses without their counts")
 
     def _add_values(self, values: dict[str, float]) -> list[str]:
         self.stop = values.pop(STOP, self.stop) > 0
         for name, value in values.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
             self.counts[name] = self.counts.get(name, 0) + 1
+            self.recent[name] = self.recent.get(name, 0.0) + value
+            self.recent_counts[name] = self.recent_counts.get(name, 0) + 1
         return [name for name, value in values.items() if not math.isfinite(value)]

@@ -18,6 +18,8 @@ Schedule = Literal["constant", "linear", "cosine", "onecycle", "warmup"]
 
 WARM_UP = {"onecycle": 0.3, "warmup": 0.1}
 """Share of the run in which the learning rate rises. onecycle: Smith & Topin 2017, arXiv:1708.07120."""
+SHORT, NOTED = 20, 200
+"""A run of fewer epochs than SHORT notes its losses about NOTED times, between the ends of epochs as well."""
 START = 0.04
 """Where onecycle and warmup start, as a share of the peak."""
 
@@ -75,6 +77,11 @@ class Plan:
         if every is None:
             every = 1 if epoch <= 200 else 10 if epoch <= 2000 else 100
         return every > 0 and (epoch == 1 or epoch % every == 0 or steps >= self.total_steps)
+
+    @property
+    def note_every(self) -> int:
+        """The number of updates between two rows of updates.csv; 0: none, the ends of epochs are close enough."""
+        return 0 if self.total_epochs >= SHORT else max(1, self.total_steps // NOTED)
 
     def length(self) -> str:
         """The length in words: `8 epochs of 23 updates`, or `30 updates` with --steps."""

@@ -259,7 +259,7 @@ class Run:
         self._restore(state)
         self.model = state.get("model")
         begun = self.epoch if self.step < self.plan.total_steps else None
-        self.journal.begin(state["rows"], state.get("metrics"), begun)
+        self.journal.begin(state["rows"], state.get("metrics"), begun, state.get("noted"))
         where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.step >= self.plan.total_steps:
             where = "its end"
@@ -430,6 +430,11 @@ class Run:
             return
         broken = self.losses.add(terms, share=self.share, stop=self.stop.requested)
         self._check(broken, self.step + 1 - self.losses.delay)
+        made, every = self.step + 1, self.plan.note_every
+        if every == 0:
+            self.losses.noted()
+        elif made % every == 0:
+            self.journal.note(self.epoch, made, self.losses.noted())
 
     def record_validation(self, terms: Mapping[str, float]) -> None:
         """Losses of this epoch on the validation images."""
@@ -565,6 +570,7 @@ class Run:
             "precision": self.precision.kind,
             "rows": len(self.journal.rows),
             "metrics": self.journal.metrics.text(),
+            "noted": self.journal.noted.text() if self.journal.noted.rows else None,
             "model": self.model,
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),

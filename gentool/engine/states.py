@@ -1,6 +1,6 @@
 """The saved states of a run: which of them count, and what follows from the newest.
 
-A state is the one point where a training is committed: model.pt and metrics.csv are made again from it.
+A state is the one point where a training is committed: model.pt and the tables are made again from it.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,17 @@ from typing import Any
 from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import finite
-from gentool.engine.folder import LOCK, METRICS, MODEL, OWNER, REPORT, differences_from, states_in, temporaries_in
+from gentool.engine.folder import (
+    LOCK,
+    METRICS,
+    MODEL,
+    NOTED,
+    OWNER,
+    REPORT,
+    differences_from,
+    states_in,
+    temporaries_in,
+)
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
 from gentool.engine.precision import PRECISIONS
@@ -54,13 +64,20 @@ def newest_state(
 
 
 def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
-    """Write model.pt and metrics.csv again where they are not those of the state, which is saved first."""
+    """Write model.pt, metrics.csv and updates.csv again where they are not those of the state, which is saved first."""
     if not _has_model_of(folder, state):
         path, model = folder / MODEL, state["model"]
         checkpoint.save(path, "model", header, model)
         notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
-    if state.get("metrics") is not None and MetricsFile.of(folder / METRICS, state["metrics"]).restore():
-        notice(f"{folder / METRICS}: was damaged, and is written again from the state")
+    for table in _tables(folder, state):
+        if table.restore():
+            notice(f"{table.path}: was damaged, and is written again from the state")
+
+
+def _tables(folder: Path, state: dict[str, Any]) -> list[MetricsFile]:
+    """The tables that a state vouches for; older states hold none."""
+    names = {"metrics": METRICS, "noted": NOTED}
+    return [MetricsFile.of(folder / file, state[key]) for key, file in names.items() if state.get(key) is not None]
 
 
 def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:
@@ -77,8 +94,7 @@ def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:
 def is_whole(folder: Path, state: dict[str, Any]) -> bool:
     """Whether a finished run has all its files, as its newest state has them, and nothing that a kill left."""
     left_over = [name for name in (LOCK, OWNER) if (folder / name).exists()] or temporaries_in(folder)
-    rows = state.get("metrics")
-    whole = rows is None or MetricsFile.of(folder / METRICS, rows).is_on_disk()
+    whole = all(table.is_on_disk() for table in _tables(folder, state))
     return (folder / REPORT).is_file() and not left_over and whole and _has_model_of(folder, state)
 
 

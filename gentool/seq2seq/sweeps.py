@@ -1,11 +1,12 @@
-"""Sweeps: every combination of option values, a run for each, one table and one plot. A finished run is never trained
-twice."""
+"""Sweeps: every combination of option values, or one option varied at a time; a run for each, one table and one plot.
+A finished run is never trained twice."""
 
 import hashlib
 import itertools
+import math
 import sys
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,7 +18,7 @@ from gentool.engine.folder import RESULT, is_empty, owned
 from gentool.engine.journal import earlier_result
 from gentool.engine.many import run_many
 from gentool.errors import CheckpointError, Diverged, OptionError, Stopped
-from gentool.figures.error_bars import error_bars
+from gentool.figures.error_bars import Lines, Point, error_bars
 from gentool.figures.style import SUFFIXES, FigureOptions, Plot
 from gentool.files import write_json, write_text
 from gentool.jobs import ClusterOptions, Jobs, Processes
@@ -28,6 +29,8 @@ from gentool.seq2seq.options import Options, options_class
 from gentool.tables import Table, mean_and_sd
 
 SCORES = ("test_exact_match", "test_character_accuracy", "test_mse", "test_read_exact_match")
+ANSWERED, DRAWN = ("exact_match", "character_accuracy"), ("mse", "read_exact_match")
+"""The scores in the plot: of answers in text, and of drawn ones."""
 SCORE_NAMES = (*(name.removeprefix("test_") for name in SCORES), "seconds")
 PLAN = "sweep.json"
 PLOTS = tuple(f"sweep.{suffix}" for suffix in SUFFIXES)
@@ -78,6 +81,9 @@ class SweepOptions(ClusterOptions):
     repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
     seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
     jobs: int = option(1, "Runs at a time; on this machine, each with its share of the CPU cores.", min=1, max=256)
+    cross: bool = option(
+        False, "Vary one option at a time, the others at their first value, in place of all combinations."
+    )
 
 
 @dataclass(frozen=True)
@@ -112,62 +118,106 @@ class Sweep:
         return [name for name in self.runs.columns if name not in (*SCORE_NAMES, DIVERGED, "seed")]
 
     @property
+    def varied(self) -> list[str]:
+        """The options that have several values."""
+        return [name for name in self.options if len(set(self.runs[name])) > 1]
+
+    @property
+    def is_cross(self) -> bool:
+        """Whether several options vary, each alone, the others as in the first run."""
+        first = self.runs.rows[0] if len(self.runs) else {}
+        changes = [sum(run[name] != first[name] for name in self.varied) for run in self.runs]
+        return len(self.varied) > 1 and max(changes) == 1
+
+    @property
     def diverged(self) -> int:
         """The number of runs that diverged, and have no scores."""
         return sum(run.get(DIVERGED, 0) for run in self.runs)
 
     @property
     def table(self) -> Table:
-        """A row per combination of options: the number of runs, mean and sample standard deviation of every score."""
-        means = mean_and_sd(self.runs.rows, by=self.options, leave_out=("seed", DIVERGED))
+        """A row per combination of options: those that vary, the number of runs, mean and sample standard deviation of
+        every score."""
+        means = mean_and_sd(self.runs.rows, by=self.varied, leave_out=("seed", DIVERGED, *self.options))
         rows = []
         for row in means:
-            runs = [run for run in self.runs if all(run[name] == row[name] for name in self.options)]
+            runs = [run for run in self.runs if all(run[name] == row[name] for name in self.varied)]
             counts = {"runs": len(runs)}
             if self.diverged:
                 counts[DIVERGED] = sum(run.get(DIVERGED, 0) for run in runs)
-            scores = {name: row[name] for name in row if name not in self.options}
-            rows.append({name: row[name] for name in self.options} | counts | scores)
+            scores = {name: row[name] for name in row if name not in self.varied}
+            rows.append({name: row[name] for name in self.varied} | counts | scores)
         return Table(rows)
 
     def markdown(self) -> Iterator[str]:
-        """The table as lines of Markdown, with mean ± sd in one cell and accuracies in percent."""
+        """The table as lines of Markdown, with mean ± sd in one cell and accuracies in percent; below it the options
+        that are the same in all runs."""
         table = self.table
         if not len(table):
             return
         columns = [name for name in table.columns if not name.endswith("_sd")]
-        yield "| " + " | ".join(name.replace("_", " ") for name in columns) + " |"
+        yield "| " + " | ".join(map(_words, columns)) + " |"
         yield "|" + " --- |" * len(columns)
         for row in table:
             yield "| " + " | ".join(_cell(name, row) for name in columns) + " |"
+        same = [f"{_words(name)} {self.runs[name][0]}" for name in self.options if name not in self.varied]
+        if same:
+            yield ""
+            yield f"In all runs: {', '.join(same)}."
 
     def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
         """Write runs.csv, sweep.csv, table.md and sweep.png (or .pdf, .svg) into a folder, which is returned."""
-        folder, table = Path(folder), self.table
+        folder = Path(folder)
         if not len(self.runs):
             return folder
         self.runs.to_csv(folder / "runs.csv")
-        table.to_csv(folder / "sweep.csv")
+        self.table.to_csv(folder / "sweep.csv")
         write_text(folder / "table.md", "\n".join(self.markdown()) + "\n")
-        varied = [name for name in self.options if len(set(table[name])) > 1]
         for name in PLOTS:
             (folder / name).unlink(missing_ok=True)
-        if varied and self.diverged < len(self.runs):
-            self._plot(varied).save(folder / "sweep", figures)
+        if self.varied and self.diverged < len(self.runs):
+            self._plot().save(folder / "sweep", figures)
         return folder
 
-    def _plot(self, varied: Sequence[str]) -> Plot:
-        """The main score against the first option that varies, a line per combination of the others."""
-        score = "mse" if "mse" in self.table.columns else "exact_match"
-        series: dict[str, list[tuple[Any, float, float]]] = {}
-        for row in self.table:
-            if score not in row:
+    def _plot(self) -> Plot:
+        """A row of axes for each score: of a cross an axis for each option, else one for the first option that varies,
+        with a line per combination of the others."""
+        table, varied = self.table, self.varied
+        rows = {}
+        for score in DRAWN if "mse" in table.columns else ANSWERED:
+            if score not in table.columns:
                 continue
-            name = ", ".join(f"{option.replace('_', ' ')} {row[option]}" for option in varied[1:])
-            point = (row[varied[0]], row[score], row.get(f"{score}_sd", float("nan")))
-            series.setdefault(name, []).append(point)
-        y = f"{score.replace('_', ' ')} on held-out queries"
-        return error_bars(series, x=varied[0].replace("_", " "), y=y)
+            if self.is_cross:
+                lines = [self._arm(name, score) for name in varied]
+            else:
+                lines = [Lines(_words(varied[0]), _series(table, varied[0], varied[1:], score))]
+            rows[f"{_words(score)}\non held-out queries"] = lines
+        return error_bars(rows)
+
+    def _arm(self, name: str, score: str) -> Lines:
+        """The part of a cross in which one option varies."""
+        table = self.table
+        others = {other: table.rows[0][other] for other in self.varied if other != name}
+        rows = [row for row in table if others.items() <= row.items()]
+        return Lines(
+            _words(name),
+            _series(rows, name, (), score),
+            ", ".join(f"{_words(other)} {value}" for other, value in others.items()),
+        )
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _series(rows: Iterable[Mapping[str, Any]], x: str, others: Sequence[str], score: str) -> dict[str, list[Point]]:
+    """The lines of a score against an option, by the values of the others. Rows without the score are left out."""
+    series: dict[str, list[Point]] = {}
+    for row in rows:
+        if score in row:
+            name = ", ".join(f"{_words(other)} {row[other]}" for other in others)
+            series.setdefault(name, []).append((row[x], row[score], row.get(f"{score}_sd", float("nan"))))
+    return series
 
 
 def sweep(
@@ -178,18 +228,20 @@ def sweep(
     repeats: int = 1,
     seed: int = 0,
     jobs: int = 1,
+    cross: bool = False,
     cluster: Literal["slurm", "local"] | None = None,
     cluster_options: str | tuple[str, ...] | None = None,
     overwrite: bool = False,
     figures: FigureOptions | None = None,
     reporter: Reporter = SILENT,
 ) -> Sweep:
-    """Train every combination of option values, in runs under the folder `out`, and write its tables and plot.
+    """Train combinations of option values, in runs under the folder `out`, and write its tables and plot.
 
     Args:
         values: Option to its values: `0.1:0.9:0.1` with both ends included, `1:5`, `16,32`, a list, or one value.
         repeats: Runs per combination, with the seeds `seed`, `seed` + 1, ...
         jobs: Runs at a time; on this machine, each in a process with its share of the CPU cores.
+        cross: Vary one option at a time, the others at their first value, in place of all combinations.
         cluster: Train each run in a job of Slurm, or in a job on this machine to try it out.
         cluster_options: Options of sbatch for each job, such as `partition=gpu,time=4:00:00`.
         overwrite: Start again in a folder that holds a sweep.
@@ -199,16 +251,16 @@ def sweep(
     refuse, Stopped when asked to stop; the same call continues then.
     """
     how = SweepOptions(
-        repeats=repeats, seed=seed, jobs=jobs, cluster=cluster,
+        repeats=repeats, seed=seed, jobs=jobs, cross=cross, cluster=cluster,
         cluster_options=cluster_options,  # type: ignore[arg-type]  # parsed
     )  # fmt: skip
     repeats, seed, jobs = how.repeats, how.seed, how.jobs
     values = {name: _as_text(value) for name, value in values.items()}
-    cells = cells_of(options_class(task), values, seed, repeats)
+    cells = cells_of(options_class(task), values, seed, repeats, cross=how.cross)
     folder = Path(out).expanduser()
     how.check_cluster(folder)
     runner = Processes(jobs) if cluster is None else Jobs(how, folder, jobs)
-    plan = {"task": task, "options": dict(values), "seed": seed, "repeats": repeats}
+    plan = {"task": task, "options": dict(values), "seed": seed, "repeats": repeats, "cross": how.cross}
     check_folder(folder, plan, overwrite)
     with owned(folder, reporter.notice):
         if overwrite:
@@ -223,8 +275,11 @@ def sweep(
     return done
 
 
-def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats: int) -> list[Cell]:
-    """The product of the options' values, times the seeds. Raises OptionError for what a run would refuse."""
+def cells_of(
+    kind: type[Options], values: Mapping[str, str], seed: int, repeats: int, *, cross: bool = False
+) -> list[Cell]:
+    """The product of the options' values, or a cross through the first of each, times the seeds. Raises OptionError for
+    what a run would refuse."""
     types = field_types(kind)
     lists = {}
     for name, text in values.items():
@@ -237,13 +292,23 @@ def cells_of(kind: type[Options], values: Mapping[str, str], seed: int, repeats:
             lists[name] = list(dict.fromkeys(values_of(text, plain if isinstance(plain, type) else str)))
         except ValueError as error:
             raise OptionError(f"{flag(name)}: {shown(text)}: {error}") from None
-    made = [Cell(dict(zip(lists, chosen, strict=True)), seed + repeat)
-            for chosen in itertools.product(*lists.values()) for repeat in range(repeats)]  # fmt: skip
-    if len(made) > MAX_RUNS:
-        raise OptionError(f"{len(made):,} runs are more than the {MAX_RUNS:,} of one sweep")
+    count = 1 + sum(len(one) - 1 for one in lists.values()) if cross else math.prod(map(len, lists.values()))
+    if count * repeats > MAX_RUNS:
+        raise OptionError(f"{count * repeats:,} runs are more than the {MAX_RUNS:,} of one sweep")
+    product = (dict(zip(lists, chosen, strict=True)) for chosen in itertools.product(*lists.values()))
+    made = [
+        Cell(chosen, seed + repeat) for chosen in (_cross(lists) if cross else product) for repeat in range(repeats)
+    ]
     for cell in made:
         kind(**cell.values, seed=cell.seed)
     return made
+
+
+def _cross(lists: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The combinations of values in which at most one option differs from its first value, in the order of a
+    product."""
+    first = {name: values[0] for name, values in lists.items()}
+    return [first, *(first | {name: value} for name in reversed(lists) for value in lists[name][1:])]
 
 
 def _as_text(value: Any) -> str:

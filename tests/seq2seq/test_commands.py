@@ -300,12 +300,22 @@ def test_sweep(cli: Callable) -> None:
              if (row["train_fraction"], row["encoder_layers"]) == ("0.3", "1")]  # fmt: skip
     assert float(averaged[0]["exact_match"]) == pytest.approx(np.mean(first))
     assert float(averaged[0]["exact_match_sd"]) == pytest.approx(np.std(first, ddof=1))
-    assert Path("swept/table.md").read_text().count("\n") == 6
+    assert Path("swept/table.md").read_text().splitlines()[-1].startswith("In all runs: ")
+    assert set(averaged[0]) & {"train_fraction", "encoder_layers", "hidden"} == {"train_fraction", "encoder_layers"}
     assert width(Path("swept/sweep.png")) > 300
     trained = {path: path.stat().st_mtime_ns for path in Path("swept").rglob("model.pt")}
     assert len(trained) == 8
     assert cli(*words, "--out", "swept").code == 0
     assert {path: path.stat().st_mtime_ns for path in trained} == trained
+
+
+def test_a_cross_is_one_table(cli: Callable) -> None:
+    words = sweep("--encoder-layers", "1,2", "--decoder-layers", "1,3", "--cross", "--out", "crossed")
+    assert cli(*words).code == 0
+    rows = table(Path("crossed/sweep.csv"))
+    assert [(row["encoder_layers"], row["decoder_layers"]) for row in rows] == [("1", "1"), ("1", "3"), ("2", "1")]
+    assert width(Path("crossed/sweep.png")) > 300
+    assert json.loads(Path("crossed/sweep.json").read_text())["cross"] is True
 
 
 def test_a_sweep_starts_again_with_overwrite(cli: Callable) -> None:

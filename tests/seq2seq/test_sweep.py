@@ -75,6 +75,57 @@ def test_numbers_in_each_way_to_write_them(trained: list[str], value: Any) -> No
     assert [name.split(",")[-2] for name in trained] == ["train-fraction=0.1", "train-fraction=0.3"]
 
 
+def test_a_cross_varies_one_option_at_a_time(trained: list[str]) -> None:
+    done = swept({"encoder_layers": "1:3", "decoder_layers": "1:2"}, cross=True)
+    depths = [(1, 1), (1, 2), (2, 1), (3, 1)]
+    assert [(row["encoder_layers"], row["decoder_layers"]) for row in done.runs] == depths
+    assert len(trained) == 4
+    assert done.is_cross
+    assert done.table.columns == [
+        "encoder_layers", "decoder_layers", "runs", "exact_match", "character_accuracy", "seconds",
+    ]  # fmt: skip
+    lines = (Path("swept") / "sweep.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [[str(one), str(other)] for one, other in depths]
+    trained.clear()
+    assert len(swept({"encoder_layers": "1:3", "decoder_layers": "1:2"}).runs) == 6
+    assert [name.split(",")[-3:-1] for name in trained] == [
+        ["encoder-layers=2", "decoder-layers=2"], ["encoder-layers=3", "decoder-layers=2"],
+    ], "all combinations contain the cross"  # fmt: skip
+    assert not swept({"hidden": 8}, cross=True, overwrite=True).is_cross, "nothing varies"
+
+
+def test_the_plot_has_both_scores(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"encoder_layers": one, "decoder_layers": other, "seed": 0, "exact_match": 0.1 * one,
+         "character_accuracy": 0.2 * other, "seconds": 1.0} for one, other in ((1, 1), (1, 2), (2, 1))
+    ]  # fmt: skip
+
+    def lines(sweep: Sweep) -> dict[tuple[str, str], list[list[float]]]:
+        axes = sweep._plot().figure.axes
+        count = len(axes) // 2
+        xs, ys = [one.get_xlabel() for one in axes[count:]], [one.get_ylabel() for one in axes[::count]]
+        return {
+            (ys[place // count].split("\n")[0], xs[place % count]): [
+                [float(value) for value in line.get_ydata()]
+                for line in one.get_lines()  # type: ignore[union-attr]
+            ]
+            for place, one in enumerate(axes)
+        }
+
+    assert lines(Sweep(Table(rows))) == {
+        ("exact match", "encoder layers"): [[0.1, 0.2]], ("exact match", "decoder layers"): [[0.1, 0.1]],
+        ("character accuracy", "encoder layers"): [[0.2, 0.2]],
+        ("character accuracy", "decoder layers"): [[0.2, 0.4]],
+    }  # fmt: skip
+    rows.append({**rows[0], "encoder_layers": 2, "decoder_layers": 2})
+    assert lines(Sweep(Table(rows))) == {
+        ("exact match", "encoder layers"): [[0.1, 0.2], [0.1, 0.1]],
+        ("character accuracy", "encoder layers"): [[0.2, 0.2], [0.4, 0.2]],
+    }
+    drawn = [{"hidden": hidden, "mse": 0.05, "exact_match": 0.9, "read_exact_match": 0.8} for hidden in (8, 16)]
+    assert list(lines(Sweep(Table(drawn)))) == [("mse", "hidden"), ("read exact match", "hidden")]
+
+
 def test_equal_values_are_one_run(trained: list[str]) -> None:
     assert swept({"lr": [0.1, "0.10", np.float64(0.1)]}).runs["lr"] == [0.1]
     assert len(trained) == 1
@@ -244,11 +295,9 @@ def test_an_unknown_task_is_refused() -> None:
 def test_a_sweep_is_shown_as_its_table() -> None:
     done = swept({"attention": [True, False]})
     lines = repr(done).splitlines()
-    assert lines[0] == (
-        "| max operand | hidden | embedding | steps | device | attention | runs | exact match | character accuracy "
-        "| seconds |"
-    )
-    assert [line.split(" | ")[5:7] for line in lines[2:]] == [["True", "1"], ["False", "1"]]
+    assert lines[0] == "| attention | runs | exact match | character accuracy | seconds |"
+    assert [line.split(" | ")[:2] for line in lines[2:4]] == [["| True", "1"], ["| False", "1"]]
+    assert lines[4:] == ["", "In all runs: max operand 9, hidden 8, embedding 8, steps 2, device cpu."]
     assert "Table(" not in repr(done)
     assert "tensor" not in repr(done)
     assert (Path("swept") / "table.md").read_text() == repr(done) + "\n"

@@ -16,7 +16,8 @@ from gentool.progress import counted
 
 
 def sweep_group() -> None:
-    """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option.
+    """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option; `--cross` varies one at
+    a time.
 
     The same command again continues: finished runs are never trained twice.
     """
@@ -35,8 +36,8 @@ def load_task(name: str) -> typer.Typer:
         folder = output.out or Path("runs") / f"sweep-{name}"
         done = sweep(
             name, given, out=folder, repeats=options.repeats, seed=options.seed, jobs=options.jobs,
-            cluster=options.cluster, cluster_options=options.cluster_options, overwrite=output.overwrite,
-            figures=figures, reporter=terminal,
+            cross=options.cross, cluster=options.cluster, cluster_options=options.cluster_options,
+            overwrite=output.overwrite, figures=figures, reporter=terminal,
         )  # fmt: skip
         for line in done.markdown():
             terminal.notice(line)
