@@ -13,7 +13,7 @@ import dataclasses
 import inspect
 import tomllib
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import Field
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gentool.cli.help import FLAGS, HelpPage
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
 from gentool.launcher import place
@@ -40,23 +41,32 @@ CONFIG = Annotated[
 
 
 def command(
-    function: Callable[..., None], help: str | None = None, *, processes: bool = False, **sets: type[Validated]
+    function: Callable[..., None],
+    help: str | None = None,
+    *,
+    processes: bool = False,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    **sets: type[Validated],
 ) -> typer.Typer:
     """A Typer app with one command. `sets` names the options class of a parameter where the annotation cannot.
 
     `processes`: torchrun may start it in several processes, of which the first one prints.
+    `groups`: the groups of its help page, in order, and the options of each; those that are in none keep their set's
+    where it is one of these groups, and are in the last one otherwise.
     """
     hints = typing.get_type_hints(function, include_extras=True) | sets
-    groups: dict[str, type[Validated]] = {}
+    kinds: dict[str, type[Validated]] = {}
     parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in inspect.signature(function).parameters.items():
         kind = TerminalOptions if hints[name] is Terminal else hints[name]
         if inspect.isclass(kind) and issubclass(kind, Validated):
-            groups[name] = kind
+            kinds[name] = kind
             parameters += _parameters(kind)
         else:
             parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
     parameters.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, annotation=CONFIG, default=None))
+    if groups is not None:
+        parameters = _regrouped(parameters, groups)
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
@@ -64,11 +74,11 @@ def command(
         if here.size > 1 and not processes:
             raise OptionError("torchrun: only train and seq2seq train run in several processes")
         values = {name: _expanded(value) for name, value in values.items()}
-        settings = {} if config is None else _read_config(config.expanduser(), groups.values())
-        for name, kind in groups.items():
+        settings = {} if config is None else _read_config(config.expanduser(), kinds.values())
+        for name, kind in kinds.items():
             values[name] = _options(kind, values, settings, typed)
         with end_in_order(), ExitStack() as stack:
-            for name, kind in groups.items():
+            for name, kind in kinds.items():
                 if kind is TerminalOptions:
                     shown = values[name] if here.rank == 0 else TerminalOptions(quiet=True)
                     values[name] = stack.enter_context(Terminal(shown))
@@ -78,8 +88,26 @@ def command(
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
-    app.command()(call)
+    app.command(cls=HelpPage)(call)
     return app
+
+
+def _regrouped(parameters: Sequence[inspect.Parameter], groups: Mapping[str, Sequence[str]]) -> list[inspect.Parameter]:
+    """The parameters in the order of these groups."""
+    home = {name: group for group, names in groups.items() for name in names}
+    order, last = list(groups), list(groups)[-1]
+    placed: list[tuple[tuple[int, int], inspect.Parameter]] = []
+    for parameter in parameters:
+        info = getattr(parameter.annotation, "__metadata__", (None,))[0]
+        if info is None:
+            placed.append(((-1, 0), parameter))  # the context
+            continue
+        group = home.get(parameter.name, info.rich_help_panel)
+        info.rich_help_panel = group if group in order else last
+        names = groups[info.rich_help_panel]
+        place = names.index(parameter.name) if parameter.name in names else len(names)
+        placed.append(((order.index(info.rich_help_panel), place), parameter))
+    return [parameter for _, parameter in sorted(placed, key=lambda pair: pair[0])]
 
 
 def _expanded(value: Any) -> Any:
@@ -133,10 +161,11 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
     info = typer.Option(
         *([settings["short"]] if settings["short"] else []),
         declaration,
-        help=owner.help_of(field),
+        help=owner.help_of(field, _choices(annotation)),
         min=settings["min"] if numeric else None,
         max=settings["max"] if numeric and settings["max"] != MOST else None,
-        metavar=settings["metavar"],
+        metavar=settings["metavar"] or _metavar(declaration, kind, settings),
+        show_default=False,
         rich_help_panel=panel,
     )
     default = inspect.Parameter.empty if required(field) else written(field, field.default)
@@ -144,6 +173,22 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[typed_as, info], default=default
     )
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values that an option may have, where they are few."""
+    kind, _ = unwrap_optional(annotation)
+    return tuple(map(str, typing.get_args(kind))) if typing.get_origin(kind) is typing.Literal else ()
+
+
+def _metavar(declaration: str, kind: Any, settings: Mapping[str, Any]) -> str | None:
+    """What stands for the value on the help page: `N`, `X`, or its choices where they fit."""
+    choices = "|".join(_choices(kind))
+    if choices:
+        return choices if len(f"{declaration} {choices}") <= FLAGS else "NAME"
+    if kind is bool:
+        return None
+    return "TEXT" if settings["parse"] is not None else {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _alias(field: "Field[Any]", annotation: Any) -> inspect.Parameter:

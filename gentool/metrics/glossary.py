@@ -3,6 +3,7 @@
 Names are columns of metrics.csv and of tables of scores. A name that is not here is shown as it is.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,6 +213,19 @@ def charts(columns: Iterable[str]) -> list[tuple[Chart, list[str]]]:
             made.append((chart, shown))
     made += [(Chart(meaning(name).title.capitalize(), (name,)), shown) for name, shown in by_term.items()]
     return made
+
+
+@functools.cache
+def main_columns(columns: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The first few columns of a training, for a line: as the charts have them, those measured on training examples at
+    the end of an epoch last."""
+    ordered = [sorted(shown, key=lambda column: column.startswith(TRAIN_PREFIX)) for _, shown in charts(columns)]
+    return tuple(column for shown in ordered for column in shown)[:count]
+
+
+def short_name(column: str) -> str:
+    """The name of a column for a line: `val_loss` for `validation_loss`."""
+    return re.sub("^validation_", "val_", column)
 
 
 def labels(shown: Sequence[str]) -> Mapping[str, str]:

@@ -12,6 +12,12 @@ from gentool.launcher import place
 from gentool.models import MODELS
 
 PARAGRAPH = "\n\n"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Model": (),
+    "Training": ("data", "out", "overwrite", "epochs", "steps", "budget", "batch_size", "lr", "seed", "device"),
+    "Advanced": (),
+}
+"""The groups of a training's help page, the same for every model and task."""
 
 
 def train_group() -> None:
@@ -41,8 +47,9 @@ def load_model(name: str) -> typer.Typer:
     assert module.__doc__ is not None
     description = f"{MODELS[name]}\n\n{module.__doc__.partition(PARAGRAPH)[0]}"
     return command(
-        train_model, description, processes=True, options=module.Options, output=run_output(f"runs/{name}-DATA")
-    )
+        train_model, description, processes=True, groups=GROUPS,
+        options=module.Options, output=run_output(f"runs/{name}-DATA"),
+    )  # fmt: skip
 
 
 def finish(folder: Path, next_command: str, terminal: Any) -> None:

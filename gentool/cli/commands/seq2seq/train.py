@@ -25,7 +25,7 @@ def train_group() -> None:
 
 def load_task(name: str) -> typer.Typer:
     """The training command of one task, with its flags."""
-    from gentool.cli.commands.train import finish
+    from gentool.cli.commands.train import GROUPS, finish
     from gentool.cli.options import run_output
     from gentool.engine.context import flush_denormals
     from gentool.engine.terminal import Terminal
@@ -39,8 +39,9 @@ def load_task(name: str) -> typer.Typer:
         finish(folder, options.next_command, terminal)
 
     return command(
-        train_task, TASKS[name], processes=True, options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}")
-    )
+        train_task, TASKS[name], processes=True, groups=GROUPS,
+        options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}"),
+    )  # fmt: skip
 
 
 app = lazy_group(TASKS, load_task, callback=train_group)
