@@ -326,11 +326,13 @@ def _range(settings: Mapping[str, Any], value: float) -> str:
 
 
 def _limits(settings: Mapping[str, Any]) -> str:
-    """The range of a number, for help texts."""
+    """The range of a number, for help texts, unless it is any from 0 or 1."""
     low, high = settings["min"], settings["max"]
     if low is None or high is None:
         return "" if low is high else f"at least {low:,.10g}" if high is None else f"at most {high:,.10g}"
-    return f"at least {low:,.10g}" if high == MOST else f"{low:,.10g} to {high:,.10g}"
+    if high >= MOST:
+        return "" if low in (0, 1) else f"at least {low:,.10g}"
+    return f"{low:,.10g} to {high:,.10g}"
 
 
 def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:

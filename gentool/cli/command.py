@@ -35,6 +35,7 @@ CONFIG = Annotated[
     typer.Option(
         "--config",
         help="A TOML file with options by their names. The command line overrides it.",
+        metavar="FILE",
         rich_help_panel="Terminal",
     ),
 ]
@@ -51,8 +52,8 @@ def command(
     """A Typer app with one command. `sets` names the options class of a parameter where the annotation cannot.
 
     `processes`: torchrun may start it in several processes, of which the first one prints.
-    `groups`: the groups of its help page, in order, and the options of each; those that are in none keep their set's
-    where it is one of these groups, and are in the last one otherwise.
+    `groups`: the groups of its help page, in order, and the first options of each. Others of the first group stay in
+    it, and all the rest is in the last one.
     """
     hints = typing.get_type_hints(function, include_extras=True) | sets
     kinds: dict[str, type[Validated]] = {}
@@ -103,7 +104,7 @@ def _regrouped(parameters: Sequence[inspect.Parameter], groups: Mapping[str, Seq
             placed.append(((-1, 0), parameter))  # the context
             continue
         group = home.get(parameter.name, info.rich_help_panel)
-        info.rich_help_panel = group if group in order else last
+        info.rich_help_panel = group if group == order[0] or parameter.name in home else last
         names = groups[info.rich_help_panel]
         place = names.index(parameter.name) if parameter.name in names else len(names)
         placed.append(((order.index(info.rich_help_panel), place), parameter))
@@ -158,13 +159,14 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
     declaration = flag(field.name)
     if kind is bool and field.default is not False:
         declaration += f"/--no-{flag(field.name)[2:]}"
+    metavar = settings["metavar"] or _metavar(declaration, kind)
     info = typer.Option(
         *([settings["short"]] if settings["short"] else []),
         declaration,
-        help=owner.help_of(field, _choices(annotation)),
+        help=owner.help_of(field, () if "|" in (metavar or "") else _choices(annotation)),
         min=settings["min"] if numeric else None,
         max=settings["max"] if numeric and settings["max"] != MOST else None,
-        metavar=settings["metavar"] or _metavar(declaration, kind, settings),
+        metavar=metavar,
         show_default=False,
         rich_help_panel=panel,
     )
@@ -181,14 +183,14 @@ def _choices(annotation: Any) -> tuple[str, ...]:
     return tuple(map(str, typing.get_args(kind))) if typing.get_origin(kind) is typing.Literal else ()
 
 
-def _metavar(declaration: str, kind: Any, settings: Mapping[str, Any]) -> str | None:
+def _metavar(declaration: str, kind: Any) -> str | None:
     """What stands for the value on the help page: `N`, `X`, or its choices where they fit."""
     choices = "|".join(_choices(kind))
     if choices:
         return choices if len(f"{declaration} {choices}") <= FLAGS else "NAME"
-    if kind is bool:
-        return None
-    return "TEXT" if settings["parse"] is not None else {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
+    if typing.get_origin(kind) is tuple:
+        return "N,N" if typing.get_args(kind)[0] is int else "NAME,NAME"
+    return None if kind is bool else {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _alias(field: "Field[Any]", annotation: Any) -> inspect.Parameter:

@@ -75,7 +75,7 @@ def _flags(parameter: Any) -> str:
     flags = "/".join([", ".join(names), *parameter.secondary_opts])
     if parameter.is_flag:
         return flags
-    return f"{flags} {parameter.metavar or parameter.type.name.upper()}"
+    return f"{flags} {parameter.metavar or 'TEXT'}"
 
 
 def _row(left: str, right: str, width: int) -> Iterable[Text]:

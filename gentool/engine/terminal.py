@@ -33,8 +33,8 @@ PLAIN_LINES = 10
 REFRESH_SECONDS = 0.2
 """Seconds between two updates of the live display."""
 EPOCH_LINES, EPOCH_SECONDS = 50, 5.0
-"""In a terminal, each epoch leaves a line. Of more epochs than that, so many evenly spaced ones do, and those that end so
-many seconds after the last line."""
+"""In a terminal, each epoch leaves a line. Of more epochs than that, so many evenly spaced ones do, and those that end
+so many seconds after the last line."""
 WIDEST_BAR, NARROWEST_BAR = 40, 6
 
 

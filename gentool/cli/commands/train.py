@@ -13,7 +13,7 @@ from gentool.models import MODELS
 
 PARAGRAPH = "\n\n"
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Model": (),
+    "Model": ("latent_dim", "arch", "width", "channels", "hidden", "loss"),
     "Training": ("data", "out", "overwrite", "epochs", "steps", "budget", "batch_size", "lr", "seed", "device"),
     "Advanced": (),
 }
