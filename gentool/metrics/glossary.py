@@ -217,10 +217,14 @@ def charts(columns: Iterable[str]) -> list[tuple[Chart, list[str]]]:
 
 @functools.cache
 def main_columns(columns: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """The first few columns of a training, for a line: as the charts have them, those measured on training examples at
-    the end of an epoch last."""
-    ordered = [sorted(shown, key=lambda column: column.startswith(TRAIN_PREFIX)) for _, shown in charts(columns)]
-    return tuple(column for shown in ordered for column in shown)[:count]
+    """The first few columns of a training, for a line, in the order of the charts.
+
+    In all charts but the first, what was measured on held-out examples comes before the training's own value, and
+    what was measured on training examples at the end of the epoch after it.
+    """
+    first, *others = [shown for _, shown in charts(columns)] or [[]]
+    others = [sorted(shown, key=lambda name: (name.startswith(TRAIN_PREFIX), not is_held_out(name))) for shown in others]
+    return tuple(column for shown in (first, *others) for column in shown)[:count]
 
 
 def short_name(column: str) -> str:
