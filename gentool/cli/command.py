@@ -9,6 +9,7 @@ command line overrides the file, the file overrides the defaults. A `Terminal` p
 --json, and is closed when the command ends.
 """
 
+import copy
 import dataclasses
 import inspect
 import tomllib
@@ -94,21 +95,19 @@ def command(
 
 
 def _regrouped(parameters: Sequence[inspect.Parameter], groups: Mapping[str, Sequence[str]]) -> list[inspect.Parameter]:
-    """The parameters in the order of these groups."""
+    """The parameters in the order of these groups, each with the name of its group."""
+    context, *options = parameters
+    order = list(groups)
     home = {name: group for group, names in groups.items() for name in names}
-    order, last = list(groups), list(groups)[-1]
-    placed: list[tuple[tuple[int, int], inspect.Parameter]] = []
-    for parameter in parameters:
-        info = getattr(parameter.annotation, "__metadata__", (None,))[0]
-        if info is None:
-            placed.append(((-1, 0), parameter))  # the context
-            continue
-        group = home.get(parameter.name, info.rich_help_panel)
-        info.rich_help_panel = group if group == order[0] or parameter.name in home else last
-        names = groups[info.rich_help_panel]
-        place = names.index(parameter.name) if parameter.name in names else len(names)
-        placed.append(((order.index(info.rich_help_panel), place), parameter))
-    return [parameter for _, parameter in sorted(placed, key=lambda pair: pair[0])]
+    placed: list[tuple[int, int, inspect.Parameter]] = []
+    for parameter in options:
+        kind, info = typing.get_args(parameter.annotation)
+        own = order[0] if info.rich_help_panel == order[0] else order[-1]
+        info = copy.copy(info)  # that of --config is shared by all commands
+        info.rich_help_panel = group = home.get(parameter.name, own)
+        place = list(groups[group]).index(parameter.name) if parameter.name in home else len(groups[group])
+        placed.append((order.index(group), place, parameter.replace(annotation=Annotated[kind, info])))
+    return [context, *(parameter for _, _, parameter in sorted(placed, key=lambda one: one[:2]))]
 
 
 def _expanded(value: Any) -> Any:

@@ -1,6 +1,13 @@
 """Three examples of each command, for its help page."""
 
+from collections.abc import Sequence
+
 EXAMPLES = {
+    "gentool": (
+        "gentool train vae --data digits",
+        "gentool sample runs/vae-digits",
+        "gentool evaluate runs/vae-digits",
+    ),
     "prepare": (
         "gentool prepare --list",
         "gentool prepare photos/ --size 32",
@@ -36,9 +43,14 @@ EXAMPLES = {
         "gentool embed runs/vae-mnist --method tsne",
         "gentool embed runs/vae-mnist --gmm 10",
     ),
+    "seq2seq": (
+        "gentool seq2seq train text2text",
+        "gentool seq2seq evaluate runs/seq2seq-text2text",
+        "gentool seq2seq solve runs/seq2seq-text2text 12+34",
+    ),
     "seq2seq train": (
         "gentool seq2seq train {name}",
-        "gentool seq2seq train {name} --max-operand 999 --operators +-*",
+        'gentool seq2seq train {name} --max-operand 999 --operators "+-*"',
         "gentool seq2seq train {name} --recipe classic --out runs/classic",
     ),
     "seq2seq evaluate": (
@@ -97,12 +109,16 @@ EXAMPLES = {
         "gentool doctor --quiet",
     ),
 }
-"""By the words of the command; `{name}` stands for the model or task of a training."""
+"""By the words of the command, `gentool` for the program; `{name}` stands for the model or task of a training."""
 
 
-def examples_of(path: str) -> list[str]:
-    """The examples of a command by its words, such as `gentool train vae`."""
-    words = path.split()[1:]
-    named = " ".join(words[:-1])
-    found = EXAMPLES.get(" ".join(words)) or EXAMPLES.get(named, ())
-    return [example.format(name=words[-1]) for example in found]
+def examples_of(path: str, name: str = "") -> list[str]:
+    """The examples of a command by its words, such as `gentool train vae`; of a group with the `name` to take."""
+    words = path.split()[1:] or [path]
+    found = EXAMPLES.get(" ".join(words)) or EXAMPLES.get(" ".join(words[:-1]), ())
+    return [example.format(name=name or words[-1]) for example in found]
+
+
+def as_epilog(examples: Sequence[str]) -> str:
+    """Examples below the page of a group."""
+    return "\n\n".join(["Examples:", *examples])

@@ -223,7 +223,9 @@ def main_columns(columns: tuple[str, ...], count: int) -> tuple[str, ...]:
     what was measured on training examples at the end of the epoch after it.
     """
     first, *others = [shown for _, shown in charts(columns)] or [[]]
-    others = [sorted(shown, key=lambda name: (name.startswith(TRAIN_PREFIX), not is_held_out(name))) for shown in others]
+    others = [
+        sorted(shown, key=lambda name: (name.startswith(TRAIN_PREFIX), not is_held_out(name))) for shown in others
+    ]
     return tuple(column for shown in (first, *others) for column in shown)[:count]
 
 

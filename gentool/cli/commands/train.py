@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 from gentool.cli.command import command
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 from gentool.launcher import place
 from gentool.models import MODELS
@@ -62,4 +63,4 @@ def finish(folder: Path, next_command: str, terminal: Any) -> None:
     terminal.result(folder, {"event": "done", "run": str(folder), **(earlier_result(folder) or {})})
 
 
-app = lazy_group(MODELS, load_model, callback=train_group)
+app = lazy_group(MODELS, load_model, callback=train_group, examples=examples_of("gentool train", "vae"))

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from gentool.cli.command import command
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 
 TASKS = {
@@ -44,4 +45,5 @@ def load_task(name: str) -> typer.Typer:
     )  # fmt: skip
 
 
-app = lazy_group(TASKS, load_task, callback=train_group)
+EXAMPLES = examples_of("gentool seq2seq train", "text2text")
+app = lazy_group(TASKS, load_task, callback=train_group, examples=EXAMPLES)
