@@ -70,7 +70,7 @@ EXAMPLES = {
     ),
     "evaluate": (
         "gentool evaluate runs/vae-digits",
-        "gentool evaluate runs/gan-mnist --count 5000",
+        "gentool evaluate runs/gan-mnist --samples 5000",
         "gentool evaluate runs/vae-mnist --data mnist --json",
     ),
     "compare": (

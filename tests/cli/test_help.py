@@ -44,7 +44,7 @@ def headings(page: str) -> list[str]:
     return re.findall(r"\n\n([A-Z][a-z]+(?: [a-z]+)?)(?=\n  )", page)
 
 
-@pytest.mark.parametrize("words", pages(), ids=" ".join)
+@pytest.mark.parametrize("words", list(pages()), ids=" ".join)
 def test_a_page_fits_80_columns_and_has_three_examples(
     cli: Callable, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
