@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[str, ...]] = {
     "gentool": (
         "gentool train vae --data digits",
         "gentool sample runs/vae-digits",

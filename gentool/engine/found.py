@@ -76,7 +76,9 @@ class Found:
         Raises OptionError for a shorter one.
         """
         epochs, steps, budget, updates = length_in(folder)
-        options = dataclasses.replace(self.options, epochs=epochs, steps=steps, budget=budget)
+        options = dataclasses.replace(
+            self.options, epochs=epochs, steps=steps, budget=budget,  # type: ignore[arg-type]  # a text, which is parsed
+        )  # fmt: skip
         before = Plan.of(options, len(data.train))
         known = 0 if self.state is None else self.state["total_steps"]
         before = dataclasses.replace(before, total_steps=max(updates, known) or before.total_steps)

@@ -65,8 +65,13 @@ class Terminal(Reporter):
         self.display: Live | None = None
         self.current = ""  # the task that is shown
         self.detail = ""
-        self.done, self.total = 0, None
-        self._begin("", 0, None, float("-inf"))
+        self.done = self.first_done = self.last_epoch = 0
+        self.total: int | None = None
+        # Of the task: its beginning, the last drawing, and the last plain line and line of an epoch.
+        self.began = self.shown = self.printed = self.epoch_shown = float("-inf")
+        self.lines = self.first_share = self.printed_share = self.epoch_lines = self.epoch_share = 0
+        self.printed_done = -1
+        self.short_epochs = False
 
     def __enter__(self) -> Self:
         return self
