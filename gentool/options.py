@@ -12,9 +12,10 @@ refused in the same way from the command line, a TOML file, a checkpoint and Pyt
 import csv
 import dataclasses
 import math
+import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -236,10 +237,16 @@ class Validated:
         return {}
 
     @classmethod
-    def help_of(cls, field: "Field[Any]") -> str:
-        """The help text of a field, with its default where the default itself does not say it."""
+    def help_of(cls, field: "Field[Any]", choices: Sequence[str] = ()) -> str:
+        """The help text of a field, with its default, its choices where the text does not name them, and its range."""
         text, default = field.metadata["help"], field.metadata["default_text"]
-        text += f" (default: {default})" if default else ""
+        if default is None and not required(field) and not (field.default is None or field.default is False):
+            default = "yes" if field.default is True else f"{written(field, field.default)}"
+        facts = [f"default: {default}"] if default else []
+        if not all(re.search(rf"\b{re.escape(choice)}\b", text) for choice in choices):
+            facts.append("|".join(choices))
+        facts += [limits] if (limits := _limits(field.metadata)) else []
+        text += f" ({'; '.join(facts)})" if facts else ""
         return str(text.format(**values) if (values := cls.help_values()) else text)
 
     def to_json(self) -> dict[str, Any]:
@@ -316,6 +323,16 @@ def _range(settings: Mapping[str, Any], value: float) -> str:
     if low is not None and high is not None:
         return f"between {low:.10g} and {high:.10g}"
     return f"at least {low:.10g}" if low is not None else f"at most {high:.10g}"
+
+
+def _limits(settings: Mapping[str, Any]) -> str:
+    """The range of a number, for help texts, unless it is any from 0 or 1."""
+    low, high = settings["min"], settings["max"]
+    if low is None or high is None:
+        return "" if low is high else f"at least {low:,.10g}" if high is None else f"at most {high:,.10g}"
+    if high >= MOST:
+        return "" if low in (0, 1) else f"at least {low:,.10g}"
+    return f"{low:,.10g} to {high:,.10g}"
 
 
 def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:

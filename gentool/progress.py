@@ -13,7 +13,8 @@ class Reporter:
     def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
         """`done` of `total` steps of a task are done; `total` is None where it is unknown.
 
-        `detail` is one line about the steps so far, such as the losses of a training.
+        `detail` is one line about the steps so far, such as the losses of a training. Its parts have two spaces between
+        them, the most important ones first: a narrow display leaves the last ones out.
         """
 
     def notice(self, text: str) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 import gentool
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 from gentool.cli.usage import in_plain_words
 from gentool.errors import DataError, Diverged, GentoolError, OptionError, Stopped
@@ -69,7 +70,7 @@ FIRST_SECONDS = 2.0
 LONGEST = 1000
 """The most characters of a message: names in files may be of any length."""
 
-app = lazy_group(COMMANDS, load, callback=root, completion=True)
+app = lazy_group(COMMANDS, load, callback=root, completion=True, examples=examples_of("gentool"))
 
 
 def run(arguments: list[str]) -> int:

@@ -9,11 +9,12 @@ command line overrides the file, the file overrides the defaults. A `Terminal` p
 --json, and is closed when the command ends.
 """
 
+import copy
 import dataclasses
 import inspect
 import tomllib
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import Field
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gentool.cli.help import FLAGS, HelpPage
 from gentool.engine.terminal import Terminal, TerminalOptions
 from gentool.errors import OptionError
 from gentool.launcher import place
@@ -34,29 +36,39 @@ CONFIG = Annotated[
     typer.Option(
         "--config",
         help="A TOML file with options by their names. The command line overrides it.",
+        metavar="FILE",
         rich_help_panel="Terminal",
     ),
 ]
 
 
 def command(
-    function: Callable[..., None], help: str | None = None, *, processes: bool = False, **sets: type[Validated]
+    function: Callable[..., None],
+    help: str | None = None,
+    *,
+    processes: bool = False,
+    groups: Mapping[str, Sequence[str]] | None = None,
+    **sets: type[Validated],
 ) -> typer.Typer:
     """A Typer app with one command. `sets` names the options class of a parameter where the annotation cannot.
 
     `processes`: torchrun may start it in several processes, of which the first one prints.
+    `groups`: the groups of its help page, in order, and the first options of each. Others of the first group stay in
+    it, and all the rest is in the last one.
     """
     hints = typing.get_type_hints(function, include_extras=True) | sets
-    groups: dict[str, type[Validated]] = {}
+    kinds: dict[str, type[Validated]] = {}
     parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for name, parameter in inspect.signature(function).parameters.items():
         kind = TerminalOptions if hints[name] is Terminal else hints[name]
         if inspect.isclass(kind) and issubclass(kind, Validated):
-            groups[name] = kind
+            kinds[name] = kind
             parameters += _parameters(kind)
         else:
             parameters.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
     parameters.append(inspect.Parameter("config", inspect.Parameter.KEYWORD_ONLY, annotation=CONFIG, default=None))
+    if groups is not None:
+        parameters = _regrouped(parameters, groups)
 
     def call(ctx: typer.Context, config: Path | None, **values: Any) -> None:
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
@@ -64,11 +76,11 @@ def command(
         if here.size > 1 and not processes:
             raise OptionError("torchrun: only train and seq2seq train run in several processes")
         values = {name: _expanded(value) for name, value in values.items()}
-        settings = {} if config is None else _read_config(config.expanduser(), groups.values())
-        for name, kind in groups.items():
+        settings = {} if config is None else _read_config(config.expanduser(), kinds.values())
+        for name, kind in kinds.items():
             values[name] = _options(kind, values, settings, typed)
         with end_in_order(), ExitStack() as stack:
-            for name, kind in groups.items():
+            for name, kind in kinds.items():
                 if kind is TerminalOptions:
                     shown = values[name] if here.rank == 0 else TerminalOptions(quiet=True)
                     values[name] = stack.enter_context(Terminal(shown))
@@ -78,8 +90,24 @@ def command(
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     app = typer.Typer(add_completion=False)
-    app.command()(call)
+    app.command(cls=HelpPage)(call)
     return app
+
+
+def _regrouped(parameters: Sequence[inspect.Parameter], groups: Mapping[str, Sequence[str]]) -> list[inspect.Parameter]:
+    """The parameters in the order of these groups, each with the name of its group."""
+    context, *options = parameters
+    order = list(groups)
+    home = {name: group for group, names in groups.items() for name in names}
+    placed: list[tuple[int, int, inspect.Parameter]] = []
+    for parameter in options:
+        kind, info = typing.get_args(parameter.annotation)
+        own = order[0] if info.rich_help_panel == order[0] else order[-1]
+        info = copy.copy(info)  # that of --config is shared by all commands
+        info.rich_help_panel = group = home.get(parameter.name, own)
+        place = list(groups[group]).index(parameter.name) if parameter.name in home else len(groups[group])
+        placed.append((order.index(group), place, parameter.replace(annotation=Annotated[kind, info])))
+    return [context, *(parameter for _, _, parameter in sorted(placed, key=lambda one: one[:2]))]
 
 
 def _expanded(value: Any) -> Any:
@@ -130,13 +158,15 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
     declaration = flag(field.name)
     if kind is bool and field.default is not False:
         declaration += f"/--no-{flag(field.name)[2:]}"
+    metavar = settings["metavar"] or _metavar(declaration, kind)
     info = typer.Option(
         *([settings["short"]] if settings["short"] else []),
         declaration,
-        help=owner.help_of(field),
+        help=owner.help_of(field, () if "|" in (metavar or "") else _choices(annotation)),
         min=settings["min"] if numeric else None,
         max=settings["max"] if numeric and settings["max"] != MOST else None,
-        metavar=settings["metavar"],
+        metavar=metavar,
+        show_default=False,
         rich_help_panel=panel,
     )
     default = inspect.Parameter.empty if required(field) else written(field, field.default)
@@ -144,6 +174,22 @@ def _parameter(owner: type[Validated], field: "Field[Any]", annotation: Any, pan
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[typed_as, info], default=default
     )
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values that an option may have, where they are few."""
+    kind, _ = unwrap_optional(annotation)
+    return tuple(map(str, typing.get_args(kind))) if typing.get_origin(kind) is typing.Literal else ()
+
+
+def _metavar(declaration: str, kind: Any) -> str | None:
+    """What stands for the value on the help page: `N`, `X`, or its choices where they fit."""
+    choices = "|".join(_choices(kind))
+    if choices:
+        return choices if len(f"{declaration} {choices}") <= FLAGS else "NAME"
+    if typing.get_origin(kind) is tuple:
+        return "N,N" if typing.get_args(kind)[0] is int else "NAME,NAME"
+    return None if kind is bool else {int: "N", float: "X", Path: "PATH"}.get(kind, "TEXT")
 
 
 def _alias(field: "Field[Any]", annotation: Any) -> inspect.Parameter:

@@ -3,10 +3,12 @@
 This way `gentool --help` and `gentool train --help` answer without importing torch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import typer
 from typer.core import TyperGroup
+
+from gentool.cli.examples import as_epilog
 
 
 def lazy_group(
@@ -15,10 +17,11 @@ def lazy_group(
     *,
     callback: Callable[..., None],
     completion: bool = False,
+    examples: Sequence[str] = (),
 ) -> typer.Typer:
     """A Typer group of `commands` (name to one line of help), which `load(name)` imports when they are needed.
 
-    `callback` holds the group's own help and options.
+    `callback` holds the group's own help and options, and `examples` stand below them.
     """
 
     class LazyGroup(TyperGroup):
@@ -29,7 +32,9 @@ def lazy_group(
                 command.name = name
             return name, command, rest
 
-    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=completion)
+    group = typer.Typer(
+        cls=LazyGroup, no_args_is_help=True, add_completion=completion, epilog=as_epilog(examples) if examples else None
+    )
     for name, line in commands.items():
         group.command(name, help=line)(_not_loaded)
     group.callback()(callback)

@@ -24,6 +24,8 @@ IN_MEMORY = 2**30
 """Images of more bytes are memory-mapped and stay on the disk."""
 SHARE = 0.5
 """At most this share of an accelerator's free memory is given to the images."""
+FEWEST = 10
+"""A training needs at least this many images, in all splits together."""
 FEW = 2_000
 """`ImageData.few` is true below this number of training images."""
 

@@ -97,7 +97,7 @@ def read_options(folder: Path) -> dict[str, Any]:
     path = folder / OPTIONS
     try:
         content: dict[str, Any] = read_json(path, checkpoint.HEADER | MORE | {"sha256": Maybe(str)})
-        check(content["options"], {"epochs": Maybe(int), "steps": Maybe(int)})
+        check(content["options"], {"epochs": Maybe(int), "steps": Maybe(int), "budget": Maybe(str)})
         if content.pop("sha256", None) not in (None, text_digest(content)):  # earlier versions noted none
             raise ValueError("its SHA-256 differs")
     except PermissionError:
@@ -108,12 +108,12 @@ def read_options(folder: Path) -> dict[str, Any]:
     return content
 
 
-def length_in(folder: Path) -> tuple[int | None, int | None, int]:
-    """The --epochs and --steps of the run that a folder holds, and its number of updates; 0 where an earlier version
-    has not noted it."""
+def length_in(folder: Path) -> tuple[int | None, int | None, str | None, int]:
+    """The --epochs, --steps and --budget of the run that a folder holds, and its number of updates; 0 where an earlier
+    version has not noted it."""
     noted = read_options(folder)
     options = noted["options"]
-    return options.get("epochs"), options.get("steps"), noted.get(UPDATES) or 0
+    return options.get("epochs"), options.get("steps"), options.get("budget"), noted.get(UPDATES) or 0
 
 
 def read_if_there(path: Path, form: Any) -> dict[str, Any]:

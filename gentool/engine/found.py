@@ -46,10 +46,12 @@ class Found:
         data: TrainingData,
         *,
         overwrite: bool,
+        within_budget: int | None,
         notice: Callable[[str], None],
     ) -> "Found":
         """What a folder holds. Raises OptionError or CheckpointError for another run, or one that is damaged."""
-        found = cls(options, Header.of(model, options, data), Plan.of(options, len(data.train)))
+        plan = Plan.of(options, len(data.train), within_budget)
+        found = cls(options, Header.of(model, options, data), plan)
         if folder is None:
             return found
         found.resuming = is_resumable(folder, found.header, options, overwrite)
@@ -73,8 +75,10 @@ class Found:
 
         Raises OptionError for a shorter one.
         """
-        epochs, steps, updates = length_in(folder)
-        options = dataclasses.replace(self.options, epochs=epochs, steps=steps)
+        epochs, steps, budget, updates = length_in(folder)
+        options = dataclasses.replace(
+            self.options, epochs=epochs, steps=steps, budget=budget,  # type: ignore[arg-type]  # a text, which is parsed
+        )  # fmt: skip
         before = Plan.of(options, len(data.train))
         known = 0 if self.state is None else self.state["total_steps"]
         before = dataclasses.replace(before, total_steps=max(updates, known) or before.total_steps)

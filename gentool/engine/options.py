@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
+from gentool.engine.budget import parse_seconds, seconds_as_text
 from gentool.engine.data import TrainingData
 from gentool.engine.device import DeviceOptions
-from gentool.engine.plan import Plan, Schedule
+from gentool.engine.plan import MOST_EPOCHS, Plan, Schedule
 from gentool.options import option
 
 
@@ -20,6 +21,10 @@ class TrainOptions(DeviceOptions):
     """About how many updates a run makes without --epochs and --steps: small data sets get more epochs."""
     unit: ClassVar[str] = "images"
     """What the training examples are."""
+
+    def __init_subclass__(cls) -> None:
+        """What a model adds is a group of its own on its help page."""
+        cls.panel = "Model"
 
     @property
     def default_updates(self) -> int:
@@ -43,7 +48,7 @@ class TrainOptions(DeviceOptions):
     @classmethod
     def help_values(cls) -> dict[str, Any]:
         """What stands in braces in the help texts."""
-        return {"updates": cls.updates, "unit": cls.unit}
+        return {"updates": cls.updates, "unit": cls.unit, "most": MOST_EPOCHS}
 
     epochs: int | None = option(
         None,
@@ -51,13 +56,22 @@ class TrainOptions(DeviceOptions):
         min=1,
         resume="grow",
         not_with={"steps": True},
-        default_text="about {updates:,} updates",
+        default_text="about {updates:,} updates, at most {most:,} epochs",
     )
     steps: int | None = option(
         None,
         "Updates to make, in place of --epochs. You may raise it when you resume a run.",
         min=1,
         resume="grow",
+    )
+    budget: float | None = option(
+        None,
+        "Train for about this time, such as 90s, 10m or 2h: how many updates fit is tried out first, and kept.",
+        metavar="TIME",
+        parse=parse_seconds,
+        write=seconds_as_text,
+        resume="grow",
+        not_with={"epochs": True, "steps": True},
     )
     batch_size: int = option(128, "Examples per update.", min=1)
     lr: float = option(1e-3, "Peak learning rate.", min=1e-8, max=10)

@@ -20,6 +20,8 @@ WARM_UP = {"onecycle": 0.3, "warmup": 0.1}
 """Share of the run in which the learning rate rises. onecycle: Smith & Topin 2017, arXiv:1708.07120."""
 SHORT, NOTED = 20, 200
 """A run of fewer epochs than SHORT notes its losses about NOTED times, between the ends of epochs as well."""
+MOST_EPOCHS = 2_000
+"""The default length has at most this many epochs: few images would otherwise be seen tens of thousands of times."""
 START = 0.04
 """Where onecycle and warmup start, as a share of the peak."""
 
@@ -33,18 +35,29 @@ class Plan:
     total_steps: int
     schedule: Schedule
     sample_every: int | None
-    asked: Literal["epochs", "steps"] | None
+    asked: Literal["epochs", "steps", "budget"] | None
     """The option that the length was given with; None for the default length."""
+    capped: bool = False
+    """Whether the default length would be longer, but for `MOST_EPOCHS`."""
 
     @classmethod
-    def of(cls, options: "TrainOptions", examples: int) -> "Plan":
-        """The plan for this many training examples. Those that do not fill a last batch wait for the next epoch."""
+    def of(cls, options: "TrainOptions", examples: int, within_budget: int | None = None) -> "Plan":
+        """The plan for this many training examples. Those that do not fill a last batch wait for the next epoch.
+
+        `within_budget` is the number of updates that fit into --budget.
+        """
         batch_size = min(options.batch_size, examples)
         steps_per_epoch = examples // batch_size
-        epochs = options.epochs or max(1, round(options.default_updates / steps_per_epoch))
-        total = options.steps or epochs * steps_per_epoch
-        asked: Literal["epochs", "steps"] | None = "steps" if options.steps else "epochs" if options.epochs else None
-        return cls(batch_size, steps_per_epoch, total, options.schedule, options.sample_every, asked)
+        default = max(1, round(options.default_updates / steps_per_epoch))
+        epochs = options.epochs or min(default, MOST_EPOCHS)
+        total = within_budget or options.steps or epochs * steps_per_epoch
+        asked: Literal["epochs", "steps", "budget"] | None = None
+        if within_budget or options.steps:
+            asked = "budget" if within_budget else "steps"
+        elif options.epochs:
+            asked = "epochs"
+        capped = asked is None and default > MOST_EPOCHS
+        return cls(batch_size, steps_per_epoch, total, options.schedule, options.sample_every, asked, capped)
 
     @property
     def total_epochs(self) -> int:
@@ -86,7 +99,7 @@ class Plan:
     def length(self) -> str:
         """The length in words: `8 epochs of 23 updates`, or `30 updates` with --steps."""
         epochs = self.total_epochs
-        if self.asked == "steps" or self.total_steps != epochs * self.steps_per_epoch:
+        if self.asked in ("steps", "budget") or self.total_steps != epochs * self.steps_per_epoch:
             return counted(self.total_steps, "update")
         return f"{counted(epochs, 'epoch')} of {counted(self.steps_per_epoch, 'update')}"
 

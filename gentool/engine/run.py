@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 import torch
@@ -45,7 +45,7 @@ from gentool.engine.journal import Journal
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.order import epoch_order
-from gentool.engine.plan import Plan
+from gentool.engine.plan import MOST_EPOCHS, Plan
 from gentool.engine.precision import PRODUCTS, Precision, possible_precisions
 from gentool.engine.randomness import derived_seed, rng, seed_layers
 from gentool.engine.report import write_report
@@ -56,12 +56,17 @@ from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError,
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.metrics.diversity import RunningVariance
+from gentool.metrics.glossary import main_columns, short_name
 from gentool.options import flag
-from gentool.progress import SILENT, Reporter
+from gentool.progress import SILENT, Reporter, listed
 from gentool.reading import Each, check
 
 SAVE_SECONDS = 15.0
 """Seconds between two saved states, except for the first, the last, and a stop."""
+LINE = 80
+"""The first lines of a run have at most this many characters, but for long names."""
+SHOWN_LOSSES = 4
+"""Losses in a line of progress; metrics.csv has all."""
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -92,9 +97,13 @@ class Run:
         *,
         folder: Path | None = None,
         overwrite: bool = False,
+        within_budget: int | None = None,
         reporter: Reporter = SILENT,
     ) -> None:
-        """Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged."""
+        """`within_budget` is the number of updates that fit into --budget.
+
+        Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged.
+        """
         self.data, self.overwrite = data, overwrite
         self.world = join()
         self.in_folder = folder is not None  # also where another process writes into it
@@ -107,7 +116,6 @@ class Run:
         part = self.world.share(self.rows)
         self.share = (part.stop - part.start) / self.rows
         self.losses = Losses(self.device, self.world)
-        self.losses_text = ""  # those of the last epoch, for the display
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
         self.model: dict[str, Any] | None = None  # the content of model.pt
@@ -119,7 +127,9 @@ class Run:
             raise OptionError("--compile: not with several processes")
         notice = self.reporter.notice
         found = self.world.of_first(
-            lambda: Found.of(self.folder, model, options, data, overwrite=overwrite, notice=notice)
+            lambda: Found.of(
+                self.folder, model, options, data, overwrite=overwrite, within_budget=within_budget, notice=notice
+            )
         )
         self.options, self.header, self.plan, self.result = found.options, found.header, found.plan, found.result
         self.resuming, self.seen, self.good, self.state = found.resuming, found.states, found.good, found.state
@@ -243,33 +253,47 @@ class Run:
             known = self.world.of_first(lambda: noted(self._note))
             if known in self.precision.kinds:
                 self.precision.take(known)
-        what = f"{self.header.model} on {self.header.data}, {self.data.description}"
-        place = "" if self.folder is None else f"{self.folder}: "
         self.world.of_first(self._begin)
-        how = str(self.device)
-        if len(self.precision.kinds) == 1:
-            how += f" {self.precision}"
-        if not self.world.alone:
-            how += f", {self.world.size} processes"
         if self.state is None:
             self.journal.begin(rows=0, text=None)
-            self.journal.notice(f"{place}training {what}, {self.plan.length()}, {how}")
+            self._announce("training", self.plan.length())
+            if self.plan.capped:
+                self.journal.notice(
+                    f"few {self.data.unit}: the default is at most {MOST_EPOCHS:,} epochs; --epochs sets another number"
+                )
             return
         state, self.state = self.state, None
         self._restore(state)
         self.model = state.get("model")
         begun = self.epoch if self.step < self.plan.total_steps else None
         self.journal.begin(state["rows"], state.get("metrics"), begun, state.get("noted"))
-        where = f"epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
+        where = f"at epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
         if self.step >= self.plan.total_steps:
-            where = "its end"
-        self.journal.notice(f"{place}resuming {what} at {where}, {how}")
+            where = "at its end"
+        self._announce("resuming", where)
         if state["total_steps"] != self.plan.total_steps and self.options.schedule != "constant":
             share = self.plan.lr_share(self.step)
             self.journal.notice(
                 f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
                 f"the learning rate continues at {share:.0%} of its peak"
             )
+
+    def _announce(self, doing: str, where: str) -> None:
+        """Say what begins: the model, the data, the length of the run or where it goes on, the weights, the device."""
+        what = f"{self._place}{doing} {self.header.model} on {self.header.data}"
+        data = self.data.description
+        lines = [f"{what}, {data}"] if len(f"{what}, {data}") <= LINE else [what, data]
+        how = f"{self.device}"
+        if len(self.precision.kinds) == 1:
+            how += f" {self.precision}"
+        if not self.world.alone:
+            how += f", {self.world.size} processes"
+        counts = [f"{name} {count:,}" for name, count in self._weights.items()]
+        weights = f"{listed(counts) if len(counts) > 1 else f'{self.parameters:,}'} weights"
+        facts = [where, weights, how]
+        lines += [", ".join(facts)] if len(", ".join(facts)) <= LINE else [f"{where}, {how}", weights]
+        for line in lines:
+            self.journal.notice(line)
 
     def _begin(self) -> None:
         """Own the folder, and make it that of this run."""
@@ -282,7 +306,7 @@ class Run:
             DESCRIPTION: self.data.description,
             EXAMPLES: {name: len(split) for name, split in self.data.splits.items()},
             GIVEN: self.options.given(self.data),
-            IN_FORCE: self.options.resolved(self.data),
+            IN_FORCE: {**self.options.resolved(self.data), "epochs": self.plan.total_epochs, "steps": total},
         }
         begin(self.folder, self.header, facts, self.resuming, finished=self.step >= total)
         self._write_environment()
@@ -299,8 +323,17 @@ class Run:
     @property
     def parameters(self) -> int:
         """The number of weights that are trained, of all networks together."""
-        networks = [part for part in self.parts.values() if isinstance(part, nn.Module)]
-        return sum(weight.numel() for network in networks for weight in network.parameters() if weight.requires_grad)
+        return sum(self._weights.values())
+
+    @property
+    def _weights(self) -> dict[str, int]:
+        """The number of weights that are trained, by network."""
+        networks = {name: part for name, part in self.parts.items() if isinstance(part, nn.Module)}
+        counts = {
+            name: sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+            for name, network in networks.items()
+        }
+        return {name: count for name, count in counts.items() if count}
 
     def _note_data(self) -> None:
         """Let commands find the images of a model again: its checkpoint does not say where they are."""
@@ -377,7 +410,8 @@ class Run:
             self.step += 1
             self.trained += size
             self.trained_seconds = time.monotonic() - began
-            self._report(epoch)
+            if self.step < self.plan.end_of(epoch):  # `save` reports the last one, with what is measured then
+                self._report(epoch)
         self._check(self.losses.settle())
         self._check_weights()
         long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
@@ -497,8 +531,7 @@ class Run:
             f"{self.data.unit}_per_second": round(self._speed, 1),
             "seconds": round(self.seconds, 2),
         }
-        self.losses_text = "".join(f" {name} {value:.4g}" for name, value in losses.items())
-        self._report(epoch)
+        self._report(epoch, self.measured)
         raised = self.journal.add_row(row)
         fatal = [alarm.text for alarm in raised if alarm.fatal] if self.options.stop_on_collapse else []
         for text in self.world.of_first(lambda: fatal):
@@ -534,8 +567,13 @@ class Run:
         """Training examples per second in this epoch."""
         return self.trained / max(self.trained_seconds, 1e-9)
 
-    def _report(self, epoch: int) -> None:
-        detail = f"epoch {epoch}/{self.plan.total_epochs}{self.losses_text} {self._speed:,.0f} {self.data.unit}/s"
+    def _report(self, epoch: int, measured: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Report an update, with the means of the epoch's losses so far and what was `measured` at its end."""
+        losses, epochs = {**self.losses.means(), **measured}, f"{self.plan.total_epochs}"
+        shown = main_columns(tuple(losses), SHOWN_LOSSES)
+        parts = [f"{short_name(name)} {losses[name]:<7.4g}" for name in shown]
+        speed = f"{self._speed:,.0f} {self.data.unit}/s"
+        detail = "  ".join([f"epoch {epoch:{len(epochs)}}/{epochs}", *parts, speed])
         self.reporter.progress("training", self.step, self.plan.total_steps, detail)
 
     def _check(self, broken: Iterable[str], update: int | None = None) -> None:

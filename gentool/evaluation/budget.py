@@ -1,6 +1,5 @@
 """Trainings of several models that each get the same time."""
 
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gentool.data.images import ImageData
+from gentool.engine.budget import seconds_as_text, updates_within
 from gentool.engine.folder import length_in
 from gentool.engine.journal import earlier_result
 from gentool.engine.many import run_many
@@ -23,23 +23,8 @@ from gentool.options import command_words
 from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import read_json
 
-UNITS = {"s": 1, "m": 60, "h": 3600}
 TRIAL_SHARE = 0.1
 """The last trial takes at least this share of the budget. Trials are not counted in it."""
-FIRST_STEPS = 20
-
-
-def parse_seconds(text: str) -> float:
-    """Seconds from `300s`, `5m` or `1.5h`. Raises ValueError."""
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh])", text.strip())
-    if not match or float(match[1]) <= 0:
-        raise ValueError("expected a time such as 90s, 5m or 1.5h")
-    return float(match[1]) * UNITS[match[2]]
-
-
-def seconds_as_text(value: float) -> str:
-    """300 as `300s`: the reverse of `parse_seconds`."""
-    return f"{float(value):g}s"
 
 
 def train_within_budget(
@@ -164,20 +149,11 @@ def planned_steps(
         return float(train(name, data, options_of(name, data, steps, device), out=trial).history.rows[-1]["seconds"])
 
     try:
-        seconds_of(FIRST_STEPS)  # pays for what comes once in a process, and is not counted
-        trials: list[tuple[int, float]] = []
-        steps = FIRST_STEPS
-        while len(trials) < 2 or trials[-1][1] < max(TRIAL_SHARE * budget, 1.5 * trials[-2][1]):
-            trials.append((steps, seconds_of(steps)))
-            steps *= 4
+        planned, trials = updates_within(seconds_of, budget, share=TRIAL_SHARE)
     except Stopped:
         raise Stopped(f"{name}: stopped while trying out how many updates fit; the same command continues") from None
     finally:
         shutil.rmtree(trial, ignore_errors=True)
-    # The difference of two trials leaves out what is paid once in a run.
-    (before, less), (after, more) = trials[-2:]
-    per_step = (more - less) / (after - before)
-    planned = max(1, round((budget - max(less - before * per_step, 0.0)) / per_step))
     write_json(plan, {"model": name, "seconds": budget, "steps": planned, "trials": trials})
     reporter.notice(f"{name}: {planned:,} updates fit into {budget:,.0f} s")
     return planned

@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from gentool.data.images import ImageData
+from gentool.data.images import FEWEST, ImageData
 from gentool.data.load import Source, load_data
 from gentool.engine import training
 from gentool.engine.folder import model_path
 from gentool.engine.memory import check_network
 from gentool.engine.options import TrainOptions
-from gentool.errors import OptionError, Stopped
+from gentool.errors import DataError, OptionError, Stopped
 from gentool.latent.model import Model
 from gentool.models import check_name, model_module, options_class
-from gentool.progress import SILENT, Reporter
+from gentool.progress import SILENT, Reporter, counted
 
 
 def load(path: Path | str, *, device: str = "auto", **sampling: Any) -> Model:
@@ -52,6 +52,11 @@ def train(
     kind = options_class(check_name(model))
     options = kind.resolve(options, settings)
     images = data if isinstance(data, ImageData) else load_data(data, reporter=reporter)
+    if len(images) < FEWEST:
+        raise DataError(
+            f"{images.name}: has {counted(len(images), 'image')}, and a training needs at least {FEWEST}; add some, or "
+            "take a named data set (`gentool prepare --list`)"
+        )
     options = options.for_data(images)
     folder = None if out is None else Path(out).expanduser()
     module = model_module(model)

@@ -3,6 +3,7 @@
 Names are columns of metrics.csv and of tables of scores. A name that is not here is shown as it is.
 """
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -212,6 +213,25 @@ def charts(columns: Iterable[str]) -> list[tuple[Chart, list[str]]]:
             made.append((chart, shown))
     made += [(Chart(meaning(name).title.capitalize(), (name,)), shown) for name, shown in by_term.items()]
     return made
+
+
+@functools.cache
+def main_columns(columns: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """The first few columns of a training, for a line, in the order of the charts.
+
+    In all charts but the first, what was measured on held-out examples comes before the training's own value, and
+    what was measured on training examples at the end of the epoch after it.
+    """
+    first, *others = [shown for _, shown in charts(columns)] or [[]]
+    others = [
+        sorted(shown, key=lambda name: (name.startswith(TRAIN_PREFIX), not is_held_out(name))) for shown in others
+    ]
+    return tuple(column for shown in (first, *others) for column in shown)[:count]
+
+
+def short_name(column: str) -> str:
+    """The name of a column for a line: `val_loss` for `validation_loss`."""
+    return re.sub("^validation_", "val_", column)
 
 
 def labels(shown: Sequence[str]) -> Mapping[str, str]:

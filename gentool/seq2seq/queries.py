@@ -112,7 +112,7 @@ class Arithmetic:
         more = len(self.train.queries) - len(self.division.train)
         swapped = f" (and {more:,} swapped)" if more else ""
         trained = f"{len(self.division.train):,}{swapped} of {len(self.task):,} queries"
-        return f"{trained} of operands up to {self.task.max_operand}, {len(self.division.test):,} held out"
+        return f"{trained}, operands up to {self.task.max_operand}, {len(self.division.test):,} held out"
 
     @cached_property
     def validation(self) -> QuerySplit:

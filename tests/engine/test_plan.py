@@ -42,6 +42,10 @@ def test_a_longer_run_continues_on_its_own_curve() -> None:
         ({"steps": 20, "batch_size": 100}, 1050, (100, 10, 20, 2, "20 updates")),
         ({"batch_size": 1}, 2000, (1, 2000, 4000, 2, "2 epochs of 2,000 updates")),  # about 5,000 updates
         ({"batch_size": 1}, 20_000, (1, 20_000, 20_000, 1, "1 epoch of 20,000 updates")),  # at least one epoch
+        ({"batch_size": 64}, 64, (64, 1, 2000, 2000, "2,000 epochs of 1 update")),  # at most 2,000 epochs
+        ({"batch_size": 64}, 128, (64, 2, 4000, 2000, "2,000 epochs of 2 updates")),
+        ({"batch_size": 64}, 192, (64, 3, 5001, 1667, "1,667 epochs of 3 updates")),
+        ({"epochs": 5000, "batch_size": 64}, 64, (64, 1, 5000, 5000, "5,000 epochs of 1 update")),
         ({"epochs": 1500, "batch_size": 64}, 70, (64, 1, 1500, 1500, "1,500 epochs of 1 update")),
         ({"epochs": 1500, "batch_size": 5}, 10, (5, 2, 3000, 1500, "1,500 epochs of 2 updates")),
     ],

@@ -71,8 +71,8 @@ def test_a_training_begins_when_the_one_before_has_ended(digits: ImageData) -> N
     second = threading.Thread(target=weights, args=(2, digits, Log("second"), 1))
     weights(1, digits, Log("first"), 1)
     second.join()
-    assert events == ["first training", "first epoch", "first on", "first done",
-                      "second training", "second epoch", "second on", "second done"]  # fmt: skip
+    assert events == ["first training", "first 1", "first epoch", "first on", "first done",
+                      "second training", "second 1", "second epoch", "second on", "second done"]  # fmt: skip
 
 
 def test_a_training_inside_of_another_does_not_wait_for_it(digits: ImageData) -> None:

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 from gentool.data.images import ImageData
+from gentool.engine import budget as time_budget
+from gentool.engine.budget import parse_seconds, seconds_as_text
 from gentool.engine.options import TrainOptions
 from gentool.evaluation import budget
-from gentool.evaluation.budget import parse_seconds, planned_steps, seconds_as_text
+from gentool.evaluation.budget import planned_steps
 from gentool.evaluation.compare import compare, contenders
 from gentool.latent.loading import load
 from gentool.latent.model import Model
@@ -95,7 +97,7 @@ def test_seeds_of_one_recipe_are_one_row(cli: Callable, runs: Path, tmp_path: Pa
 
 
 def test_trained_under_one_budget_and_continued(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "FIRST_STEPS", 2)
+    monkeypatch.setattr(time_budget, "FIRST_STEPS", 2)
     out = tmp_path / "compared"
     command = (
         "compare",
@@ -154,7 +156,7 @@ def test_trained_in_jobs(cli: Callable, tmp_path: Path) -> None:
 
 
 def test_a_plan_alone(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(budget, "FIRST_STEPS", 2)
+    monkeypatch.setattr(time_budget, "FIRST_STEPS", 2)
     done = cli("compare", "--train", "vae", "--budget", "0.5s", "--plan", "--out", "compared", "--json")
     assert done.code == 0, done.err
     steps = json.loads(Path("compared/runs/vae-plan.json").read_text())["steps"]

@@ -60,7 +60,9 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     folder = Path(f"runs/{model}-digits")
     assert done.out.strip() == str(folder)
     lines = done.err.strip().splitlines()
-    assert lines[0].startswith(f"{folder}: training {model} on digits, 1,527 images 8x8 grey, 3 epochs of 5 updates")
+    assert lines[0] == f"{folder}: training {model} on digits, 1,527 images 8x8 grey"
+    assert re.match(r"3 epochs of 5 updates, .*[\d,]+ weights, cpu", lines[1])
+    assert max(map(len, lines[:2])) <= 80
     assert re.fullmatch(rf"{folder}: done in \d+ s", lines[-2])
     assert lines[-1] == f"Next: gentool sample {model} {folder}"
     found = rows(folder)
@@ -98,8 +100,8 @@ def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, model: str, sto
     )
     resumed = cli(*train(model, "--epochs", 3, "--out", "parts"))
     assert resumed.code == 0
-    images = "1,527 images 8x8 grey"
-    assert f"parts: resuming {model} on digits, {images} at epoch {epoch} of 3, update {update}, cpu" in resumed.err
+    assert f"parts: resuming {model} on digits, 1,527 images 8x8 grey\n" in resumed.err
+    assert f"\nat epoch {epoch} of 3, update {update}, " in resumed.err
     assert rows(Path("parts")) == rows(Path("whole"))
     assert final_state(Path("parts")) == final_state(Path("whole"))
     assert final_weights(Path("parts")) == final_weights(Path("whole"))
@@ -154,7 +156,7 @@ def test_finished_grown_different_overwritten(cli: Callable) -> None:
     result.write_text("{")  # damaged: the run ends again
     ended = cli(*train("vae", "--epochs", 2, "--schedule", "linear"))
     assert ended.code == 0
-    assert "resuming vae on digits, 1,527 images 8x8 grey at its end, cpu" in ended.err
+    assert "resuming vae on digits, 1,527 images 8x8 grey\nat its end, " in ended.err
     assert json.loads(result.read_text())["test_negative_elbo"] == content["test_negative_elbo"]
     grown = cli(*train("vae", "--epochs", 4, "--schedule", "linear"))
     assert grown.code == 0
@@ -391,7 +393,41 @@ def test_a_run_without_a_length_makes_about_as_many_updates_on_any_set(
     monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", updates)
     done = cli(*train("vae"))
     assert done.code == 0
-    assert f"digits, 1,527 images 8x8 grey, {length}, cpu" in done.err
+    assert f"digits, 1,527 images 8x8 grey\n{length}, " in done.err
+
+
+def test_few_images_are_not_seen_tens_of_thousands_of_times(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("gentool.engine.plan", "gentool.engine.run"):
+        monkeypatch.setattr(f"{module}.MOST_EPOCHS", 3)
+    np.save("few.npy", np.random.default_rng(0).integers(0, 256, (34, 8, 8), np.uint8))
+    command = ["train", "gan", "--data", "few.npy", "--width", 16, "--latent-dim", 8, "--device", "cpu", "--out", "run"]
+    done = cli(*command)
+    assert done.code == 0, done.err
+    lines = done.err.splitlines()
+    assert lines[1].startswith("3 epochs of 1 update, ")
+    assert lines[2] == "few images: the default is at most 3 epochs; --epochs sets another number"
+    assert json.loads(Path("run/options.json").read_text())["updates"] == 3
+    for module in ("gentool.engine.plan", "gentool.engine.run"):
+        monkeypatch.setattr(f"{module}.MOST_EPOCHS", 5)
+    assert "finished already, 3 epochs of 1 update" in cli(*command).err
+    longer = cli(*command, "--epochs", 4)
+    assert longer.code == 0
+    assert "few images" not in longer.err
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_fewer_than_ten_images_are_refused_with_what_to_do(cli: Callable, model: str) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (10, 8, 8), np.uint8)
+    np.savez("nine.npz", images=images[:9], labels=np.arange(9) % 2)
+    np.savez("ten.npz", images=images, labels=np.arange(10) % 2)
+    refused = cli(*train(model, "--epochs", 1, "--data", "nine.npz"))
+    assert (refused.code, refused.out) == (3, "")
+    assert refused.err.splitlines()[-1] == (
+        "gentool: nine: has 9 images, and a training needs at least 10; add some, or take a named data set (`gentool "
+        "prepare --list`)"
+    )
+    assert not Path("runs").exists()
+    assert cli(*train(model, "--epochs", 1, "--data", "ten.npz")).code == 0
 
 
 def test_flip_shows_images_and_their_mirror_images(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,7 +85,7 @@ def test_text_is_learnt(cli: Callable) -> None:
     assert done.code == 0, done.err
     result = json.loads(done.out.splitlines()[-1])
     assert 0.9 <= result["test_exact_match"] <= result["test_character_accuracy"] <= 1
-    assert "of 20,000 queries of operands up to 99, 2,000 held out" in done.err
+    assert "of 20,000 queries, operands up to 99, 2,000 held out" in done.err
 
 
 def test_the_optimizer_is_as_asked_for(cli: Callable) -> None:

@@ -10,17 +10,11 @@ from gentool.cli.command import command
 from gentool.cli.options import DEFAULT_DATA, ModelDataOptions, OutputOptions, output_options
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
+from gentool.engine.budget import parse_seconds, seconds_as_text
 from gentool.engine.device import DeviceOptions, choose_device
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
-from gentool.evaluation.budget import (
-    parse_seconds,
-    plan_path,
-    planned_steps,
-    seconds_as_text,
-    train_in_jobs,
-    train_within_budget,
-)
+from gentool.evaluation.budget import plan_path, planned_steps, train_in_jobs, train_within_budget
 from gentool.evaluation.compare import COMPARISON, compare
 from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.options import ScoreOptions

@@ -32,7 +32,7 @@ class FolderOptions(Validated):
     panel: ClassVar[str] = "Output"
 
     out: Path | None = option(
-        None, "The folder to write. (default: the cache, where --data finds it)", metavar="FOLDER"
+        None, "The folder to write.", metavar="FOLDER", default_text="the cache, where --data finds it"
     )
     overwrite: bool = option(False, "Replace the prepared folder that is there, or prepare again what is cached.")
 
@@ -43,10 +43,12 @@ class ArithmeticOptions(Validated):
 
     panel: ClassVar[str] = "Arithmetic"
 
-    max_operand: int | None = option(None, "The largest operand. (default: 99)", min=1, max=9999)
-    operators: str | None = option(None, "Which of + - * occur. (default: +-)")
+    max_operand: int | None = option(None, "The largest operand.", min=1, max=9999, default_text="99")
+    operators: str | None = option(None, "Which of + - * occur.", default_text="+-")
     digits: str | None = option(
-        None, "The data set of handwritten digits. (default: mnist if it is prepared, else scikit-learn's digits)"
+        None,
+        "The data set of handwritten digits.",
+        default_text="mnist if it is prepared, else scikit-learn's digits",
     )
 
 
@@ -196,6 +198,7 @@ def _check_prepared(data: str, options: PrepareOptions, terminal: Terminal) -> N
 
 
 def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bool, terminal: Terminal) -> None:
+    from gentool.data.images import FEWEST
     from gentool.data.load import load_data, prepare_to
 
     if out is None and not overwrite:
@@ -208,7 +211,10 @@ def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bo
     plain = out is None and data in CATALOG and set(options.changed()) <= {"source"}
     word = data if plain else shlex.quote(str(images.folder))
     terminal.notice(f"{images.folder}: prepared")
-    terminal.notice(f"Next: gentool train vae --data {word}")
+    if len(images) < FEWEST:
+        terminal.notice(f"A training needs at least {FEWEST} images: add some, and prepare the folder again")
+    else:
+        terminal.notice(f"Next: gentool train vae --data {word}")
     terminal.result(images.folder, {"event": "prepared", "folder": str(images.folder), **_summary(images)})
 
 

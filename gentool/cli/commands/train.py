@@ -7,11 +7,18 @@ from typing import Any
 import typer
 
 from gentool.cli.command import command
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 from gentool.launcher import place
 from gentool.models import MODELS
 
 PARAGRAPH = "\n\n"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Model": ("latent_dim", "arch", "width", "channels", "hidden", "loss"),
+    "Training": ("data", "out", "overwrite", "epochs", "steps", "budget", "batch_size", "lr", "seed", "device"),
+    "Advanced": (),
+}
+"""The groups of a training's help page, the same for every model and task."""
 SAMPLES = 64
 """Samples that are drawn in the terminal at the end, as far as they fit on the screen."""
 
@@ -45,8 +52,9 @@ def load_model(name: str) -> typer.Typer:
     assert module.__doc__ is not None
     description = f"{MODELS[name]}\n\n{module.__doc__.partition(PARAGRAPH)[0]}"
     return command(
-        train_model, description, processes=True, options=module.Options, output=run_output(f"runs/{name}-DATA")
-    )
+        train_model, description, processes=True, groups=GROUPS,
+        options=module.Options, output=run_output(f"runs/{name}-DATA"),
+    )  # fmt: skip
 
 
 def finish(folder: Path, next_command: str, terminal: Any) -> None:
@@ -59,4 +67,4 @@ def finish(folder: Path, next_command: str, terminal: Any) -> None:
     terminal.result(folder, {"event": "done", "run": str(folder), **(earlier_result(folder) or {})})
 
 
-app = lazy_group(MODELS, load_model, callback=train_group)
+app = lazy_group(MODELS, load_model, callback=train_group, examples=examples_of("gentool train", "vae"))

@@ -4,6 +4,7 @@ import importlib
 
 import typer
 
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 
 COMMANDS = {
@@ -25,4 +26,4 @@ def load(name: str) -> typer.Typer:
     return app
 
 
-app = lazy_group(COMMANDS, load, callback=seq2seq)
+app = lazy_group(COMMANDS, load, callback=seq2seq, examples=examples_of("gentool seq2seq"))

@@ -9,6 +9,7 @@ import typer
 
 from gentool.cli.command import command
 from gentool.cli.commands.seq2seq.train import TASKS
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 from gentool.errors import Diverged
 from gentool.options import Validated, written
@@ -84,4 +85,5 @@ def value_lists(kind: type[Validated]) -> type[Validated]:
     return make_dataclass("ValueLists", lists, bases=(Validated,), namespace=values, frozen=True, kw_only=True)
 
 
-app = lazy_group(TASKS, load_task, callback=sweep_group)
+EXAMPLES = examples_of("gentool seq2seq sweep", "text2text")
+app = lazy_group(TASKS, load_task, callback=sweep_group, examples=EXAMPLES)

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from gentool.cli.command import command
+from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 
 TASKS = {
@@ -25,7 +26,7 @@ def train_group() -> None:
 
 def load_task(name: str) -> typer.Typer:
     """The training command of one task, with its flags."""
-    from gentool.cli.commands.train import finish
+    from gentool.cli.commands.train import GROUPS, finish
     from gentool.cli.options import run_output
     from gentool.engine.context import flush_denormals
     from gentool.engine.terminal import Terminal
@@ -39,8 +40,10 @@ def load_task(name: str) -> typer.Typer:
         finish(folder, options.next_command, terminal)
 
     return command(
-        train_task, TASKS[name], processes=True, options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}")
-    )
+        train_task, TASKS[name], processes=True, groups=GROUPS,
+        options=OPTIONS[name], output=run_output(f"runs/seq2seq-{name}"),
+    )  # fmt: skip
 
 
-app = lazy_group(TASKS, load_task, callback=train_group)
+EXAMPLES = examples_of("gentool seq2seq train", "text2text")
+app = lazy_group(TASKS, load_task, callback=train_group, examples=EXAMPLES)
