@@ -50,7 +50,7 @@ class Found:
         notice: Callable[[str], None],
     ) -> "Found":
         """What a folder holds. Raises OptionError or CheckpointError for another run, or one that is damaged."""
-        plan = Plan.of(options, len(data.train), within_budget)
+        plan = Plan.of(options, len(data.train), within_budget, options.updates_on(data))
         found = cls(options, Header.of(model, options, data), plan)
         if folder is None:
             return found
@@ -79,7 +79,7 @@ class Found:
         options = dataclasses.replace(
             self.options, epochs=epochs, steps=steps, budget=budget,  # type: ignore[arg-type]  # a text, which is parsed
         )  # fmt: skip
-        before = Plan.of(options, len(data.train))
+        before = Plan.of(options, len(data.train), updates=options.updates_on(data))
         known = 0 if self.state is None else self.state["total_steps"]
         before = dataclasses.replace(before, total_steps=max(updates, known) or before.total_steps)
         if self.plan.asked is None:

@@ -31,6 +31,10 @@ class TrainOptions(DeviceOptions):
         """About how many updates these options make without --epochs and --steps."""
         return self.updates
 
+    def updates_on(self, data: Any) -> int:
+        """About how many updates these options make on this data without a length."""
+        return self.default_updates
+
     def for_data(self, data: Any) -> Self:
         """The options with nothing left open that depends on the data."""
         return self
@@ -42,7 +46,7 @@ class TrainOptions(DeviceOptions):
 
     def resolved(self, data: TrainingData) -> dict[str, Any]:
         """The values in force of options that leave the choice to gentool, for this data."""
-        plan = Plan.of(self, len(data.train))
+        plan = Plan.of(self, len(data.train), updates=self.updates_on(data))
         return {"epochs": plan.total_epochs, "steps": plan.total_steps}
 
     @classmethod

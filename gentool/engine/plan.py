@@ -41,14 +41,16 @@ class Plan:
     """Whether the default length would be longer, but for `MOST_EPOCHS`."""
 
     @classmethod
-    def of(cls, options: "TrainOptions", examples: int, within_budget: int | None = None) -> "Plan":
+    def of(
+        cls, options: "TrainOptions", examples: int, within_budget: int | None = None, updates: int | None = None
+    ) -> "Plan":
         """The plan for this many training examples. Those that do not fill a last batch wait for the next epoch.
 
-        `within_budget` is the number of updates that fit into --budget.
+        `within_budget` is the number of updates that fit into --budget, `updates` the default length on the data.
         """
         batch_size = min(options.batch_size, examples)
         steps_per_epoch = examples // batch_size
-        default = max(1, round(options.default_updates / steps_per_epoch))
+        default = max(1, round((updates or options.default_updates) / steps_per_epoch))
         epochs = options.epochs or min(default, MOST_EPOCHS)
         total = within_budget or options.steps or epochs * steps_per_epoch
         asked: Literal["epochs", "steps", "budget"] | None = None

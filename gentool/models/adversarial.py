@@ -51,9 +51,9 @@ share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4}
-FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "steps": 3_000}
-"""The defaults on faces instead: pixel art of 16x16, in the colours of background, skin, hair and the shades of parts.
-The length counts unless --epochs is given."""
+FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3}
+"""The defaults on faces instead: pixel art of 16x16, in colours of the background, skin, hair and parts."""
+FACES_UPDATES = 3_000
 FEW_IMAGES = 8
 """Fewer images than this in an update say nothing about variety."""
 FEW_CLASSES = 0.35
@@ -132,7 +132,7 @@ class AdversarialOptions(AugmentationOptions):
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float | None = redefault(TrainOptions, "lr", None, default_text=_by_data("lr"))  # type: ignore[assignment]
     epochs: int | None = redefault(
-        TrainOptions, "epochs", None, default_text=f"about {{updates:,}} updates, {FACES['steps']:,} for faces"
+        TrainOptions, "epochs", None, default_text=f"about {{updates:,}} updates, {FACES_UPDATES:,} for faces"
     )
     schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)
@@ -144,7 +144,7 @@ class AdversarialOptions(AugmentationOptions):
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
     def for_data(self, data: Any) -> Self:
-        """The size of the networks, their learning rate and the length decided: faces are small and in few colours."""
+        """The size of the networks and their learning rate decided: faces are small and in few colours."""
         values = DEFAULTS | (FACES if is_faces(data.info) else {})
         fields = {field.name: field for field in dataclasses.fields(self)}
         left_open = {
@@ -152,9 +152,11 @@ class AdversarialOptions(AugmentationOptions):
             for name, value in values.items()
             if getattr(self, name) is None and (self.arch == "conv" or not fields[name].metadata["only_with"])
         }
-        if self.epochs is not None:
-            left_open.pop("steps", None)
         return dataclasses.replace(self, **left_open)
+
+    def updates_on(self, data: Any) -> int:
+        """About how many updates these options make on this data without a length."""
+        return FACES_UPDATES if is_faces(data.info) else super().updates_on(data)
 
     @property
     def filters(self) -> int:
