@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from tests.attack.failing import FAILURES, built, outcomes
 from tests.conftest import TINY
@@ -44,9 +46,9 @@ BESIDE_A_RUN: dict[str, tuple[str, list[object]]] = {
     "report of two runs": ("gan", ["{runs}/vae", "--out", "{place}/comparison.html", "--overwrite"]),
     "explore": ("vae", ["--out", "{place}/page.html", "--overwrite"]),
     "export": ("vae", ["--hub-folder", "{place}/hub"]),
-    "embed": ("vae", ["--gmm", "2,3", "--points", 100]),
-    "embed --format pdf": ("vae", []),
-    "evaluate": ("vae", ["--samples", 100, "--bound-images", 10, "--half-samples", 10]),
+    "embed": ("vae", ["--method", "pca", "--gmm", "2,3", "--data", "{runs}/few"]),
+    "embed --format pdf": ("vae", ["--method", "pca", "--data", "{runs}/few"]),
+    "evaluate": ("vae", ["--bound-images", 10, "--half-samples", 10, "--data", "{runs}/few"]),
     "seq2seq evaluate": ("text2text", []),
     "seq2seq solve": ("text2image", ["3+4", "2+2"]),
 }
@@ -120,9 +122,12 @@ def test_a_few_failing_writes(
 
 @pytest.fixture(scope="session")
 def all_runs(runs: Path) -> Path:
-    """Tiny trained models of each kind, and two networks that do arithmetic."""
+    """Tiny trained models of each kind, two networks that do arithmetic, and 120 digits to look at them with."""
     from gentool.cli.app import run
 
+    digits = load_digits()
+    np.savez(runs / "few.npz", images=np.uint8(digits.images[:120] * 15), labels=digits.target[:120])
+    assert run(["prepare", str(runs / "few.npz"), "--test", "0.25", "--quiet", "--out", str(runs / "few")]) == 0
     for task in ("text2text", "text2image"):
         assert run([str(word) for word in [*TRAININGS[task], "--quiet", "--out", runs / task]]) == 0
     return runs
@@ -159,8 +164,8 @@ def test_writes_beside_a_run(name: str, library: Path, all_runs: Path, record_pr
 
 
 @pytest.mark.attack
-def test_writes_of_a_comparison(library: Path, runs: Path, record_property: Record, tmp_path: Path) -> None:
-    words = ["compare", runs / "vae", runs / "gan", "--out", tmp_path / "place"]
+def test_writes_of_a_comparison(library: Path, all_runs: Path, record_property: Record, tmp_path: Path) -> None:
+    words = ["compare", all_runs / "vae", all_runs / "gan", "--data", all_runs / "few", "--out", tmp_path / "place"]
     check(library, words, tmp_path / "place", None, 1, tuple(FAILURES), record_property)
 
 
