@@ -98,6 +98,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "gentool epochs runs/gan-digits --epochs 1,50,99",
         "gentool epochs runs/gan-digits runs/vae-digits --epochs 1,10",
     ),
+    "show": (
+        "gentool show runs/gan-faces",
+        "gentool show runs/gan-faces/samples/epoch-0001.png",
+        "gentool show samples.png rebuilt.png",
+    ),
     "info": (
         "gentool info runs/vae-digits",
         "gentool info runs/vae-digits/model.pt",

@@ -138,7 +138,7 @@ class Terminal(Reporter):
     def draw(self, images: Callable[[], "Tensor"]) -> None:
         """The first of some images (N, C, H, W), where stderr is a terminal that can show them."""
         if self.live:
-            from gentool.figures.blocks import draw_images, shows_pictures
+            from gentool.engine.blocks import draw_images, shows_pictures
 
             if shows_pictures(self.console):
                 draw_images(images(), self.console)

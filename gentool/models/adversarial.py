@@ -132,7 +132,10 @@ class AdversarialOptions(AugmentationOptions):
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float | None = redefault(TrainOptions, "lr", None, default_text=_by_data("lr"))  # type: ignore[assignment]
     epochs: int | None = redefault(
-        TrainOptions, "epochs", None, default_text=f"about {{updates:,}} updates, {FACES_UPDATES:,} for faces"
+        TrainOptions,
+        "epochs",
+        None,
+        default_text=f"about {{updates:,}} updates, {FACES_UPDATES:,} for faces, at most {{most:,}} epochs",
     )
     schedule: Schedule = redefault(TrainOptions, "schedule", "linear")
     ema: float = redefault(TrainOptions, "ema", 0.999)

@@ -100,4 +100,4 @@ def test_defaults_ranges_and_choices_are_in_the_text(cli: Callable, monkeypatch:
     assert "--loss bce|hinge|wgan-gp " in page
     assert "(default: auto; auto|batch|spectral|none)" in page
     assert "--seed N Random seed. (default: 0)" in page
-    assert "(default: about 20,000 updates, at most 2,000 epochs)" in page
+    assert "(default: about 20,000 updates, 3,000 for faces, at most 2,000 epochs)" in page

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from gentool.figures.blocks import draw, draw_images, layout, shows_pictures
+from gentool.engine.blocks import draw, draw_images, layout, shows_pictures
 from gentool.figures.grids import grid
 
 BLOCK = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▄\x1b\[0m")

@@ -7,10 +7,10 @@ import typer
 from rich.console import Console
 
 from gentool.cli.command import command
+from gentool.engine.blocks import draw, shows_pictures
 from gentool.engine.folder import PICTURES, drawn_in
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError, OptionError
-from gentool.figures.blocks import draw, shows_pictures
 from gentool.pictures import open_picture
 
 
