@@ -46,7 +46,7 @@ exec "{sys.executable}" -m gentool "$@"
 def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -> str:
     """The page that a script writes."""
     done = subprocess.run(
-        [*(shell or ["sh"]), script], cwd=folder, env=environment, capture_output=True, text=True, timeout=900,
+        [*(shell or ["sh"]), script], cwd=folder, env=environment, capture_output=True, text=True, timeout=1800,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Cat faces by a CAE, a VAE and a GAN, and arithmetic over text and handwriting.
 #   sh examples/reports/cats.sh    QUICK=1, OUT=folder, DATA=folder with cats (cat faces) and mnist: see page.sh
+#   TASKS="text2text image2text text2image"     the arithmetic to do
 SEVERAL=yes
 . "$(dirname "$0")/page.sh"
 
@@ -62,7 +63,7 @@ for model in cae vae gan; do
 done
 epochs defaults
 
-for task in text2text image2text text2image; do
+for task in ${TASKS:-text2text image2text text2image}; do
     case $task in
         text2text) set -- ;;
         *) set -- --digits "$digits" ;;
