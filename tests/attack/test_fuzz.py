@@ -370,7 +370,7 @@ def test_sizes_are_estimated_before_memory_is_taken(
     made: Path, tmp_path: Path, words: list[object], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("gentool.memory.free_memory", lambda: 2**24)
+    monkeypatch.setattr("gentool.memory.free_memory", lambda: 26 * 10**6)
     shutil.copytree(made / "vae", "vae")
     done = gentool(*words)
     assert not done.faults()
