@@ -36,7 +36,7 @@ CASES = [
     ("train vae --data RUNS/vae/model.pt", 3, "RUNS/vae/model.pt: a checkpoint, not images"),
     ("train vae --out a.txt/run", 2, "--out a.txt/run: a.txt is a file"),
     (
-        "train gan --out RUNS/vae",
+        "train gan --data digits --out RUNS/vae",
         2,
         "RUNS/vae holds another run: model was vae, is gan. Give --out for a new folder, or --overwrite to replace it",
     ),
@@ -47,7 +47,7 @@ CASES = [
         "replace it",
     ),
     (
-        "train vae --size 16 --out RUNS/vae",
+        "train vae --data digits --size 16 --out RUNS/vae",
         2,
         "RUNS/vae holds another run: the images of digits have changed: other files, sizes or splits. Give --out for a "
         "new folder, or --overwrite to replace it",

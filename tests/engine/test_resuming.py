@@ -137,7 +137,8 @@ def test_a_run_that_grows_from_within_an_epoch_has_a_row_per_epoch(
 
 def test_the_command_says_it_in_one_line(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gentool.engine.options.TrainOptions.updates", 10)
-    command = ["train", "vae", "--arch", "mlp", "--hidden", 16, "--batch-size", 256, "--device", "cpu", "--out", "run"]
+    tiny = ["--arch", "mlp", "--hidden", 16, "--batch-size", 256, "--device", "cpu"]
+    command = ["train", "vae", "--data", "digits", *tiny, "--out", "run"]
     assert cli(*command).code == 0
     refused = cli(*command, "--steps", 3)
     assert refused.code == 2

@@ -68,7 +68,9 @@ def fit(
     model: str, data: ImageData, folder: Path | None = None, reporter: Reporter | None = None, **settings: object
 ) -> Run:
     loop = model_module(model).train
-    return train(loop, model, options(model, **settings), data, folder=folder, reporter=reporter or Reporter())
+    return train(
+        loop, model, options(model, **settings).for_data(data), data, folder=folder, reporter=reporter or Reporter()
+    )
 
 
 @pytest.mark.parametrize("model", TINY)
