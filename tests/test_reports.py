@@ -11,6 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "examples" / "reports").glob("*.sh") if path.name != "page.sh")
 
+MINUTES = ("arithmetic_tables", "cats", "portraits_vs_punks")
+"""Scripts of so many trainings that even tiny ones take minutes."""
+PAGES = [pytest.param(path, marks=pytest.mark.slow if path.stem in MINUTES else ()) for path in SCRIPTS]
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell scripts")
 
 
@@ -55,7 +59,7 @@ def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -
     return page.read_text()
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
+@pytest.mark.parametrize("script", PAGES, ids=lambda script: script.stem)
 def test_a_report_is_a_page_with_all_its_figures(script: Path, environment: dict[str, str], tmp_path: Path) -> None:
     text = made(script, environment, tmp_path)
     files = re.findall(r'(?:src|href)="([^"]+)"', text)
