@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(path for path in (ROOT / "examples" / "reports").glob("*.sh") if path.name != "page.sh")
 
 MINUTES = ("arithmetic_tables", "cats", "portraits_vs_punks")
-"""Scripts of so many trainings that even tiny ones take minutes."""
+"""Scripts with many trainings, which take minutes even when each is tiny."""
 PAGES = [pytest.param(path, marks=pytest.mark.slow if path.stem in MINUTES else ()) for path in SCRIPTS]
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell scripts")

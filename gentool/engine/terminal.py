@@ -36,8 +36,8 @@ PLAIN_LINES = 10
 REFRESH_SECONDS = 0.2
 """Seconds between two updates of the live display."""
 EPOCH_LINES, EPOCH_SECONDS = 50, 5.0
-"""In a terminal, each epoch leaves a line. Of more epochs than that, so many evenly spaced ones do, and those that end
-so many seconds after the last line."""
+"""In a terminal, up to EPOCH_LINES epochs leave a line each. Of more, EPOCH_LINES evenly spaced ones do, and every
+epoch that ends EPOCH_SECONDS or more after the last line."""
 WIDEST_BAR, NARROWEST_BAR = 40, 6
 
 
@@ -246,7 +246,7 @@ class Terminal(Reporter):
 
 
 def _share(parts: int, done: int, total: int | None) -> int:
-    """How many of so many equal parts of the work are done; 0 where nobody knows."""
+    """The number of finished parts when the work is cut into `parts` equal ones; 0 for an unknown total."""
     return parts * done // total if total else 0
 
 

@@ -1,11 +1,7 @@
 """Pictures in a terminal: the pixels of half blocks, and what is shown where there is no such terminal."""
 
 import io
-import os
 import re
-import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +13,7 @@ from rich.console import Console
 
 from gentool.engine.blocks import draw, draw_images, layout, shows_pictures
 from gentool.figures.grids import grid
+from tests.terminals import in_terminal
 
 BLOCK = re.compile(r"\x1b\[38;2;(\d+);(\d+);(\d+);48;2;(\d+);(\d+);(\d+)m▄\x1b\[0m")
 
@@ -45,31 +42,12 @@ def drawn_on(console: Console) -> np.ndarray:
     return pixels_of(file.buffer.getvalue().decode())  # type: ignore[attr-defined]
 
 
-def in_terminal(words: list[object], folder: Path, **environment: str) -> tuple[int, str]:
-    """Exit code and output of a command in a terminal of 100 columns and 40 lines."""
-    pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
-    import fcntl
-    import termios
-
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "CI")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gentool", *map(str, words)], cwd=folder, stdin=child, stdout=child, stderr=child,
-        env=variables | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1", **environment},
-    )  # fmt: skip
-    os.close(child)
-    received = b""
-    while True:
-        try:
-            part = os.read(parent, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not part:
-            break
-        received += part
-    os.close(parent)
-    return process.wait(timeout=60), received.decode().replace("\r\n", "\n")
+def gentool_in_terminal(words: list[object], folder: Path, **environment: str) -> tuple[int, str]:
+    """Exit code and output of a command in a terminal of 100 columns and 40 lines, in all colours."""
+    command = ["-m", "gentool", *map(str, words)]
+    colours = {"COLORTERM": "truecolor", "PYTHONUTF8": "1"}
+    code, text = in_terminal(folder, command, columns=100, lines=40, **colours, **environment)
+    return code, text.replace("\r\n", "\n")
 
 
 def test_a_picture_that_fits_is_drawn_pixel_by_pixel() -> None:
@@ -145,7 +123,7 @@ def test_few_colours_are_not_enough(colours: str | None) -> None:
 def test_show_draws_a_file_and_the_last_samples_of_a_run(runs: Path, tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (10, 30, 3), np.uint8)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    code, text = in_terminal(["show", "a.png", runs / "gan"], tmp_path)
+    code, text = gentool_in_terminal(["show", "a.png", runs / "gan"], tmp_path)
     assert code == 0
     first, _, second = text.partition("epoch-0001.png: 530 x 530 pixels")
     assert first.startswith("a.png: 30 x 10 pixels\n")
@@ -165,17 +143,17 @@ def test_show_needs_a_terminal_and_a_picture(cli: Callable, runs: Path, tmp_path
         ("absent.png", 3, "gentool: absent.png: not a readable picture: "),
         ("empty", 3, "gentool: empty: no pictures of a run; name a picture file"),
     ]:
-        result = in_terminal(["show", name], tmp_path)
+        result = gentool_in_terminal(["show", name], tmp_path)
         assert result[0] == code
         assert message in result[1].replace("\n", " ")
 
 
 def test_samples_are_drawn_in_a_terminal_only(cli: Callable, runs: Path, tmp_path: Path) -> None:
-    code, text = in_terminal(["sample", runs / "gan", "--out", "s.png"], tmp_path)
+    code, text = gentool_in_terminal(["sample", runs / "gan", "--out", "s.png"], tmp_path)
     assert code == 0
     shown = pixels_of(text)
     with Image.open(tmp_path / "s.png") as picture:
         assert (shown[1:9, 1:9] == np.asarray(picture)[2:66:8, 2:66:8, None]).all()
-    assert "▄" not in in_terminal(["sample", runs / "gan", "--out", "t.png", "--quiet"], tmp_path)[1]
-    assert "▄" not in in_terminal(["sample", runs / "gan", "--out", "u.png"], tmp_path, NO_COLOR="1")[1]
+    assert "▄" not in gentool_in_terminal(["sample", runs / "gan", "--out", "t.png", "--quiet"], tmp_path)[1]
+    assert "▄" not in gentool_in_terminal(["sample", runs / "gan", "--out", "u.png"], tmp_path, NO_COLOR="1")[1]
     assert "▄" not in cli("sample", runs / "gan", "--out", "v.png").err

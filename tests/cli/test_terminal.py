@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from gentool.engine import terminal as terminal_module
 from gentool.engine.terminal import Terminal, TerminalOptions, fitted
+from tests.terminals import in_terminal
 
 TRAIN = [
     "-m",
@@ -47,33 +47,6 @@ TINY_GAN = [
 ]
 
 
-def in_terminal(
-    folder: Path, command: list[str] = TRAIN, columns: int = 80, *, stdout: int | None = None, **environment: str
-) -> tuple[int, str]:
-    """The exit code and all that a terminal of so many columns was sent."""
-    pty = pytest.importorskip("pty", reason="there are no pseudo-terminals here")
-    fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
-    parent, child = pty.openpty()
-    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "CI")}
-    process = subprocess.Popen(
-        [sys.executable, *command], cwd=folder, stdin=child, stdout=stdout or child, stderr=child,
-        env=variables | {"TERM": "xterm-256color", **environment},
-    )  # fmt: skip
-    os.close(child)
-    received = b""
-    while True:
-        try:
-            part = os.read(parent, 65536)
-        except OSError:  # Linux says so when the other end is closed
-            break
-        if not part:
-            break
-        received += part
-    os.close(parent)
-    return process.wait(timeout=60), received.decode()
-
-
 def lines_of(text: str) -> list[str]:
     """The lines that a terminal was sent, also those that it has removed since."""
     lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "\n").split("\n")
@@ -81,7 +54,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def test_a_terminal_gets_a_live_display_in_colour(tmp_path: Path) -> None:
-    code, text = in_terminal(tmp_path)
+    code, text = in_terminal(tmp_path, TRAIN)
     assert code == 0
     assert "\x1b[2K" in text, "the line of progress is redrawn"
     assert COLOUR.search(text)
@@ -121,14 +94,14 @@ def test_rows_go_to_a_file_whole_while_a_terminal_shows_progress(tmp_path: Path)
 
 
 def test_no_color_is_honoured(tmp_path: Path) -> None:
-    code, text = in_terminal(tmp_path, NO_COLOR="1")
+    code, text = in_terminal(tmp_path, TRAIN, NO_COLOR="1")
     assert code == 0
     assert "\x1b[2K" in text, "the line of progress is redrawn"
     assert not COLOUR.search(text)
 
 
 def test_a_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:
-    code, text = in_terminal(tmp_path, TERM="dumb")
+    code, text = in_terminal(tmp_path, TRAIN, TERM="dumb")
     assert code == 0
     assert "\x1b" not in text
     assert "epoch 1/3  loss" in text
@@ -159,7 +132,7 @@ class Clock:
 
 
 def trained(terminal: Terminal, clock: Clock, epochs: int, steps: int, seconds: float, first: int = 0) -> None:
-    """Report a training with epochs of so many updates, each of which takes some seconds."""
+    """Report a training of `epochs` epochs of `steps` updates, each of which takes `seconds`."""
     for step in range(first + 1, epochs * steps + 1):
         clock.now += seconds
         epoch = -(-step // steps)
