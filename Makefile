@@ -8,8 +8,8 @@ BIN := $(abspath $(VENV))/bin
 first: $(VENV)/.installed  ## install, train a small GAN on the embedded digits, draw samples
 	PATH="$(BIN):$$PATH" sh examples/first_gan.sh
 
-test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests, on up to four cores
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 setup: $(VENV)/.installed-dev  ## install with the developers' tools, and the commit hooks
 	$(BIN)/pre-commit install

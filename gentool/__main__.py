@@ -12,6 +12,7 @@ def main() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda number, _: os._exit(128 + number))
     import atexit
+    import threading
 
     from gentool.launcher import place
     from gentool.signals import STOPS_WITH_INPUT, end_at_once, ignore, stop_with_input
@@ -20,8 +21,9 @@ def main() -> None:
 
     def end() -> None:
         ignore()  # Python would let signals kill its own end
-        if codes and place().size > 1:
-            # A thread of gloo that still releases a tensor aborts a process whose Python is ending (PyTorch 2.14).
+        if codes and (place().size > 1 or threading.active_count() > 1):
+            # A thread that still releases a tensor aborts a process whose Python is ending: one of gloo (PyTorch 2.14),
+            # or one that answers a request to the explorer.
             os._exit(codes[0])
 
     atexit.register(end)  # the first to be registered is the last to be called

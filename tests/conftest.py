@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,17 @@ class Outcome:
     code: int
     out: str
     err: str
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Count what was attacked: `record_property(what, number)` of the tests, summed up at the end."""
+    counts: Counter[str] = Counter()
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for what, number in report.user_properties:
+                counts[what] += int(str(number))
+    if counts:
+        terminalreporter.write_line(", ".join(f"{number:,} {what}" for what, number in sorted(counts.items())))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,7 @@ def in_terminal(
     fcntl, termios = pytest.importorskip("fcntl"), pytest.importorskip("termios")
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "CI")}
+    variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "COLUMNS", "LINES", "CI")}
     process = subprocess.Popen(
         [sys.executable, *command], cwd=folder, stdin=child, stdout=stdout or child, stderr=child,
         env=variables | {"TERM": "xterm-256color", **environment},

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -281,7 +282,12 @@ def test_a_running_model_computes_in_place_of_the_page(
         ("POST", f"/{secret}/encode?label=x", file.getvalue(), {}, 400),
     ):
         assert asked(port, method, wrong, body, **headers)[0] == expected, (method, wrong)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    # Ctrl-C while a request is answered: a search, for a model without an encoder.
+    with socket.create_connection(("127.0.0.1", port)) as waiting:
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(file.getvalue())}\r\n\r\n"
+        waiting.sendall(head.encode() + file.getvalue())
+        time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 0
     assert process.stderr is not None
     assert process.stderr.read() == ""
