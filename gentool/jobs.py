@@ -24,6 +24,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from gentool.errors import Diverged, GentoolError, OptionError, Stopped
 from gentool.options import Validated, option, words
+from gentool.progress import SILENT, Reporter
 from gentool.signals import EXIT_CODES, STOPS_WITH_INPUT
 
 OWN_SBATCH_OPTIONS = (
@@ -42,6 +43,8 @@ LONGEST_LOCAL_MINUTES = 10 * 365 * 24 * 60
 """The time limit of a local job. The default of submitit, 2 minutes, is too short for a training."""
 POLL_SECONDS = {"local": 0.2, "slurm": 1.0}
 """Between two looks for the result of a job, which may be on a file system of the network."""
+SUBMIT_AGAIN_SECONDS = 30.0
+"""Between two tries to submit a job that sbatch has refused, such as for a limit on the jobs of a user."""
 ASK_AGAIN_SECONDS = 5.0
 """A job that is about to begin does not hear a request to stop, so it is repeated."""
 FOLDER = "jobs"
@@ -171,8 +174,9 @@ class Processes:
 class Jobs:
     """Runs commands as jobs, `at_a_time` at a time. submitit's files are in FOLDER/jobs/1, 2, ... for each use."""
 
-    def __init__(self, options: ClusterOptions, folder: Path, at_a_time: int) -> None:
-        self.options, self.folder, self.at_a_time = options, folder, at_a_time
+    def __init__(self, options: ClusterOptions, folder: Path, at_a_time: int, *, reporter: Reporter = SILENT) -> None:
+        self.options, self.folder, self.at_a_time, self.reporter = options, folder, at_a_time, reporter
+        self.under_way = 0
         self.poll = POLL_SECONDS[str(options.cluster)]
         self.where = f", as jobs ({options.cluster}) whose logs are in {folder / FOLDER}"
         self.stopped, self.lock = Event(), Lock()
@@ -213,14 +217,19 @@ class Jobs:
         """Run a command in a job to its end, and in further jobs where Slurm stops it: at a time limit, by preemption.
 
         `continues`: the command goes on from where it was stopped. Returns None after `stop` for a command that was not
-        started or did not end by itself. Raises OptionError where sbatch refuses a job, GentoolError where a job is
-        lost, which names its log, and where Slurm stops one that does not continue.
+        started or did not end by itself. A job that sbatch refuses is submitted again while others are under way, since
+        the cluster may limit their number. Raises OptionError where sbatch refuses a job and there are no others,
+        GentoolError where a job is lost, which names its log, and where Slurm stops one that does not continue.
         """
         # Ctrl-C and the end of a terminal reach every process that is started from it; jobs are asked by `stop`.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         while True:
             job = self._submit(name, command)
-            ended = None if job is None else self._ended(name, job)
+            try:
+                ended = None if job is None else self._ended(name, job)
+            finally:
+                with self.lock:
+                    self.under_way -= job is not None
             if ended is None or ended.code != Stopped.exit_code or not self._was_stopped_by_slurm(job):
                 return ended
             if not continues:
@@ -236,16 +245,26 @@ class Jobs:
         """The job of a command; None after `stop`."""
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-        with self.lock:
-            if self.stopped.is_set():
-                return None
-            if self.options.cluster == "slurm":
-                self.executor.update_parameters(job_name=name)
-            try:
-                return self.executor.submit(run_in_job, list(command), self.environment)
-            except (FailedJobError, FailedSubmissionError) as error:
-                said = " ".join(str(error).split())
-                raise OptionError(f"--cluster slurm: sbatch refused the job of {name}: {said}") from None
+        refused = ""
+        while True:
+            with self.lock:
+                if self.stopped.is_set():
+                    return None
+                if self.options.cluster == "slurm":
+                    self.executor.update_parameters(job_name=name)
+                try:
+                    job = self.executor.submit(run_in_job, list(command), self.environment)
+                except (FailedJobError, FailedSubmissionError) as error:
+                    said = f"sbatch refused the job of {name}: {' '.join(str(error).split())}"
+                    if not self.under_way:
+                        raise OptionError(f"--cluster slurm: {said}") from None
+                    if said != refused:
+                        self.reporter.notice(f"{said}; trying again while other jobs are under way")
+                    refused = said
+                else:
+                    self.under_way += 1
+                    return job
+            self.stopped.wait(SUBMIT_AGAIN_SECONDS)
 
     def _ended(self, name: str, job: Any) -> Ended | None:
         """How the command of a job has ended; None after `stop` for one that did not begin, or was lost."""

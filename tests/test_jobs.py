@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -28,6 +29,10 @@ case $(basename "$0") in
 sbatch)
     if grep -q 'partition=nowhere' "$1"; then
         echo "sbatch: error: invalid partition specified: nowhere" >&2
+        exit 1
+    fi
+    if [ -e "$here/limit" ] && [ "$(grep -l RUNNING "$here"/*.state | wc -l)" -ge "$(cat "$here/limit")" ]; then
+        echo "sbatch: error: QOSMaxSubmitJobPerUserLimit" >&2
         exit 1
     fi
     id=$(($(ls "$here" | grep -c 'state$') + 1))
@@ -343,6 +348,25 @@ def test_sbatch_refuses(cli: Callable, slurm: Path, imitated: Callable) -> None:
         "gentool: --cluster slurm: sbatch refused the job of seed=0: "
         "sbatch: error: invalid partition specified: nowhere"
     )
+
+
+def test_a_limit_on_jobs_is_waited_for(
+    cli: Callable, slurm: Path, imitated: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    imitated(5)
+    (slurm / "limit").write_text("1")
+    monkeypatch.setattr("gentool.jobs.SUBMIT_AGAIN_SECONDS", 0.05)
+    done = cli(*sweep("--cluster", "slurm", "--jobs", 3, "--repeats", 3))
+    assert done.code == 5, done.err
+    assert len(scores(Path("swept"))) == 3
+    assert {re.sub(r"seed=\d", "seed=N", line) for line in done.err.splitlines() if "refused" in line} == {
+        "sbatch refused the job of seed=N: sbatch: error: QOSMaxSubmitJobPerUserLimit; "
+        "trying again while other jobs are under way"
+    }
+    (slurm / "limit").write_text("0")
+    done = cli(*sweep("--cluster", "slurm", "--jobs", 3, "--repeats", 3, "--overwrite"))
+    assert done.code == 2
+    assert "gentool: --cluster slurm: sbatch refused the job of seed=" in done.err
 
 
 @pytest.mark.parametrize("words", [["seq2seq", "sweep", "text2text"], ["compare", "--train", "vae"]], ids=" ".join)

@@ -78,7 +78,7 @@ def train_in_jobs(
     How many updates of a model fit is tried out in a job as well, so on a machine of the same kind.
     """
     count = len(names) * len(seeds)
-    jobs = Jobs(cluster, folder, at_a_time)
+    jobs = Jobs(cluster, folder, at_a_time, reporter=reporter)
     reporter.notice(f"{counted(count, 'training')} of {budget:g} s, {at_a_time} at a time{jobs.where}")
     plans = {name: plan_path(folder, name) for name in names}
     for plan in plans.values() if overwrite else ():
@@ -97,7 +97,7 @@ def train_in_jobs(
 
     new = [name for name in names if earlier_plan(plans[name], budget, reporter) is None]
     run_many(new, try_out, jobs, tried_out)
-    jobs = Jobs(cluster, folder, at_a_time)
+    jobs = Jobs(cluster, folder, at_a_time, reporter=reporter)
     steps = {name: planned_steps(name, data, budget, device, plans[name]) for name in names}
     runs = {
         folder / "runs" / f"{name}-{seed}": (name, options_of(name, data, steps[name], device, seed))

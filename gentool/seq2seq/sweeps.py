@@ -259,7 +259,7 @@ def sweep(
     cells = cells_of(options_class(task), values, seed, repeats, cross=how.cross)
     folder = Path(out).expanduser()
     how.check_cluster(folder)
-    runner = Processes(jobs) if cluster is None else Jobs(how, folder, jobs)
+    runner = Processes(jobs) if cluster is None else Jobs(how, folder, jobs, reporter=reporter)
     plan = {"task": task, "options": dict(values), "seed": seed, "repeats": repeats, "cross": how.cross}
     check_folder(folder, plan, overwrite)
     with owned(folder, reporter.notice):
