@@ -24,6 +24,7 @@ from gentool.evaluation.memorisation import COPIES, Copies, Distances, chance_of
 from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, check_classes, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
+from gentool.evaluation.verdicts import COLLAPSED, below_floor, verdict_lines
 from gentool.figures.grids import grid, labelled_rows, save_png
 from gentool.figures.histograms import outlines
 from gentool.figures.style import FigureOptions
@@ -91,6 +92,12 @@ class Evaluation:
         return {name: value for name, value in both.items() if name not in NO_SCORES}
 
     @property
+    def verdicts(self) -> list[str]:
+        """What the scores say of the model, a line each: whether it is memorising, copying or collapsed, which classes
+        are missing, and which distances are below the floor."""
+        return list(self.facts["verdicts"])
+
+    @property
     def memorising(self) -> bool:
         """Whether the samples are nearer to the training images than chance explains."""
         return bool(self.facts["memorising"])
@@ -104,10 +111,12 @@ class Evaluation:
         return "\n".join(summary_lines(self.table.rows))
 
     def __repr__(self) -> str:
-        return "\n".join([f"<evaluation of a {self.facts['model']} on {self.facts['data']}>", str(self), *self.notes])
+        return "\n".join(
+            [f"<evaluation of a {self.facts['model']} on {self.facts['data']}>", str(self), *self.verdicts, *self.notes]
+        )
 
     def _repr_markdown_(self) -> str:
-        return "\n".join([self.table.to_markdown(), *self.notes])
+        return "\n".join([self.table.to_markdown(), *self.verdicts, *self.notes])
 
     def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
         """Write evaluation.csv and .json, the other tables and the figures into a folder, which is returned."""
@@ -184,8 +193,13 @@ def evaluate(
     floor = floor_row(data, references, count, options.seed, faces)
     known = rows[0].keys()
     rows += seed_rows(rows)
-    rows += interval_rows(first.intervals, options.seed)
+    rows += interval_rows(SAMPLES, first.intervals, options.seed)
     rows.append({name: value for name, value in floor.items() if name in known})
+    floor_intervals: dict[str, Interval] = {}
+    for reference in references if options.half_samples else ():
+        ends = reference.floor_intervals(count, options.half_samples, options.seed, reporter=reporter)
+        floor_intervals |= {name: value for name, value in ends.items() if name in known}
+    rows += interval_rows(FLOOR, floor_intervals, options.seed)
     tables = dict(first.tables)
     if model.encodes:
         held_out, more = held_out_scores(model, data.test, options, reporter=reporter)
@@ -193,7 +207,11 @@ def evaluate(
         tables |= more
     facts = facts_of(model, data, references, options, count, prior)
     near = [first.scores[column] for column in first.scores if column.startswith("near_train")]
-    facts |= verdicts(near, first.chances) | {"chances": first.chances}
+    facts |= verdicts(near, first.chances) | {"chances": first.chances, "spacing": first.spacing}
+    facts["collapsed"] = max(first.spacing.values()) < COLLAPSED
+    facts["missing_classes"] = list(first.missing)
+    facts["below_floor"] = below_floor(first.scores, floor, first.intervals, floor_intervals)
+    facts["verdicts"] = verdict_lines(facts, first.scores)
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
 
 
@@ -261,11 +279,12 @@ def facts_of(
     return facts
 
 
-@dataclass(frozen=True)
+@dataclass
 class SampleScores:
     """What the samples of one seed score; in full with intervals, nearest training images and tables.
 
     `chances` are the probabilities that the copies, and the nearness in the features of each network, come by chance.
+    `spacing` is the distance of samples to one another beside that of real images, in the features of each network.
     """
 
     scores: dict[str, float]
@@ -274,6 +293,8 @@ class SampleScores:
     intervals: dict[str, Interval] = field(default_factory=dict)
     neighbours: dict[str, Neighbours] = field(default_factory=dict)
     tables: dict[str, Table] = field(default_factory=dict)
+    spacing: dict[str, float] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
 
 
 def score(
@@ -302,6 +323,7 @@ def score(
             ends = reference.intervals(fake, distances, scores, half_samples, options.seed, reporter=reporter)
             result.intervals.update(ends)
         if in_full:
+            result.spacing[network.name] = reference.spacing(fake, options.seed)
             chosen = distances.nearest_first(PAIRS)
             result.neighbours[network.name] = Neighbours(
                 samples.images[chosen],
@@ -314,6 +336,7 @@ def score(
             result.scores.update(classes.scores)
             if in_full:
                 result.intervals.update(classes.intervals)
+                result.missing = classes.missing
                 if classes.per_class is not None:
                     result.tables["agreement"] = classes.per_class
     if faces is not None:

@@ -27,7 +27,7 @@ from gentool.data.sources.faces import (
     is_faces,
     part_pixels,
 )
-from gentool.evaluation.intervals import Interval, mean_and_interval
+from gentool.evaluation.intervals import Interval, mean_and_interval, share_and_interval
 from gentool.evaluation.samples import shuffled
 from gentool.progress import SILENT, Reporter
 from gentool.tables import Table
@@ -135,7 +135,7 @@ class FaceReference:
         found = find(images[:MOST], reporter=reporter)
         count = len(found.off)
         intervals = {
-            f"valid_faces_{count}": mean_and_interval(found.valid)[1],
+            f"valid_faces_{count}": share_and_interval(found.valid)[1],
             f"pixels_off_{count}": mean_and_interval(found.off)[1],
         }
         tables = {"attributes": Table(self._frequencies(found)), "faces": Table(_described(found))}

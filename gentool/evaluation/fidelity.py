@@ -15,7 +15,7 @@ from gentool.evaluation.intervals import Interval, half_sample_deviations, inter
 from gentool.evaluation.memorisation import Distances, nearness
 from gentool.evaluation.samples import shuffled
 from gentool.metrics.distances import SUBSETS, fid, kid
-from gentool.metrics.neighbours import manifold_scores
+from gentool.metrics.neighbours import manifold_scores, neighbour_distances
 from gentool.progress import SILENT, Reporter
 
 HALF_SAMPLE_SUBSETS = 20
@@ -75,6 +75,7 @@ class Reference:
     train: Tensor
     held_out: Distances
     floors: dict[tuple[int, int], dict[str, float]] = field(default_factory=dict)
+    floor_deviations: dict[tuple[int, int, int], dict[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: FeatureNetwork, data: ImageData, seed: int, *, reporter: Reporter = SILENT) -> "Reference":
@@ -103,11 +104,37 @@ class Reference:
         Computed once, however many models are compared.
         """
         if (count, seed) not in self.floors:
-            chosen = shuffled(len(self.train), seed)[:count]
             held_out = self.held_out.distance
-            scores = fidelity(self.features, self.train[chosen]) | nearness(held_out[1::2], held_out[::2])
+            scores = fidelity(self.features, self._chosen(count, seed)) | nearness(held_out[1::2], held_out[::2])
             self.floors[count, seed] = self.columns(scores, count)
         return self.floors[count, seed]
+
+    def floor_intervals(
+        self, count: int, repeats: int, seed: int, *, reporter: Reporter = SILENT
+    ) -> dict[str, Interval]:
+        """95 % intervals of the floor, but not of nearness. Computed once, however many models are compared."""
+        if (count, repeats, seed) not in self.floor_deviations:
+            self.floor_deviations[count, repeats, seed] = half_sample_deviations(
+                lambda real, part: fidelity(real, part, HALF_SAMPLE_SUBSETS),
+                (self.features, self._chosen(count, seed)), repeats, seed,
+                reporter.task(f"{self.network.name}: intervals of the floor", repeats),
+            )  # fmt: skip
+        return self._intervals(self.floor(count, seed), self.floor_deviations[count, repeats, seed], count)
+
+    def spacing(self, fake: Tensor, seed: int) -> float:
+        """The median distance of samples (N, D) to the nearest other sample, beside that of as many training images.
+
+        About 1 where samples vary as real images do, 0 where most of them repeat one another.
+        """
+        own, real = (
+            neighbour_distances(points.double(), (1,)).sqrt().median()
+            for points in (fake, self._chosen(len(fake), seed))
+        )
+        return (own / real).item()
+
+    def _chosen(self, count: int, seed: int) -> Tensor:
+        """The features of training images that stand in place of samples."""
+        return self.train[shuffled(len(self.train), seed)[:count]]
 
     def intervals(
         self,
@@ -125,7 +152,12 @@ class Reference:
             reporter.task(f"{self.network.name}: intervals", repeats),
         )  # fmt: skip
         deviations |= half_sample_deviations(nearness, (distances.distance, self.held_out.distance[::2]), repeats, seed)
-        names = zip(self.columns(deviations, len(fake)), deviations, strict=True)
+        return self._intervals(scores, deviations, len(fake))
+
+    def _intervals(
+        self, scores: Mapping[str, float], deviations: Mapping[str, float], count: int
+    ) -> dict[str, Interval]:
+        names = zip(self.columns(deviations, count), deviations, strict=True)
         return {column: _within(RANGES[name], interval(scores[column], deviations[name])) for column, name in names}
 
 

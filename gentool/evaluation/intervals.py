@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 import torch
+from scipy.stats import binomtest
 from torch import Tensor
 
 from gentool.engine.randomness import rng
@@ -42,6 +43,14 @@ def half_sample_deviations(
 def interval(value: float, deviation: float) -> Interval:
     """The 95 % interval of a normal distribution."""
     return value - NORMAL_95 * deviation, value + NORMAL_95 * deviation
+
+
+def share_and_interval(found: Tensor) -> tuple[float, Interval]:
+    """The share of True among independent values (N,), and Wilson's 95 % interval (1927, JASA 22), which has a width
+    also where all or none are True."""
+    count = int(found.sum())
+    ends = binomtest(count, len(found)).proportion_ci(method="wilson")
+    return count / len(found), (float(ends.low), float(ends.high))
 
 
 def mean_and_interval(values: Tensor) -> tuple[float, Interval]:

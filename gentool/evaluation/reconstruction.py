@@ -18,7 +18,7 @@ def reconstruction_errors(model: Model, images: Tensor, *, reporter: Reporter = 
     """The errors of each of uint8 images (N, C, H, W), each (N,).
 
     `mse` is per pixel value in [0, 1]^2, `psnr` in dB, and SSIM (Wang et al. 2004, doi:10.1109/TIP.2003.819861) has its
-    window in its name; it is left out for images smaller than its window.
+    window in its name: the mean over all windows that lie within the image, which has none if it is smaller than one.
     """
     from torchmetrics.functional.image import structural_similarity_index_measure
 
@@ -34,9 +34,12 @@ def reconstruction_errors(model: Model, images: Tensor, *, reporter: Reporter = 
         errors["mse"][rows] = mse
         errors["psnr"][rows] = torch.tensor([psnr(value) for value in mse.tolist()])
         if side >= window:
-            similarity = structural_similarity_index_measure(rebuilt, x, sigma=sigma, data_range=1.0, reduction="none")
-            assert isinstance(similarity, Tensor)
-            errors[names[-1]][rows] = similarity.reshape(len(x))
+            _, similarity = structural_similarity_index_measure(
+                rebuilt, x, sigma=sigma, data_range=1.0, reduction="none", return_full_image=True
+            )
+            border = window // 2  # windows around its pixels reach into padding
+            within = similarity[..., border : x.shape[2] - border, border : x.shape[3] - border]
+            errors[names[-1]][rows] = within.mean((1, 2, 3))
         reporter.progress("reconstructing held-out images", start + len(x), len(images))
     return errors
 

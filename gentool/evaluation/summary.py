@@ -26,12 +26,12 @@ def seed_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def interval_rows(intervals: Mapping[str, Interval], seed: int) -> list[dict[str, Any]]:
-    """Two rows with the ends of the 95 % intervals; none without intervals."""
+def interval_rows(what: str, intervals: Mapping[str, Interval], seed: int) -> list[dict[str, Any]]:
+    """Two rows with the ends of the 95 % intervals of the row `what`; none without intervals."""
     if not intervals:
         return []
     return [
-        {"what": f"{SAMPLES}: 95 % {end}", "seed": seed} | {name: value[i] for name, value in intervals.items()}
+        {"what": f"{what}: 95 % {end}", "seed": seed} | {name: value[i] for name, value in intervals.items()}
         for i, end in enumerate(("low", "high"))
     ]
 
@@ -43,12 +43,14 @@ def summary_lines(table: Sequence[Mapping[str, Any]]) -> list[str]:
     deviations = next((row for name, row in rows.items() if name.endswith(": sd")), {})
     low, high = rows.get(f"{SAMPLES}: 95 % low", {}), rows.get(f"{SAMPLES}: 95 % high", {})
     floor, held_out = rows[FLOOR], rows.get(HELD_OUT, {})
+    floor_low, floor_high = rows.get(f"{FLOOR}: 95 % low", {}), rows.get(f"{FLOOR}: 95 % high", {})
     lines = []
     for name, value in samples.items():
         if name not in NO_SCORES:
             certainty = f" ± {deviations[name]:.2g} sd" if name in deviations else ""
             certainty += f" ({low[name]:.4g} to {high[name]:.4g})" if name in low else ""
             beside = f"   floor {floor[name]:.4g}" if name in floor else ""
+            beside += f" ({floor_low[name]:.4g} to {floor_high[name]:.4g})" if name in floor_low else ""
             lines.append(f"{name:32} {format_number(value)}{certainty}{beside}")
     lines += [f"{name:32} {format_number(value)}" for name, value in held_out.items() if name not in NO_SCORES]
     return lines

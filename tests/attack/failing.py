@@ -103,11 +103,13 @@ def ran(words: list[str], folder: Path, at: int, failure: str | None, shim: Shim
             os.dup2(out, 1)
             os.dup2(out, 2)
             import gentool.engine.run
+            import gentool.latent.mixture
             import gentool.seq2seq.queries
             from gentool.cli.app import run
 
             gentool.engine.run.SAVE_SECONDS = 0.0
             gentool.seq2seq.queries.MIN_UPDATES = 10
+            gentool.latent.mixture.RESTARTS_TIMES_COMPONENTS = 1
             Figure.savefig = numbers_of_figure
             shim.arm(folder, at, failure)
             code = run(words)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gentool.evaluation.fidelity import fidelity
-from gentool.evaluation.intervals import half_sample_deviations, interval, mean_and_interval
+from gentool.evaluation.intervals import half_sample_deviations, interval, mean_and_interval, share_and_interval
 
 
 def gaussian(seed: int, count: int) -> Tensor:
@@ -41,3 +41,14 @@ def test_mean_and_interval() -> None:
     mean, (low, high) = mean_and_interval(torch.tensor([1.0, 2.0, 3.0]))
     assert (mean, low, high) == pytest.approx((2, 2 - 1.96 / math.sqrt(3), 2 + 1.96 / math.sqrt(3)))
     assert interval(1.0, 0.5) == pytest.approx((0.02, 1.98))
+
+
+def test_the_interval_of_a_share_has_a_width_at_its_ends() -> None:
+    z2 = 1.959964**2
+    share, (low, high) = share_and_interval(torch.ones(100, dtype=torch.bool))
+    assert (share, high) == (1, pytest.approx(1))
+    assert low == pytest.approx(100 / (100 + z2), abs=1e-6)
+    share, ends = share_and_interval(torch.arange(50) < 20)  # Wilson's formula
+    middle, width = 0.4 + z2 / 100, math.sqrt(z2 * (0.24 / 50 + z2 / (4 * 50**2)))
+    assert share == pytest.approx(0.4)
+    assert ends == pytest.approx([(middle + sign * width) / (1 + z2 / 50) for sign in (-1, 1)], abs=1e-6)

@@ -38,14 +38,17 @@ def test_an_evaluation_has_a_line_for_each_score_and_note(evaluation: Evaluation
     title, *lines = repr(evaluation).splitlines()
     assert title == "<evaluation of a vae on array>"
     assert evaluation.notes[0].startswith("the model was trained on other images")
-    assert lines[-len(evaluation.notes) :] == list(evaluation.notes)
-    shown = dict(line.split()[:2] for line in lines[: -len(evaluation.notes)])
+    said = [*evaluation.verdicts, *evaluation.notes]
+    assert lines[-len(said) :] == said
+    shown = dict(line.split()[:2] for line in lines[: -len(said)])
     assert shown.keys() == evaluation.scores.keys()
     for name, value in evaluation.scores.items():
         assert float(shown[name].replace(",", "")) == pytest.approx(value, rel=1e-3, abs=0.5), name
     (fid,) = [line for line in lines if line.startswith("fid_random_40 ")]
-    assert re.fullmatch(r"fid_random_40 +[\d,]+ \(-?[\d.e+]+ to [\d.e+]+\)   floor [\d.e+]+", fid), fid
-    assert str(evaluation).splitlines() == lines[: -len(evaluation.notes)]
+    assert re.fullmatch(
+        r"fid_random_40 +[\d,]+ \(-?[\d.e+]+ to [\d.e+]+\)   floor [\d.e+]+ \([\d.e+]+ to [\d.e+]+\)", fid
+    ), fid
+    assert str(evaluation).splitlines() == lines[: -len(said)]
 
 
 def test_a_notebook_shows_an_evaluation_as_a_table_above_its_notes(evaluation: Evaluation) -> None:

@@ -18,7 +18,6 @@ from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
 from gentool.evaluation.evaluate import EVALUATION, check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
-from gentool.evaluation.memorisation import COPYING_SHARE, ERROR_RATE
 from gentool.evaluation.options import EvaluateOptions
 from gentool.figures.style import FigureOptions
 
@@ -49,17 +48,8 @@ def evaluate(
     if (model.path.parent / REPORT).is_file():
         write_report(model.path.parent)
     terminal.notice(str(evaluation))
-    if evaluation.memorising:
-        terminal.notice(
-            f"memorising: more than {COPYING_SHARE:.0%} of the samples are nearer to a training image than 99 % of the "
-            f"held-out images are; see the nearest_*.png (wrong at most {ERROR_RATE:.0%} of the time)"
-        )
-    if evaluation.copying:
-        exact, mirrored = (evaluation.scores[name] for name in ("copied", "copied_mirrored"))
-        terminal.notice(
-            f"copying: {exact:.1%} of the samples equal a training image, and {mirrored:.1%} its mirror image; "
-            "test images do so less often"
-        )
+    for line in evaluation.verdicts:
+        terminal.notice(line)
     terminal.notice(f"{folder}: evaluation.csv and .json, pictures")
     record = {"event": "done", "folder": str(folder)} | evaluation.facts | {"rows": evaluation.table.rows}
     terminal.result(folder, record)
