@@ -134,12 +134,21 @@ def is_whole(text: str) -> bool:
     return text.strip().isdecimal() and len(text.strip()) <= MOST_DIGITS
 
 
+MOST_INDICES = 100_000
+
+
 def indices(text: str) -> tuple[int, ...]:
-    """Integers from 0 from a comma-separated text: `3,17` is (3, 17). Raises ValueError."""
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isascii() and is_whole(part) for part in parts):
-        raise ValueError("expected whole numbers with commas, such as 3,17")
-    return tuple(map(int, parts))
+    """Integers from 0 from a text with commas and ranges: `3,17,40-42` is (3, 17, 40, 41, 42). Raises ValueError."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = (end.strip() for end in part.partition("-"))
+        ends = (first, last) if dash else (first,)
+        if not all(end.isascii() and is_whole(end) for end in ends) or int(ends[-1]) < int(first):
+            raise ValueError("expected whole numbers with commas, or ranges, such as 3,17,40-49")
+        if int(ends[-1]) - int(first) + len(found) >= MOST_INDICES:
+            raise ValueError(f"expected at most {MOST_INDICES:,} numbers")
+        found += range(int(first), int(ends[-1]) + 1)
+    return tuple(found)
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Model: a trained model, as `gentool.load` and `gentool.train` return it and every command uses it."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -184,6 +185,7 @@ class Model(Trained[nn.Module]):
         labels: Labels | None = None,
         first: int = 0,
         prior: Prior | None = None,
+        numbers: Sequence[int] | None = None,
     ) -> Tensor:
         """Samples first .. first + count - 1 as images (count, C, H, W). Sample i is a function of (seed, i) alone.
 
@@ -191,7 +193,10 @@ class Model(Trained[nn.Module]):
             count: The number of samples, of all classes together.
             labels: The classes of a conditional model, by name or number, in turn; all of them by default.
             prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
+            numbers: The numbers of the samples, in any order, in place of `first` and `count`.
         """
+        if numbers is not None:
+            return self._numbered([whole("numbers", number, 0) for number in numbers], seed, labels, prior)
         count, seed, first = whole("count", count, 1), whole("seed", seed, 0), whole("first", first, 0)
         self._check_room(count)
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
@@ -204,6 +209,18 @@ class Model(Trained[nn.Module]):
             chosen = class_numbers(ALL if labels is None else labels, self.classes)
             chosen = chosen[torch.arange(start, start + number) % len(chosen)]
         return self.decode(z, chosen)[before:]
+
+    def _numbered(self, numbers: list[int], seed: int, labels: Labels | None, prior: Prior | None) -> Tensor:
+        """The samples of these numbers, each in the pass in which it is among all samples."""
+        self._check_room(len(numbers))
+        passes: dict[int, list[int]] = {}
+        for number in numbers:
+            passes.setdefault(number - number % DECODED, []).append(number)
+        found: dict[int, Tensor] = {}
+        for first, members in passes.items():
+            images = self.sample(max(members) - first + 1, seed=seed, labels=labels, first=first, prior=prior)
+            found.update({number: images[number - first] for number in members})
+        return torch.stack([found[number] for number in numbers])
 
     def manifold(
         self,

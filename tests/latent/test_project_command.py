@@ -105,7 +105,11 @@ def test_another_shape_is_fitted_with_a_notice(cli: Callable, runs: Path) -> Non
         (["gan", "{runs}/gan", "absent.png"], 3, "absent.png: no such picture"),
         (["gan", "{runs}/gan", "text.png"], 3, "text.png: not a readable picture"),
         (["gan", "{runs}/gan", "--index", "1797"], 2, "--index: 1797 is out of range; digits has images 0 to 1796"),
-        (["gan", "{runs}/gan", "--index", "1,x"], 2, "expected whole numbers with commas, such as 3,17"),
+        (
+            ["gan", "{runs}/gan", "--index", "1,x"],
+            2,
+            "expected whole numbers with commas, or ranges, such as 3,17,40-49",
+        ),
         (
             ["gan", "{runs}/gan", "--index", "1", "--labels", "1"],
             2,

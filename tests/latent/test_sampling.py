@@ -101,6 +101,31 @@ def test_classes_that_are_not_there(cli: Callable, runs: Path) -> None:
     assert "--labels: a gan is not conditional (conditional models: cgan)" in refused.err
 
 
+@pytest.mark.parametrize("model", ["vae", "cgan"])
+def test_samples_by_number_are_those_of_a_full_grid(model: str, cli: Callable, runs: Path, tmp_path: Path) -> None:
+    trained = gentool.load(runs / model, device="cpu")
+    everything = trained.sample(300, seed=3)
+    assert trained.sample(numbers=[280, 3, 40], seed=3).equal(everything[[280, 3, 40]])
+    done = cli("sample", model, runs / model, "--seed", 3, "--numbers", "280,3,40-42", "--each", "--out", "few.png")
+    assert done.code == 0, done.err
+    assert sorted(path.name for path in Path("few").glob("*.png")) == [
+        f"{number:05d}.png" for number in (3, 40, 41, 42, 280)
+    ]
+    for number in (3, 42, 280):
+        pixels = np.asarray(Image.open(Path("few") / f"{number:05d}.png"))
+        assert (pixels == to_picture(everything[number]).squeeze()).all(), number
+    assert "few.png: 5 samples" in done.err
+    done = cli("sample", model, runs / model, "--numbers", "3,100000", "--each", "--out", "other.png")
+    assert (done.code, done.err) == (
+        2, "gentool: --numbers: --each names files by the number of a sample, at most 99,999\n"
+    )  # fmt: skip
+    done = cli("sample", model, runs / model, "--numbers", "3", "-n", 5)
+    assert (done.code, done.err) == (2, "gentool: --numbers: has no effect with --count\n")
+    for wrong in ("5-3", "1-", "-4", "a"):
+        assert cli("sample", model, runs / model, f"--numbers={wrong}").code == 2
+    assert "expected at most 100,000 numbers" in cli("sample", model, runs / model, "--numbers", "0-100000").err
+
+
 def test_palette(cli: Callable, runs: Path) -> None:
     done = cli("sample", "gan", runs / "gan", "--palette", 3, "--out", "p.png", "--each", "-n", 6)
     assert done.code == 0, done.err

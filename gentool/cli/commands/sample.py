@@ -32,6 +32,7 @@ from gentool.progress import counted
 from gentool.results import Results
 
 SAMPLES = Results(".samples.json", "weights", r"\d{5}\.png")
+LARGEST_NAME = 99_999
 MAX_TRAVERSALS = 64
 COUNT, PER_CLASS = 25, 10
 """Samples by default, and those of each class of a conditional model."""
@@ -50,6 +51,14 @@ class SampleOptions(Validated):
         short="-n",
         not_with=CHARTS,
         default_text=f"{COUNT}; {PER_CLASS} of each class",
+    )
+    numbers: tuple[int, ...] | None = option(
+        None,
+        "Draw only the samples of these numbers, from 0, such as 3,17,40-49: those that a larger grid has there.",
+        parse=indices,
+        metavar="N[,N-N...]",
+        not_with={"count": True, **CHARTS},
+        default_text="all",
     )
     seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
     labels: tuple[str, ...] = option(
@@ -105,6 +114,8 @@ def sample(
     if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
         raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
     model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
+    if options.each and max(options.numbers or (0,)) > LARGEST_NAME:
+        raise OptionError(f"--numbers: --each names files by the number of a sample, at most {LARGEST_NAME:,}")
     if not model.is_conditional and options.labels != (ALL,):
         raise_unconditional(model)
     if charted and model.encodes and "seed" in options.changed():
@@ -124,7 +135,9 @@ def sample(
         count = options.count or (PER_CLASS * len(classes) if model.is_conditional else COUNT)
         codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
         names = [model.classes[label] for label in classes]
-        images = model.sample(count, seed=options.seed, labels=classes if names else None, prior=codes)
+        images = model.sample(
+            count, seed=options.seed, labels=classes if names else None, prior=codes, numbers=options.numbers
+        )
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
         images = snap(images, commonest_colours(real.train.images, options.palette))
@@ -132,7 +145,7 @@ def sample(
         places = {column: f"{place:.2f}" for column, place in enumerate(normal_quantiles(len(images) // len(names)))}
         padding = 0 if options.manifold else 2
         picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding, scale=cells.scale)
-    elif names and len(images) % len(names) == 0 and options.rows is None:
+    elif names and len(images) % len(names) == 0 and options.rows is None and options.numbers is None:
         by_class = torch.cat([images[number :: len(names)] for number in range(len(names))])
         picture = labelled_rows(by_class, names, scale=cells.scale)
     else:
@@ -142,8 +155,8 @@ def sample(
         folder = path.with_suffix("")
         record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}
         with SAMPLES.writing(folder, record):
-            for index, image in enumerate(images):
-                save_png(to_picture(image), folder / f"{index:05d}.png")
+            for number, image in zip(options.numbers or range(len(images)), images, strict=True):
+                save_png(to_picture(image), folder / f"{number:05d}.png")
             save_png(picture, path)
         terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")
     else:
