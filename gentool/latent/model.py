@@ -186,6 +186,7 @@ class Model(Trained[nn.Module]):
         first: int = 0,
         prior: Prior | None = None,
         numbers: Sequence[int] | None = None,
+        truncation: float = 1.0,
     ) -> Tensor:
         """Samples first .. first + count - 1 as images (count, C, H, W). Sample i is a function of (seed, i) alone.
 
@@ -194,23 +195,31 @@ class Model(Trained[nn.Module]):
             labels: The classes of a conditional model, by name or number, in turn; all of them by default.
             prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
             numbers: The numbers of the samples, in any order, in place of `first` and `count`.
+            truncation: Codes are drawn towards their mean by this factor, from 0 to 1: the smaller, the more alike the
+                images (Karras et al. 2019, arXiv:1812.04948, appendix B, but of z).
         """
+        if not 0 <= truncation <= 1:
+            raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
         if numbers is not None:
-            return self._numbered([whole("numbers", number, 0) for number in numbers], seed, labels, prior)
+            chosen = [whole("numbers", number, 0) for number in numbers]
+            return self._numbered(chosen, seed=seed, labels=labels, prior=prior, truncation=truncation)
         count, seed, first = whole("count", count, 1), whole("seed", seed, 0), whole("first", first, 0)
         self._check_room(count)
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
         before = first % DECODED
         start, number = first - before, before + count
         z = prior.draw(seed, start, number) if prior else indexed_noise(seed, start, number, self.latent_dim)
-        chosen = None
+        if truncation < 1:
+            center = prior.center if prior else torch.zeros(self.latent_dim)
+            z = center + truncation * (z - center)
+        classes = None
         if labels is not None or self.is_conditional:
             self.require("is_conditional")
-            chosen = class_numbers(ALL if labels is None else labels, self.classes)
-            chosen = chosen[torch.arange(start, start + number) % len(chosen)]
-        return self.decode(z, chosen)[before:]
+            classes = class_numbers(ALL if labels is None else labels, self.classes)
+            classes = classes[torch.arange(start, start + number) % len(classes)]
+        return self.decode(z, classes)[before:]
 
-    def _numbered(self, numbers: list[int], seed: int, labels: Labels | None, prior: Prior | None) -> Tensor:
+    def _numbered(self, numbers: list[int], **how: Any) -> Tensor:
         """The samples of these numbers, each in the pass in which it is among all samples."""
         self._check_room(len(numbers))
         passes: dict[int, list[int]] = {}
@@ -218,7 +227,7 @@ class Model(Trained[nn.Module]):
             passes.setdefault(number - number % DECODED, []).append(number)
         found: dict[int, Tensor] = {}
         for first, members in passes.items():
-            images = self.sample(max(members) - first + 1, seed=seed, labels=labels, first=first, prior=prior)
+            images = self.sample(max(members) - first + 1, first=first, **how)
             found.update({number: images[number - first] for number in members})
         return torch.stack([found[number] for number in numbers])
 

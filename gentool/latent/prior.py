@@ -31,6 +31,11 @@ class Prior(Protocol):
         """Codes (count, D): code i is a function of the seed and first + i alone."""
         ...
 
+    @property
+    def center(self) -> Tensor:
+        """The mean of the codes (D,)."""
+        ...
+
 
 @dataclass(frozen=True, repr=False, eq=False)
 class MixturePrior:
@@ -53,6 +58,11 @@ class MixturePrior:
             torch.from_numpy(part) for part in (mixture.weights_, mixture.means_, mixture.covariances_)
         )
         return cls(weights.float(), means.float(), torch.linalg.cholesky(covariances).float())
+
+    @property
+    def center(self) -> Tensor:
+        """The mean of the mixture (D,)."""
+        return self.weights @ self.means
 
     @property
     def components(self) -> int:

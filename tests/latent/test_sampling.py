@@ -12,12 +12,14 @@ import torch
 from PIL import Image
 
 import gentool
+from gentool.engine.randomness import indexed_noise
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows, to_picture
 from gentool.latent import palette
 from gentool.latent.inputs import class_numbers
 from gentool.latent.model import Model
 from gentool.latent.palette import commonest_colours, snap
+from gentool.latent.prior import MixturePrior
 from gentool.options import words
 
 TINY = ("cae", "vae", "lstm-ae", "gan", "cgan")
@@ -124,6 +126,30 @@ def test_samples_by_number_are_those_of_a_full_grid(model: str, cli: Callable, r
     for wrong in ("5-3", "1-", "-4", "a"):
         assert cli("sample", model, runs / model, f"--numbers={wrong}").code == 2
     assert "expected at most 100,000 numbers" in cli("sample", model, runs / model, "--numbers", "0-100000").err
+
+
+def test_truncation_draws_codes_towards_their_mean(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    trained = gentool.load(runs / "vae", device="cpu")
+    z = indexed_noise(4, 0, 6, trained.latent_dim)
+    assert trained.sample(6, seed=4, truncation=0.5).allclose(trained.decode(0.5 * z), atol=1e-6)
+    assert trained.sample(6, seed=4, truncation=1).equal(trained.sample(6, seed=4))
+    prior = MixturePrior(torch.tensor([0.25, 0.75]), torch.tensor([[4.0] * 4, [0.0] * 4]), torch.eye(4).repeat(2, 1, 1))
+    assert prior.center.tolist() == [1.0] * 4
+    found = trained.sample(6, seed=4, truncation=0, prior=prior)
+    assert found.allclose(trained.decode(torch.ones(6, 4)), atol=1e-6)
+    done = cli("sample", "vae", runs / "vae", "-n", 6, "--seed", 4, "--truncation", 0.5, "--each", "--out", "few.png")
+    assert done.code == 0, done.err
+    pixels = np.asarray(Image.open("few/00003.png"))
+    assert (pixels == to_picture(trained.sample(6, seed=4, truncation=0.5)[3]).squeeze()).all()
+    for more, message in (
+        (["--truncation", 1.5], "--truncation: must be at most 1"),
+        (["--truncation", 0.5, "--manifold"], "--truncation: has no effect with --manifold"),
+    ):
+        done = cli("sample", "vae", runs / "vae", *more)
+        assert done.code == 2
+        assert message in done.err
+    with pytest.raises(OptionError, match="--truncation: expected a number from 0 to 1, got 2"):
+        trained.sample(truncation=2)
 
 
 def test_palette(cli: Callable, runs: Path) -> None:

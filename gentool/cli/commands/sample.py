@@ -61,6 +61,14 @@ class SampleOptions(Validated):
         default_text="all",
     )
     seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
+    truncation: float = option(
+        1.0,
+        "Draw codes towards their mean by this factor: the smaller, the more alike the images.",
+        min=0.0,
+        max=1.0,
+        not_with=CHARTS,
+        metavar="PSI",
+    )
     labels: tuple[str, ...] = option(
         (ALL,), "Classes of a conditional model: names or numbers with commas, or all.", parse=words
     )
@@ -136,7 +144,12 @@ def sample(
         codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
         names = [model.classes[label] for label in classes]
         images = model.sample(
-            count, seed=options.seed, labels=classes if names else None, prior=codes, numbers=options.numbers
+            count,
+            seed=options.seed,
+            labels=classes if names else None,
+            prior=codes,
+            numbers=options.numbers,
+            truncation=options.truncation,
         )
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
