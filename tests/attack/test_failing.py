@@ -173,8 +173,9 @@ def test_writes_of_a_comparison(library: Path, all_runs: Path, record_property: 
 def test_writes_of_a_comparison_that_trains(
     library: Path, planned: Path, record_property: Record, tmp_path: Path
 ) -> None:
+    """Every 23rd write: they are those of trainings and of evaluations, which the other tests let fail one by one."""
     words = [*COMPARISON, "--out", tmp_path / "place"]
-    check(library, words, tmp_path / "place", planned, 1, tuple(FAILURES), record_property)
+    check(library, words, tmp_path / "place", planned, 23, tuple(FAILURES), record_property)
 
 
 def test_a_disk_without_room_for_mapped_rows(
