@@ -31,7 +31,9 @@ sbatch)
         echo "sbatch: error: invalid partition specified: nowhere" >&2
         exit 1
     fi
-    if [ -e "$here/limit" ] && [ "$(grep -l RUNNING "$here"/*.state | wc -l)" -ge "$(cat "$here/limit")" ]; then
+    limit=$(cat "$here/limit" 2> /dev/null)
+    if [ "$limit" = none ] || { [ "$limit" = one ] && [ -e "$here/1.state" ] && [ ! -e "$here/refused" ]; }; then
+        touch "$here/refused"
         echo "sbatch: error: QOSMaxSubmitJobPerUserLimit" >&2
         exit 1
     fi
@@ -354,7 +356,7 @@ def test_a_limit_on_jobs_is_waited_for(
     cli: Callable, slurm: Path, imitated: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     imitated(5)
-    (slurm / "limit").write_text("1")
+    (slurm / "limit").write_text("one")
     monkeypatch.setattr("gentool.jobs.SUBMIT_AGAIN_SECONDS", 0.05)
     done = cli(*sweep("--cluster", "slurm", "--jobs", 3, "--repeats", 3))
     assert done.code == 5, done.err
@@ -363,7 +365,7 @@ def test_a_limit_on_jobs_is_waited_for(
         "sbatch refused the job of seed=N: sbatch: error: QOSMaxSubmitJobPerUserLimit; "
         "trying again while other jobs are under way"
     }
-    (slurm / "limit").write_text("0")
+    (slurm / "limit").write_text("none")
     done = cli(*sweep("--cluster", "slurm", "--jobs", 3, "--repeats", 3, "--overwrite"))
     assert done.code == 2
     assert "gentool: --cluster slurm: sbatch refused the job of seed=" in done.err
