@@ -5,7 +5,7 @@ BIN := $(abspath $(VENV))/bin
 
 .PHONY: first test setup lint format clean
 
-first: $(VENV)/.installed  ## install, train a small GAN on the embedded digits, draw samples
+first: $(VENV)/.installed  ## install, train a small GAN on pixel-art faces, draw samples
 	PATH="$(BIN):$$PATH" sh examples/first_gan.sh
 
 test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests, on up to four cores

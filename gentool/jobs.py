@@ -225,11 +225,13 @@ class Jobs:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
         while True:
             job = self._submit(name, command)
+            if job is None:
+                return None
             try:
-                ended = None if job is None else self._ended(name, job)
+                ended = self._ended(name, job)
             finally:
                 with self.lock:
-                    self.under_way -= job is not None
+                    self.under_way -= 1
             if ended is None or ended.code != Stopped.exit_code or not self._was_stopped_by_slurm(job):
                 return ended
             if not continues:

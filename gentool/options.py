@@ -32,8 +32,8 @@ Conditions = Mapping[str, Any]
 
 MOST = 10**9
 """The largest value of a number with a lower limit and no upper one."""
-MOST_NUMBERS, MOST_DIGITS = 64, 9
-"""How many numbers, and of how many digits, a list such as `16,32` may have."""
+MOST_NUMBERS, MOST_DIGITS, MOST_INDICES = 64, 9, 100_000
+"""Limits of lists: the numbers in `16,32` and the digits of each; the numbers that `3,17,40-49` stands for."""
 LARGEST_FLOAT = 10**300
 
 
@@ -132,9 +132,6 @@ def numbers(text: str) -> tuple[int, ...]:
 def is_whole(text: str) -> bool:
     """Whether a text is a whole number from 0, of at most `MOST_DIGITS` digits."""
     return text.strip().isdecimal() and len(text.strip()) <= MOST_DIGITS
-
-
-MOST_INDICES = 100_000
 
 
 def indices(text: str) -> tuple[int, ...]:

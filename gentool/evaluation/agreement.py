@@ -53,8 +53,8 @@ def class_scores(
 def missing_classes(predicted: Tensor, real: Tensor, names: tuple[str, ...]) -> tuple[str, ...]:
     """The classes that a classifier sees in hardly any sample: less than `MISSING` times as often as in real images.
 
-    `predicted` (N,) and `real` (M,) are the classes that it sees. By Fisher's exact tests for all classes, samples that
-    have the classes as often as real images are said to miss one with probability `ERROR_RATE` at most (Bonferroni).
+    `predicted` (N,) and `real` (M,) are the classes that it sees. The false positive rate over all classes is at most
+    `ERROR_RATE`: Fisher's exact test for each class, with the Bonferroni correction.
     """
     count, both, missing = len(predicted), len(predicted) + len(real), []
     for number, name in enumerate(names):

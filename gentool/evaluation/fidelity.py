@@ -124,13 +124,14 @@ class Reference:
     def spacing(self, fake: Tensor, seed: int) -> float:
         """The median distance of samples (N, D) to the nearest other sample, beside that of as many training images.
 
-        About 1 where samples vary as real images do, 0 where most of them repeat one another.
+        About 1 where samples vary as real images do, 0 where most of them repeat one another. 1 also where most
+        training images have a duplicate, since there is nothing to compare with.
         """
         own, real = (
             neighbour_distances(points.double(), (1,)).sqrt().median()
             for points in (fake, self._chosen(len(fake), seed))
         )
-        return (own / real).item()
+        return (own / real).item() if real > 0 else 1.0
 
     def _chosen(self, count: int, seed: int) -> Tensor:
         """The features of training images that stand in place of samples."""

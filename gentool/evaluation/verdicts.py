@@ -21,7 +21,7 @@ def below_floor(
 ) -> list[str]:
     """The FIDs that are below their floor by more than both intervals explain.
 
-    Samples as good as training images have each below it so far one time in forty.
+    For samples as good as training images, the probability of this is about 2.5 % for each FID.
     """
     return [
         name
@@ -57,7 +57,6 @@ def verdict_lines(facts: Mapping[str, Any], scores: Mapping[str, float]) -> list
     for name in facts["below_floor"]:
         lines.append(
             f"below the floor: {name} is lower than that of real training images by more than their intervals "
-            "explain; "
-            "were test images among the training images?"
+            "explain; were test images among the training images?"
         )
     return lines

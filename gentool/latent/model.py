@@ -221,6 +221,8 @@ class Model(Trained[nn.Module]):
 
     def _numbered(self, numbers: list[int], **how: Any) -> Tensor:
         """The samples of these numbers, each in the pass in which it is among all samples."""
+        if not numbers:
+            raise OptionError("--numbers: expected at least one number")
         self._check_room(len(numbers))
         passes: dict[int, list[int]] = {}
         for number in numbers:

@@ -1,4 +1,4 @@
-"""What is said of generators whose faults are known: classes left out, repetition, knowledge of the test images."""
+"""Verdicts on generators with known faults: missing classes, repeated samples, leaked test images."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gentool.data.images import ImageData
+from gentool.data.images import ImageData, Split
 from gentool.evaluation.agreement import missing_classes
 from gentool.evaluation.features import FeatureNetwork
 from gentool.evaluation.fidelity import Reference
@@ -63,6 +63,12 @@ def test_repetition_is_seen_in_the_spacing(reference: Reference, digits: ImageDa
         assert spacing(repeated) == 0
         noise = torch.randint(-5, 6, repeated.shape, generator=generator)
         assert 0 < spacing((repeated + noise).clamp(0, 255).to(torch.uint8)) < COLLAPSED
+
+
+def test_a_set_of_duplicates_has_no_spacing_to_compare_with(network: FeatureNetwork, digits: ImageData) -> None:
+    same = Split(digits.train.images[:1].repeat(50, 1, 1, 1))
+    alike = Reference.of(network, ImageData("same", digits.classes, "", None, same, digits.validation, digits.test), 0)
+    assert alike.spacing(alike.network(digits.test.images[:50]), 0) == 1
 
 
 def test_test_images_lie_below_the_floor_unlike_training_images(reference: Reference, digits: ImageData) -> None:

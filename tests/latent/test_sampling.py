@@ -125,6 +125,8 @@ def test_samples_by_number_are_those_of_a_full_grid(model: str, cli: Callable, r
     assert (done.code, done.err) == (2, "gentool: --numbers: has no effect with --count\n")
     for wrong in ("5-3", "1-", "-4", "a"):
         assert cli("sample", model, runs / model, f"--numbers={wrong}").code == 2
+    with pytest.raises(OptionError, match="--numbers: expected at least one number"):
+        trained.sample(numbers=[])
     assert "expected at most 100,000 numbers" in cli("sample", model, runs / model, "--numbers", "0-100000").err
 
 

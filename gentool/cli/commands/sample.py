@@ -33,6 +33,7 @@ from gentool.results import Results
 
 SAMPLES = Results(".samples.json", "weights", r"\d{5}\.png")
 LARGEST_NAME = 99_999
+"""The largest number in the name of a file of --each."""
 MAX_TRAVERSALS = 64
 COUNT, PER_CLASS = 25, 10
 """Samples by default, and those of each class of a conditional model."""
@@ -54,11 +55,11 @@ class SampleOptions(Validated):
     )
     numbers: tuple[int, ...] | None = option(
         None,
-        "Draw only the samples of these numbers, from 0, such as 3,17,40-49: those that a larger grid has there.",
+        "Draw only these samples, counted from 0, such as 3,17,40-49. They equal those of a full grid.",
         parse=indices,
         metavar="N[,N-N...]",
         not_with={"count": True, **CHARTS},
-        default_text="all",
+        default_text="the first --count",
     )
     seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
     truncation: float = option(
