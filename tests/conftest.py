@@ -25,6 +25,7 @@ TINY = {
     "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
     "gan": ["--width", "16", "--latent-dim", "8"],
     "cgan": ["--width", "16", "--latent-dim", "8"],
+    "flow": ["--width", "8", "--ema", "0.9"],
 }
 
 

@@ -16,9 +16,10 @@ from gentool.data.prepare import PrepareOptions
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.figures.grids import CELL
+from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for, training_data
 from gentool.latent.model import Model
-from gentool.latent.prior import MixturePrior, prior_key
+from gentool.latent.prior import MixturePrior, Prior, prior_key
 from gentool.models import MODELS, check_name, sampling_class
 from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
@@ -174,8 +175,10 @@ class PriorOptions(Validated):
 
     panel: ClassVar[str] = "Prior"
 
-    prior: Literal["normal", "gmm"] = option(
-        "normal", "Draw codes from N(0, I), or from a Gaussian mixture fitted to the codes of --data (autoencoders)."
+    prior: Literal["normal", "gmm", "flow"] = option(
+        "normal",
+        "Draw codes from N(0, I), or from a Gaussian mixture (gmm) or a flow fitted to the codes of --data "
+        "(autoencoders).",
     )
     components: int = option(
         10, "Components of the mixture of --prior gmm.", min=1, max=10_000, only_with={"prior": "gmm"}
@@ -184,15 +187,15 @@ class PriorOptions(Validated):
     @property
     def fitted(self) -> bool:
         """Whether the density is fitted to images."""
-        return self.prior == "gmm"
+        return self.prior != "normal"
 
     @property
     def suffix(self) -> str:
         """The ending of the names of files that are made with it."""
-        return "-gmm" if self.fitted else ""
+        return f"-{self.prior}" if self.fitted else ""
 
-    def of(self, model: Model, images: Images, reporter: Reporter) -> MixturePrior | None:
-        """The density for a model, None for N(0, I). A fitted mixture is kept beside the checkpoint.
+    def of(self, model: Model, images: Images, reporter: Reporter) -> Prior | None:
+        """The density for a model, None for N(0, I). One that was fitted is kept beside the checkpoint.
 
         Raises OptionError for a model without an encoder.
         """
@@ -201,17 +204,32 @@ class PriorOptions(Validated):
         model.require("encodes", "have a prior fitted to its codes")
         data = images()
         assert model.path is not None
-        key = prior_key(model.path, data.fingerprint, self.components)
-        path = model.path.with_name(f"{model.path.stem}-gmm-{self.components}.npz")
+        return (self._flow if self.prior == "flow" else self._mixture)(model, model.path, data, reporter)
+
+    def _mixture(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Prior:
+        key = prior_key(checkpoint, data.fingerprint, self.components)
+        path = checkpoint.with_name(f"{checkpoint.stem}-gmm-{self.components}.npz")
         mixture = MixturePrior.load(path, key)
         if mixture is not None and mixture.means.shape != (self.components, model.latent_dim):
             raise DataError(f"{path}: a mixture of another size; remove it to have one fitted")
-        if mixture is None:
-            mixture = model.fit_prior(data, components=self.components, reporter=reporter)
-            mixture.save(path, key)
-            count = f"{len(data.train):,} codes of {data.name}"
-            reporter.notice(f"{path}: a mixture of {self.components} components, fitted to {count}")
-        return mixture
+        if mixture is not None:
+            return mixture
+        fitted = model.fit_prior(data, components=self.components, reporter=reporter)
+        fitted.save(path, key)
+        count = f"{len(data.train):,} codes of {data.name}"
+        reporter.notice(f"{path}: a mixture of {self.components} components, fitted to {count}")
+        return fitted
+
+    def _flow(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Prior:
+        key = prior_key(checkpoint, data.fingerprint, model.latent_dim)
+        path = checkpoint.with_name(f"{checkpoint.stem}-flow-prior.npz")
+        flow = FlowPrior.load(path, key, model.latent_dim)
+        if flow is not None:
+            return flow
+        fitted = model.fit_prior(data, kind="flow", reporter=reporter)
+        fitted.save(path, key)
+        reporter.notice(f"{path}: a flow, fitted to {len(data.train):,} codes of {data.name}")
+        return fitted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -270,7 +270,7 @@ def facts_of(
         "settings": options.to_json(),
         "networks": {one.network.name: {"hash": one.network.hash, **one.network.facts} for one in references},
         "environment": environment(model.device, "float32"),
-        "prior": "normal" if prior is None else "gmm",
+        "prior": "normal" if prior is None else prior.kind,
     }
     if isinstance(prior, MixturePrior):
         facts["components"] = prior.components

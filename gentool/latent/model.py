@@ -1,9 +1,9 @@
 """Model: a trained model, as `gentool.load` and `gentool.train` return it and every command uses it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Literal, Self, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
 from gentool.latent.charts import MOST_ALONG, check_dims, manifold_codes, origin, traversal_codes
+from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for
 from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
@@ -27,7 +28,7 @@ from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, models_that
-from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions
+from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions, Inverts
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
 
@@ -90,8 +91,13 @@ class Model(Trained[nn.Module]):
         """Whether the model generates the class that it is asked for."""
         return "is_conditional" in self.abilities
 
+    @property
+    def inverts(self) -> bool:
+        """Whether images come from noise along a path that can be followed backwards."""
+        return "inverts" in self.abilities
+
     def require(self, ability: str, purpose: str = "") -> None:
-        """Raises OptionError where the model lacks an ability: encodes, has_likelihood or is_conditional."""
+        """Raises OptionError where the model lacks an ability: encodes, has_likelihood, is_conditional or inverts."""
         if ability in self.abilities:
             return
         able = models_that(ability)
@@ -99,6 +105,7 @@ class Model(Trained[nn.Module]):
             "encodes": f"has no encoder{f' and cannot {purpose}' if purpose else ''} (models with one: {able})",
             "has_likelihood": f"has no likelihood (models with one: {able})",
             "is_conditional": f"is not conditional (conditional models: {able})",
+            "inverts": f"makes images in one step, not along a path (models that do: {able})",
         }
         raise OptionError(f"a {self.name} {reasons[ability]}")
 
@@ -120,15 +127,10 @@ class Model(Trained[nn.Module]):
         """
         z = as_codes(z, self.latent_dim)
         self._check_room(len(z))
-        if labels is None and self.is_conditional:
-            raise OptionError(f"a {self.name} needs labels, a class for each code")
-        if labels is not None:
-            self.require("is_conditional")
-            labels = as_weights(labels, len(z), self.classes)
+        weights = self._weights_for(z, labels)
         images = torch.empty(len(z), *self.shape)
-        for start in range(0, len(z), DECODED):
-            given = [tensor[start : start + DECODED] for tensor in (z, labels) if tensor is not None]
-            part = self.decode_part(*(_padded(tensor, DECODED).to(self.device) for tensor in given))
+        for start, given in self._passes(z, weights):
+            part = self.decode_part(*given)
             images[start : start + DECODED] = part.cpu()[: len(z) - start]
         return images
 
@@ -175,6 +177,53 @@ class Model(Trained[nn.Module]):
         self.require("has_likelihood")
         return cast(HasLikelihood, self.network).logits(as_codes(z, self.latent_dim).to(self.device))
 
+    @torch.no_grad()
+    def trajectory(self, z: Array, labels: Labels | None = None) -> Tensor:
+        """The images on the way from noise z (N, D), after each step of the solver: (steps + 1, N, C, H, W).
+
+        The first are noise, the last are those of `decode`.
+        """
+        self.require("inverts")
+        z, weights = as_codes(z, self.latent_dim), self._weights_for(z, labels)
+        frames = cast(Any, self.sampling).sample_steps + 1
+        check_memory(4 * frames * len(z) * math.prod(self.shape), f"{frames * len(z):,} images", "ask for fewer")
+        images = torch.empty(frames, len(z), *self.shape)
+        for start, given in self._passes(z, weights):
+            for frame, part in enumerate(cast(Inverts, self.network).trajectory(*given, self.sampling)):
+                images[frame, start : start + DECODED] = part.cpu()[: len(z) - start]
+        return images
+
+    @torch.no_grad()
+    def invert(self, x: Array, labels: Labels | None = None, *, seed: int = 0, reporter: Reporter = SILENT) -> Tensor:
+        """Images (N, C, H, W), in [0, 1] or uint8 -> noise (N, D) that becomes nearly them: the path backwards."""
+        self.require("inverts")
+        x = as_images(x, self.shape)
+        weights, z = self._weights_for(x, labels), torch.empty(len(x), self.latent_dim)
+        for start, given in self._passes(x, weights):
+            noise = indexed_noise(seed, start, DECODED, self.latent_dim).to(self.device)
+            part = cast(Inverts, self.network).invert(*given, noise, self.sampling)
+            z[start : start + DECODED] = part.cpu()[: len(x) - start]
+            reporter.progress("images inverted", min(start + DECODED, len(x)), len(x))
+        return z
+
+    def _weights_for(self, rows: Any, labels: Labels | None) -> Tensor | None:
+        """The weights of the classes for rows. Raises OptionError where a conditional model has no labels."""
+        if labels is None and self.is_conditional:
+            raise OptionError(f"a {self.name} needs labels, a class for each code")
+        if labels is None:
+            return None
+        self.require("is_conditional")
+        return as_weights(labels, len(rows), self.classes)
+
+    def _passes(self, rows: Tensor, weights: Tensor | None) -> Iterator[tuple[int, tuple[Tensor, Tensor | None]]]:
+        """Where each pass starts, and its rows and weights on the device, filled up to `DECODED`."""
+        for start in range(0, len(rows), DECODED):
+            part, own = (
+                None if tensor is None else _padded(tensor[start : start + DECODED], DECODED).to(self.device)
+                for tensor in (rows, weights)
+            )
+            yield start, (cast(Tensor, part), own)
+
     # What the model generates.
 
     def sample(
@@ -207,17 +256,41 @@ class Model(Trained[nn.Module]):
         self._check_room(count)
         # Begin with the first sample of a pass, so that a sample's place in its pass depends on its number alone.
         before = first % DECODED
-        start, number = first - before, before + count
+        z, classes = self._drawn(
+            range(first - before, first + count), seed=seed, labels=labels, prior=prior, truncation=truncation
+        )
+        return self.decode(z, classes)[before:]
+
+    def sample_trajectory(self, numbers: Sequence[int], **how: Any) -> Tensor:
+        """How samples come out of noise, as `trajectory` has it: (steps + 1, N, C, H, W).
+
+        `numbers` are those of the samples; `how` are `seed`, `labels`, `prior` and `truncation` as for `sample`.
+        """
+        self.require("inverts")
+        parts = [self._drawn(range(number, number + 1), **how) for number in numbers]
+        classes = torch.cat([classes for _, classes in parts if classes is not None]) if self.is_conditional else None
+        return self.trajectory(torch.cat([z for z, _ in parts]), classes)
+
+    def _drawn(
+        self,
+        numbers: range,
+        *,
+        seed: int = 0,
+        labels: Labels | None = None,
+        prior: Prior | None = None,
+        truncation: float = 1.0,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The codes (N, D) of samples, and the classes (N,) of a conditional model."""
+        start, number = numbers.start, len(numbers)
         z = prior.draw(seed, start, number) if prior else indexed_noise(seed, start, number, self.latent_dim)
         if truncation < 1:
             center = prior.center if prior else torch.zeros(self.latent_dim)
             z = center + truncation * (z - center)
-        classes = None
-        if labels is not None or self.is_conditional:
-            self.require("is_conditional")
-            classes = class_numbers(ALL if labels is None else labels, self.classes)
-            classes = classes[torch.arange(start, start + number) % len(classes)]
-        return self.decode(z, classes)[before:]
+        if labels is None and not self.is_conditional:
+            return z, None
+        self.require("is_conditional")
+        classes = class_numbers(ALL if labels is None else labels, self.classes)
+        return z, classes[torch.arange(start, start + number) % len(classes)]
 
     def _numbered(self, numbers: list[int], **how: Any) -> Tensor:
         """The samples of these numbers, each in the pass in which it is among all samples."""
@@ -288,13 +361,20 @@ class Model(Trained[nn.Module]):
         data: Source | None = None,
         *,
         components: int = 10,
+        kind: Literal["gmm", "flow"] = "gmm",
         seed: int = 0,
         reporter: Reporter = SILENT,
-    ) -> MixturePrior:
-        """A Gaussian mixture fitted to the codes of training images (those of the training by default)."""
+    ) -> MixturePrior | FlowPrior:
+        """A density fitted to the codes of training images (those of the training by default).
+
+        `kind` is `gmm`, a mixture of this many Gaussians, or `flow`, which takes about a minute.
+        """
         self.require("encodes", "have a prior fitted to its codes")
+        if kind not in ("gmm", "flow"):
+            raise OptionError(f"--prior: {kind!r} is not one of gmm, flow")
         images = load_for(self.header, data, reporter=reporter)
-        return MixturePrior.fit(self.encode(images.train.images, reporter=reporter), components, seed)
+        z = self.encode(images.train.images, reporter=reporter)
+        return FlowPrior.fit(z, seed, reporter=reporter) if kind == "flow" else MixturePrior.fit(z, components, seed)
 
     def interpolate(
         self, a: Array, b: Array, steps: int = 10, *, method: Method = "auto", labels: Labels | None = None

@@ -6,7 +6,7 @@ Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): it makes a gen
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ SEARCH_ITERATIONS = 20
 
 
 class Prior(Protocol):
-    """A density of codes."""
+    """A density of codes. `kind` is its name, as --prior takes it."""
+
+    kind: ClassVar[str]
 
     def draw(self, seed: int, first: int, count: int) -> Tensor:
         """Codes (count, D): code i is a function of the seed and first + i alone."""
@@ -40,6 +42,8 @@ class Prior(Protocol):
 @dataclass(frozen=True, repr=False, eq=False)
 class MixturePrior:
     """A mixture of K Gaussians in D dimensions: weights (K,), means (K, D), and Cholesky factors (K, D, D)."""
+
+    kind: ClassVar[str] = "gmm"
 
     weights: Tensor
     means: Tensor
@@ -106,8 +110,8 @@ class MixturePrior:
         return cls(*map(torch.from_numpy, parts))
 
 
-def prior_key(checkpoint: Path, fingerprint: str, components: int) -> str:
-    """What a fitted mixture depends on: the checkpoint's bytes, the images, and its size."""
+def prior_key(checkpoint: Path, fingerprint: str, size: int) -> str:
+    """What a fitted density depends on: the checkpoint's bytes, the images, and its size."""
     with checkpoint.open("rb") as file:
         weights = hashlib.file_digest(file, "sha256").hexdigest()
-    return f"{weights}:{fingerprint}:{components}"
+    return f"{weights}:{fingerprint}:{size}"

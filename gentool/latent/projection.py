@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from gentool.engine.randomness import indexed_noise
-from gentool.errors import DataError
+from gentool.errors import DataError, OptionError
 from gentool.latent.descent import VALUES_AT_ONCE, Candidates, best_so_far, descend, pyramid_error
 from gentool.latent.gauss_newton import MAX_DIM, ROUNDS, gauss_newton
 from gentool.latent.inputs import ALL, class_numbers
+from gentool.latent.inversion import likeliest_class
 from gentool.metrics.images import psnr, squared_error
-from gentool.options import Validated, option, words
+from gentool.options import Validated, flag, option, words
 from gentool.progress import SILENT, Reporter, counted
 from gentool.tables import Table
 
@@ -114,6 +115,8 @@ def project(
     labels = class_numbers(options.labels, model.classes).unique().tolist() if model.is_conditional else []
     if not model.is_conditional and options.labels != (ALL,):
         model.require("is_conditional")
+    if model.inverts:
+        return inverted(model, x, options, labels, film=film, reporter=reporter)
     first = first_search_steps(options, len(labels))
     refine = model.latent_dim <= MAX_DIM
     announce(model, options, labels, reporter)
@@ -156,6 +159,31 @@ def project(
         restart=best.restart[:, 0],
         seconds=time.perf_counter() - began,
         film=(*shots, images) if film else (),
+    )
+
+
+def inverted(
+    model: "Model", x: Tensor, options: ProjectOptions, labels: Sequence[int], *, film: bool, reporter: Reporter
+) -> Projection:
+    """The codes of images along the model's path backwards: nothing is searched for but the class.
+
+    Raises OptionError for options of the search.
+    """
+    began = time.perf_counter()
+    for name in options.changed():
+        if name not in ("labels", "seed"):
+            raise OptionError(f"{flag(name)}: has no effect on a {model.name}, whose path is followed backwards")
+    classes = likeliest_class(model, x, labels, reporter=reporter) if labels else None
+    z = model.invert(x, classes, seed=options.seed, reporter=reporter)
+    shots = model.trajectory(z, classes) if film else model.decode(z, classes)[None]
+    return Projection(
+        z=z,
+        labels=classes,
+        images=shots[-1],
+        mse=squared_error(shots[-1], x),
+        restart=torch.zeros(len(x), dtype=torch.long),
+        seconds=time.perf_counter() - began,
+        film=tuple(shots) if film else (),
     )
 
 

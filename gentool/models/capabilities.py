@@ -5,13 +5,13 @@ import functools
 import torch
 
 from gentool.models import MODELS, model_module
-from gentool.models.contract import Encodes, Generative, HasLikelihood
+from gentool.models.contract import Encodes, Generative, HasLikelihood, Inverts
 from gentool.progress import listed
 
 SHAPE, CLASSES = (1, 16, 16), 2
 """The networks that are asked are built for images of this shape, without memory."""
 
-ABILITIES = ("encodes", "has_likelihood", "is_conditional")
+ABILITIES = ("encodes", "has_likelihood", "is_conditional", "inverts")
 
 
 def abilities(network: object) -> frozenset[str]:
@@ -21,6 +21,7 @@ def abilities(network: object) -> frozenset[str]:
         "encodes": isinstance(network, Encodes),
         "has_likelihood": isinstance(network, HasLikelihood),
         "is_conditional": conditional,
+        "inverts": isinstance(network, Inverts),
     }
     return frozenset(name for name, there in has.items() if there)
 

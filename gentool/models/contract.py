@@ -1,6 +1,7 @@
 """What a model offers, as protocols. A model's network is an `nn.Module` that satisfies `Generative`, and more of them
 where it can do more."""
 
+from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
@@ -45,6 +46,26 @@ class HasLikelihood(Protocol):
 
     def logits(self, z: Tensor) -> Tensor:
         """Codes z (N, D) -> the logits of the pixels' means (N, C, H, W)."""
+        ...
+
+
+@runtime_checkable
+class Inverts(Protocol):
+    """Models whose images come from noise along a path that can be followed backwards. They have sampling options."""
+
+    def trajectory(self, z: Tensor, labels: Tensor | None, options: Any) -> Iterator[Tensor]:
+        """The images (N, C, H, W) in [0, 1] on the way from codes z (N, D), the first of them noise."""
+        ...
+
+    def invert(self, x: Tensor, labels: Tensor | None, noise: Tensor, options: Any) -> Tensor:
+        """Images (N, C, H, W) in [0, 1] -> codes (N, D) that become nearly them; they depend on noise (N, D)."""
+        ...
+
+    def error(self, x: Tensor, labels: Tensor | None, noise: Tensor, t: Tensor) -> Tensor:
+        """How badly images (N, C, H, W) in [0, 1] fit the labels, as an error (N,) in what the network predicts.
+
+        It depends on noise (N, C, H, W) and times t (N,), and is to be averaged over some of them.
+        """
         ...
 
 

@@ -16,6 +16,7 @@ MODELS = {
     "lstm-ae": ["--hidden", 32, "--latent-dim", 16],
     "gan": ["--width", 32, "--latent-dim", 16],
     "cgan": ["--width", 32, "--latent-dim", 16],
+    "flow": ["--width", 16],
 }
 QUICK = ("--batch-size", 64, "--sample-every", 0, "--quiet", "--out", "run")
 

@@ -197,7 +197,11 @@ def test_codes_do_not_depend_on_their_number(runs: Path) -> None:
         (["vae", "{runs}/vae", "--index", "3,4", "a.png"], 2, "pictures and --index: give one kind of key frames"),
         (["vae", "{runs}/vae", "--data", "digits"], 2, "--data: only with --index"),
         (["vae", "{runs}/vae", "--index", "3,4", "--rows", "2"], 2, "--rows: has no effect with --index"),
-        (["vae", "{runs}/vae", "--labels", "3"], 2, "--labels: a vae is not conditional (conditional models: cgan)"),
+        (
+            ["vae", "{runs}/vae", "--labels", "3"],
+            2,
+            "--labels: a vae is not conditional (conditional models: cgan and flow)",
+        ),
         (["cgan", "{runs}/cgan", "--through-classes", "3"], 2, "a walk needs at least two classes"),
         (["vae", "{runs}/vae", "--latents", "a.png"], 3, "a.png: not a readable .npz file"),
         (

@@ -38,7 +38,7 @@ def test_abilities_are_those_of_the_network(runs: Path) -> None:
         models["gan"].reconstruct(x)
     with pytest.raises(OptionError, match=r"a cae has no likelihood \(models with one: vae\)"):
         models["cae"].posterior(x)
-    with pytest.raises(OptionError, match=r"a vae is not conditional \(conditional models: cgan\)"):
+    with pytest.raises(OptionError, match=r"a vae is not conditional \(conditional models: cgan and flow\)"):
         models["vae"].sample(3, labels=1)
     with pytest.raises(OptionError, match="a vae has no sampling options"):
         models["vae"].with_sampling(steps=3)

@@ -1,4 +1,4 @@
-"""Adding a model takes one file and one line: `new_model/flow.py` is used by every command as if it were gentool's own.
+"""Adding a model takes one file and one line: every command takes `new_model/rectified.py` as if it were gentool's own.
 
 It is sampled by solving an ODE, with options for sampling that are no training options, and it has no encoder.
 """
@@ -23,7 +23,7 @@ SCRIPT = """
 import json, sys, signal
 import gentool.models
 gentool.models.__path__.append(sys.argv[1])
-gentool.models.MODELS["flow"] = "Flow matching: noise becomes an image along an ODE."
+gentool.models.MODELS["rectified"] = "Rectified flow of an MLP."
 from gentool.cli.app import run
 from gentool.engine.run import Run
 
@@ -44,11 +44,11 @@ print(json.dumps(codes))
 
 
 @pytest.fixture
-def flow(monkeypatch: pytest.MonkeyPatch) -> None:
+def rectified(monkeypatch: pytest.MonkeyPatch) -> None:
     """The new model in this process."""
     monkeypatch.setattr(gentool.models, "__path__", [*gentool.models.__path__, str(FOLDER)])
-    monkeypatch.setitem(gentool.models.MODELS, "flow", "Flow matching.")
-    monkeypatch.delitem(sys.modules, "gentool.models.flow", raising=False)
+    monkeypatch.setitem(gentool.models.MODELS, "rectified", "Rectified flow.")
+    monkeypatch.delitem(sys.modules, "gentool.models.rectified", raising=False)
 
 
 def run_all(folder: Path, *commands: str) -> tuple[list[int], str, str]:
@@ -64,7 +64,7 @@ def weights(path: Path) -> str:
 
 
 def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
-    train = "train flow --data digits --hidden 32 --epochs 2 --batch-size 256 --device cpu --seed"
+    train = "train rectified --data digits --hidden 32 --epochs 2 --batch-size 256 --device cpu --seed"
     codes, out, err = run_all(
         tmp_path,
         "train --help",
@@ -72,24 +72,24 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
         f"{train} 7 --out b",  # stopped in its 9th update
         f"{train} 7 --out b",
         f"{train} 7 --out c",
-        "sample flow a -n 4 --out heun.png",
-        "sample flow a -n 4 --solver euler --solver-steps 1 --out euler.png",
-        "interpolate flow a --rows 2 --solver-steps 2 --out walk.png",
-        "project flow a --index 3 --steps 2 --out found.png",
-        "evaluate flow a --samples 64 --half-samples 2 --features random --solver-steps 3 --out scores",
+        "sample rectified a -n 4 --out heun.png",
+        "sample rectified a -n 4 --solver euler --solver-steps 1 --out euler.png",
+        "interpolate rectified a --rows 2 --solver-steps 2 --out walk.png",
+        "project rectified a --index 3 --steps 2 --out found.png",
+        "evaluate rectified a --samples 64 --half-samples 2 --features random --solver-steps 3 --out scores",
         f"compare a {runs / 'vae'} --samples 64 --features random --k 2 --out side-by-side",
         "report a",
-        "export flow a --format torch.export --solver-steps 2 --out exported",
-        "reconstruct flow a",
-        "embed flow a",
-        "sample flow a --labels 3",
+        "export rectified a --format torch.export --solver-steps 2 --out exported",
+        "reconstruct rectified a",
+        "embed rectified a",
+        "sample rectified a --labels 3",
         f"sample vae {runs / 'vae'} --solver euler",
-        "evaluate flow a --k 5",
+        "evaluate rectified a --k 5",
     )
     assert codes[:5] == [0, 0, 75, 0, 0], err
     assert codes[5:13] == [0] * 8, err
     assert codes[13:] == [2] * 5, err
-    assert "flow" in out
+    assert "rectified" in out
     assert weights(tmp_path / "b") == weights(tmp_path / "c"), "a resumed run is an uninterrupted one"
 
     def pixels(name: str) -> np.ndarray:
@@ -99,21 +99,21 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
     facts = json.loads((tmp_path / "scores" / "evaluation.json").read_text())
     assert facts["sampling"] == {"solver": "heun", "solver_steps": 3}
     assert json.loads((tmp_path / "exported" / "config.json").read_text())["sampling"]["solver_steps"] == 2
-    assert "flow" in (tmp_path / "side-by-side" / "comparison.md").read_text()
+    assert "rectified" in (tmp_path / "side-by-side" / "comparison.md").read_text()
     for line in (
-        "a flow has no encoder and cannot reconstruct images (models with one: cae, vae and lstm-ae)",
-        "a flow has no encoder and cannot embed images",
-        "--labels: a flow is not conditional (conditional models: cgan)",
+        "a rectified has no encoder and cannot reconstruct images (models with one: cae, vae and lstm-ae)",
+        "a rectified has no encoder and cannot embed images",
+        "--labels: a rectified is not conditional (conditional models: cgan and flow)",
         "--solver: a vae has no such option",
-        "--k: a flow has no likelihood (models with one: vae)",
+        "--k: a rectified has no likelihood (models with one: vae)",
     ):
         assert f"gentool: {line}" in err, err
 
 
-@pytest.mark.usefixtures("flow")
+@pytest.mark.usefixtures("rectified")
 def test_python_takes_the_new_model() -> None:
     data = gentool.load_data("digits")
-    model = gentool.train("flow", data, hidden=32, epochs=1, batch_size=256, device="cpu")
+    model = gentool.train("rectified", data, hidden=32, epochs=1, batch_size=256, device="cpu")
     assert not model.encodes
     assert model.latent_dim == 64
     fine = model.with_sampling(solver="euler", solver_steps=100).sample(4)
@@ -125,9 +125,9 @@ def test_python_takes_the_new_model() -> None:
         model.with_sampling(solver="rk4")
 
 
-@pytest.mark.usefixtures("flow")
+@pytest.mark.usefixtures("rectified")
 def test_sampling_options_are_merged_into_those_before(tmp_path: Path) -> None:
-    model = gentool.train("flow", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
+    model = gentool.train("rectified", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
     assert vars(model.sampling) == {"solver": "heun", "solver_steps": 8}
     euler = model.with_sampling(solver="euler")
     assert vars(euler.sampling) == {"solver": "euler", "solver_steps": 8}
@@ -144,9 +144,9 @@ def test_sampling_options_are_merged_into_those_before(tmp_path: Path) -> None:
     assert vars(both.untrained().sampling) == vars(both.sampling)
 
 
-@pytest.mark.usefixtures("flow")
+@pytest.mark.usefixtures("rectified")
 def test_sampling_options_that_are_none_are_refused(tmp_path: Path, runs: Path) -> None:
-    model = gentool.train("flow", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
+    model = gentool.train("rectified", "digits", hidden=8, steps=1, out=tmp_path / "run", device="cpu")
     with pytest.raises(OptionError, match=r"^'solvr' is not an option here\. Did you mean 'solver'\?$"):
         model.with_sampling(solvr="euler")
     with pytest.raises(OptionError, match=r"^--solver-steps: 0 is out of range; it must be between 1 and 1000$"):
@@ -155,10 +155,10 @@ def test_sampling_options_that_are_none_are_refused(tmp_path: Path, runs: Path) 
         gentool.load(runs / "vae", solver="euler")
 
 
-@pytest.mark.usefixtures("flow")
+@pytest.mark.usefixtures("rectified")
 def test_the_new_model_learns() -> None:
     data = gentool.load_data("digits")
-    model = gentool.train("flow", data, epochs=30, device="cpu", amp="off", seed=1)
+    model = gentool.train("rectified", data, epochs=30, device="cpu", amp="off", seed=1)
     losses = model.history["loss"]
     assert losses[0] > 1.3 > 0.85 > losses[-1]
     real = data.test.images.float() / 255

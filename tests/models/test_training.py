@@ -20,13 +20,14 @@ from gentool.engine import checkpoint
 from gentool.engine.run import Run
 from gentool.models import reconstruction
 
-MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan"]
+MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan", "flow"]
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip", "--zoom", 0.2],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
     "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
     "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1, "--flip"],
     "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
+    "flow": ["--width", 12, "--ema", 0.9, "--pairing", "ot", "--flip"],
 }
 
 
@@ -369,7 +370,15 @@ def test_networks_follow_from_the_image_s_shape(cli: Callable, model: str, shape
     assert done.code == 0, done.err
     assert f"{width}x{height} {'colour' if channels == 3 else 'grey'}" in done.err
     drawn = cli(
-        "sample", model, "run", "-n", 2, "--each", "--out", "s.png", *(["--labels", "0"] if model == "cgan" else [])
+        "sample",
+        model,
+        "run",
+        "-n",
+        2,
+        "--each",
+        "--out",
+        "s.png",
+        *(["--labels", "0"] if model in ("cgan", "flow") else []),
     )
     assert drawn.code == 0, drawn.err
     with Image.open("s/00000.png") as picture:

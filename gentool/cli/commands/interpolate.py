@@ -213,7 +213,8 @@ def key_frames(
         x = read_pictures(paths, model.shape, reporter=terminal)
     if model.encodes:
         return Keys(names, model.encode(x), None, x)
-    terminal.notice(f"a {model.name} has no encoder: searching for the code of each picture, as project does")
+    how = "following the path of each picture backwards" if model.inverts else "searching for the code of each picture"
+    terminal.notice(f"a {model.name} has no encoder: {how}, as project does")
     projection = model.project(x, seed=seed, reporter=terminal)
     return Keys(names, projection.z, projection.labels, x)
 

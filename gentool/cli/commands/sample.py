@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +23,8 @@ from gentool.cli.options import (
 from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
-from gentool.figures.grids import grid, labelled_rows, save_png, to_picture
+from gentool.figures.film import film
+from gentool.figures.grids import Picture, grid, labelled_rows, save_png, to_picture
 from gentool.latent.charts import normal_quantiles
 from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.model import Model
@@ -81,6 +83,11 @@ class SampleOptions(Validated):
         default_text="nearly square; a row per class where each has as many samples",
     )
     each: bool = option(False, "Also write every sample as a PNG of its own.", not_with=CHARTS)
+    gif: bool = option(
+        False,
+        "Also write a film of the samples as they come out of noise, a frame per step of the solver (flow).",
+        not_with={"palette": True, **CHARTS},
+    )
     palette: int | None = option(
         None, "Snap every pixel to one of the N commonest colours of --data.", min=2, max=65536, metavar="N"
     )
@@ -119,9 +126,9 @@ def sample(
     """Draw samples from a trained model as a PNG grid, and with --each as single PNGs; or chart its latent space."""
     charted = options.manifold or options.traverse
     if prior.fitted and charted:
-        raise OptionError("--prior gmm: has no effect with --manifold or --traverse")
+        raise OptionError(f"--prior {prior.prior}: has no effect with --manifold or --traverse")
     if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
-        raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
+        raise OptionError("--data: only with --palette, --prior gmm or flow, or --manifold without --dims")
     model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
     if options.each and max(options.numbers or (0,)) > LARGEST_NAME:
         raise OptionError(f"--numbers: --each names files by the number of a sample, at most {LARGEST_NAME:,}")
@@ -129,29 +136,28 @@ def sample(
         raise_unconditional(model)
     if charted and model.encodes and "seed" in options.changed():
         raise OptionError(f"--seed: has no effect on a chart of a {model.name}, which is drawn around code 0")
+    if options.gif:
+        model.require("inverts")
     classes = class_numbers(options.labels, model.classes) if model.is_conditional else torch.zeros(0, dtype=torch.long)
     what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
     assert model.path is not None
     path = output.path(
         model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png",
         *([""] if options.each else []),
+        *([".gif"] if options.gif else []),
         results=SAMPLES if options.each else None,
     )
-    axis = ""
+    axis, way = "", None
     if charted:
         images, names, axis = chart(model, options, data, classes, terminal)
     else:
         count = options.count or (PER_CLASS * len(classes) if model.is_conditional else COUNT)
         codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
         names = [model.classes[label] for label in classes]
-        images = model.sample(
-            count,
-            seed=options.seed,
-            labels=classes if names else None,
-            prior=codes,
-            numbers=options.numbers,
-            truncation=options.truncation,
-        )
+        how: dict[str, Any] = {"seed": options.seed, "labels": classes if names else None, "prior": codes}
+        how["truncation"] = options.truncation
+        images = model.sample(count, numbers=options.numbers, **how)
+        way = model.sample_trajectory(options.numbers or range(count), **how) if options.gif else None
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
         images = snap(images, commonest_colours(real.train.images, options.palette))
@@ -159,12 +165,8 @@ def sample(
         places = {column: f"{place:.2f}" for column, place in enumerate(normal_quantiles(len(images) // len(names)))}
         padding = 0 if options.manifold else 2
         picture = labelled_rows(images, names, headings=places, corner=f"{axis} =", padding=padding, scale=cells.scale)
-    elif names and len(images) % len(names) == 0 and options.rows is None and options.numbers is None:
-        by_class = torch.cat([images[number :: len(names)] for number in range(len(names))])
-        picture = labelled_rows(by_class, names, scale=cells.scale)
     else:
-        columns = None if options.rows is None else math.ceil(len(images) / options.rows)
-        picture = grid(images, columns, scale=cells.scale)
+        picture = laid_out(images, names, options, cells.scale)
     if options.each:
         folder = path.with_suffix("")
         record = {"weights": model.weights_digest, "seed": options.seed, "count": len(images)}
@@ -176,8 +178,22 @@ def sample(
     else:
         save_png(picture, path)
     terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")
+    record = {"event": "done", "picture": str(path), what: len(images), "seed": options.seed}
+    if way is not None:
+        moving = film([laid_out(frame, names, options, cells.scale) for frame in way], path.with_suffix(".gif"))
+        terminal.notice(f"{moving}: a film of {counted(len(way), 'frame')}")
+        record["film"] = str(moving)
     terminal.draw(lambda: images)
-    terminal.result(path, {"event": "done", "picture": str(path), what: len(images), "seed": options.seed})
+    terminal.result(path, record)
+
+
+def laid_out(images: Tensor, names: list[str], options: SampleOptions, scale: int | None) -> Picture:
+    """Samples as a picture: in a row for each class where there are as many of each, else in a grid."""
+    if names and len(images) % len(names) == 0 and options.rows is None and options.numbers is None:
+        by_class = torch.cat([images[number :: len(names)] for number in range(len(names))])
+        return labelled_rows(by_class, names, scale=scale)
+    columns = None if options.rows is None else math.ceil(len(images) / options.rows)
+    return grid(images, columns, scale=scale)
 
 
 def raise_unconditional(model: Model, option: str = "--labels") -> None:
@@ -204,7 +220,7 @@ def chart(
     if options.dims is None and model.latent_dim != 2 and model.encodes:
         real = data.load_for(model.header, terminal)
     elif data.changed() and options.palette is None:
-        raise OptionError("--data: only with --palette, --prior gmm, or --manifold without --dims")
+        raise OptionError("--data: only with --palette, --prior gmm or flow, or --manifold without --dims")
     along = options.along or 20
     images = model.manifold(along, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal)
     dims = options.dims or ((0, 1) if model.latent_dim == 2 else None)

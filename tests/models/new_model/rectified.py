@@ -20,7 +20,7 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Options(TrainOptions):
-    """The options of `gentool train flow`."""
+    """The options of `gentool train rectified`."""
 
     hidden: int = option(256, "Units of a hidden layer.", min=8, max=8192)
     ema: float = redefault(TrainOptions, "ema", 0.99)
@@ -34,7 +34,7 @@ class SamplingOptions(Validated):
     solver_steps: int = option(8, "Steps from noise to image.", min=1, max=1000)
 
 
-class Flow(nn.Module):
+class Rectified(nn.Module):
     """The velocity v(x, t) that leads from noise at t = 0 to images in [-1, 1] at t = 1."""
 
     classes, gaussian_prior = 0, True
@@ -63,22 +63,22 @@ class Flow(nn.Module):
         return ((x.unflatten(1, self.shape) + 1) / 2).clamp(0, 1)
 
 
-def build(options: Options, shape: Shape, classes: int) -> Flow:
+def build(options: Options, shape: Shape, classes: int) -> Rectified:
     """The network that model.pt holds."""
-    return Flow(options, shape)
+    return Rectified(options, shape)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Regress the velocity of straight lines from noise to images (equation 23 of the paper with sigma 0)."""
-    flow = run.place(build(options, data.shape, len(data.classes)))
-    optimizer = run.adam(flow, options.lr)
-    ema = EMA(flow, options.ema)
-    run.resume(flow=flow, ema=ema, optimizer=optimizer)
-    z = run.fixed_noise("samples", 64, flow.latent_dim)
+    network = run.place(build(options, data.shape, len(data.classes)))
+    optimizer = run.adam(network, options.lr)
+    ema = EMA(network, options.ema)
+    run.resume(network=network, ema=ema, optimizer=optimizer)
+    z = run.fixed_noise("samples", 64, network.latent_dim)
 
     def update(x: Tensor, noise: Tensor, t: Tensor) -> dict[str, Tensor]:
         with run.autocast():
-            v = flow(t * x + (1 - t) * noise, t)
+            v = network(t * x + (1 - t) * noise, t)
         loss = F.mse_loss(v, x - noise)
         run.descend(optimizer, loss)
         return {"loss": loss}
@@ -86,7 +86,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     update = run.compiled(update)
     for _ in run.epochs():
         for x, _ in run.batches():
-            noise, t = run.noise("noise", flow.latent_dim), run.uniform("t", 1)
+            noise, t = run.noise("noise", network.latent_dim), run.uniform("t", 1)
             run.record(update(x.flatten(1) * 2 - 1, noise, t))
             ema.update()
         average = ema.average()
