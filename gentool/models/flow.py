@@ -55,7 +55,7 @@ class Options(AugmentationOptions):
         "Which noise becomes which training image: any, or within a batch the nearest on the whole (ot, optimal "
         "transport).",
     )
-    lr: float = redefault(TrainOptions, "lr", 2e-3)
+    lr: float = redefault(TrainOptions, "lr", 3e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "warmup")
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
