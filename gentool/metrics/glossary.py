@@ -100,7 +100,7 @@ CHARTS = (
     ),
     Chart(
         "Gradient penalty",
-        ("r1", "gradient_penalty"),
+        ("r1", "r2", "gradient_penalty"),
         "",
         "How steep the discriminator is at the images. A sudden rise announces trouble.",
     ),
@@ -145,6 +145,7 @@ MEANINGS = {
     "real_logit": Meaning("real images"),
     "fake_logit": Meaning("samples"),
     "r1": Meaning("R1"),
+    "r2": Meaning("R2"),
     "gradient_penalty": Meaning("gradient penalty"),
     "lr": Meaning("learning rate"),
     "seconds": Meaning("time", unit="s"),

@@ -20,7 +20,14 @@ from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.figures.grids import grid, labelled_rows
-from gentool.metrics.adversarial import accuracy, discriminator_loss, generator_loss, gradient_penalty, squared_gradient
+from gentool.metrics.adversarial import (
+    Loss,
+    accuracy,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+    squared_gradient,
+)
 from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import AugmentationOptions, augmentation
@@ -108,8 +115,10 @@ class AdversarialOptions(AugmentationOptions):
     discriminator_hidden: tuple[int, ...] = option(
         (512, 256), "Units of the discriminator's hidden layers.", parse=numbers, only_with={"arch": "mlp"}
     )
-    loss: Literal["bce", "hinge", "wgan-gp"] = option(
-        "bce", "Binary cross-entropy, hinge loss, or Wasserstein loss with gradient penalty."
+    loss: Loss = option(
+        "bce",
+        "Binary cross-entropy, hinge loss, differences of logits in pairs of a real and a generated image "
+        "(relativistic), or Wasserstein loss with gradient penalty.",
     )
     norm: Literal["auto", "batch", "spectral", "none"] = option(
         "auto", "Normalisation of the discriminator; auto: spectral for hinge, else none."
@@ -118,7 +127,13 @@ class AdversarialOptions(AugmentationOptions):
         None,
         f"Weight gamma of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
         min=0,
-        default_text=f"{R1_WEIGHT:g} for bce without normalisation, else 0",
+        default_text=f"{R1_WEIGHT:g} for bce and relativistic without normalisation, else 0",
+    )
+    r2: float | None = option(
+        None,
+        "Weight of the same penalty on generated images; 0: none.",
+        min=0,
+        default_text="that of --r1 for relativistic, else 0",
     )
     critic_steps: int = option(1, "Discriminator updates per generator update.", min=1, max=100)
     augment: tuple[str, ...] = option(
@@ -128,7 +143,9 @@ class AdversarialOptions(AugmentationOptions):
         parse=augment_policies,
         write=lambda names: comma_separated(names) or "none",
     )
-    beta1: float = option(0.5, "First decay rate of Adam.", min=0, max=0.999)
+    beta1: float | None = option(
+        None, "First decay rate of Adam.", min=0, max=0.999, default_text="0 for relativistic, else 0.5"
+    )
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
     lr: float | None = redefault(TrainOptions, "lr", None, default_text=_by_data("lr"))  # type: ignore[assignment]
     epochs: int | None = redefault(
@@ -155,6 +172,8 @@ class AdversarialOptions(AugmentationOptions):
             for name, value in values.items()
             if getattr(self, name) is None and (self.arch == "conv" or not fields[name].metadata["only_with"])
         }
+        if self.beta1 is None and self.loss != "relativistic":
+            left_open["beta1"] = self.first_decay
         return dataclasses.replace(self, **left_open)
 
     def updates_on(self, data: Any) -> int:
@@ -177,13 +196,31 @@ class AdversarialOptions(AugmentationOptions):
     def r1_weight(self) -> float:
         """The weight of the R1 penalty: --r1, or its default for the loss."""
         if self.r1 is None:
-            return R1_WEIGHT if self.loss == "bce" and self.discriminator_norm == "none" else 0.0
+            own = self.loss in ("bce", "relativistic") and self.discriminator_norm == "none"
+            return R1_WEIGHT if own else 0.0
         return self.r1
+
+    @property
+    def r2_weight(self) -> float:
+        """The weight of the R2 penalty: --r2, or its default for the loss."""
+        if self.r2 is None:
+            return self.r1_weight if self.loss == "relativistic" else 0.0
+        return self.r2
+
+    @property
+    def first_decay(self) -> float:
+        """That of Adam: --beta1, or its default for the loss."""
+        if self.beta1 is None:
+            return 0.0 if self.loss == "relativistic" else 0.5
+        return self.beta1
 
     def resolved(self, data: ImageData) -> dict[str, Any]:  # type: ignore[override]
         """The values in force of options that leave the choice to gentool, for this data."""
         changes = comma_separated(self.augmentations(data)) or "none"
-        own = {"norm": self.discriminator_norm, "r1": self.r1_weight, "augment": changes}
+        own = {
+            "norm": self.discriminator_norm, "r1": self.r1_weight, "r2": self.r2_weight, "beta1": self.first_decay,
+            "augment": changes,
+        }  # fmt: skip
         return super().resolved(data) | own
 
     def augmentations(self, data: ImageData) -> tuple[str, ...]:
@@ -238,7 +275,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     assert options.lr is not None  # decided for the data
     generator = run.place(build(options, data.shape, classes))
     discriminator = run.place(build_discriminator(options, data.shape, classes))
-    betas = (options.beta1, 0.999)
+    betas = (options.first_decay, 0.999)
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
@@ -250,6 +287,8 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     augment = augmentation(options, data, run)
     changes = DiffAugment(options.augmentations(data))
     wasserstein = options.loss == "wgan-gp"
+    paired = options.loss == "relativistic"
+    penalised = max(options.r1_weight, options.r2_weight) > 0
     # One pass over real and generated images together, where no statistic of the discriminator would mix the two.
     together = options.discriminator_norm != "batch" and run.plan.batch_size % GROUP == 0
 
@@ -262,7 +301,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
             return generator.image(z, labels)
 
     def update_discriminator(
-        real: Tensor, fake: Tensor, labels: Tensor | None, changed: list[Tensor], share: Tensor | None, r1: float
+        real: Tensor, fake: Tensor, labels: Tensor | None, changed: list[Tensor], share: Tensor | None, lazy: float
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         judge = partial(discriminator, labels=labels)
         half = len(changed) // 2
@@ -275,19 +314,25 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
                 real_logits, fake_logits = (judge(images).float() for images in shown)
         loss = discriminator_loss(options.loss, real_logits, fake_logits)
         losses = {"discriminator": loss, "real_logit": real_logits.mean(), "fake_logit": fake_logits.mean()}
-        if r1:
-            losses["r1"] = squared_gradient(judge, real).mean()
-            loss = loss + 0.5 * r1 * losses["r1"]
+        for name, weight, images in (("r1", options.r1_weight, real), ("r2", options.r2_weight, fake)):
+            if lazy * weight:
+                losses[name] = squared_gradient(judge, images).mean()
+                loss = loss + 0.5 * lazy * weight * losses[name]
         if share is not None:
             losses["gradient_penalty"] = gradient_penalty(judge, real, fake, share)
             loss = loss + GP_WEIGHT * losses["gradient_penalty"]
         run.descend(discriminator_adam, loss)
         return losses, real_logits, fake_logits
 
-    def update_generator(fake: Tensor, labels: Tensor | None, changed: list[Tensor]) -> dict[str, Tensor]:
+    def update_generator(
+        fake: Tensor, labels: Tensor | None, changed: list[Tensor], real: Tensor, real_changed: list[Tensor]
+    ) -> dict[str, Tensor]:
         with run.autocast():
-            logits = discriminator(changes(fake, changed), labels=labels).float()
-        loss = generator_loss(options.loss, logits)
+            logits = real_logits = discriminator(changes(fake, changed), labels=labels).float()
+            if paired:
+                with torch.no_grad():
+                    real_logits = discriminator(changes(real, real_changed), labels=labels).float()
+        loss = generator_loss(options.loss, real_logits, logits)
         run.descend(generator_adam, loss)
         return {"generator": loss}
 
@@ -295,7 +340,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     update_with_penalty = update_discriminator
     generate, update_generator = run.compiled(generate), run.compiled(update_generator)
     update_discriminator = run.compiled(update_discriminator)
-    telemetry = Telemetry(data, run, has_threshold=not wasserstein)
+    telemetry = Telemetry(data, run, options.loss)
     fixed_z, fixed_labels = fixed_noise(run, options, classes)
 
     for _ in run.epochs():
@@ -305,13 +350,14 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
             random = run.rng("augmentation")
             changed = draw(random) + draw(random)
             share = run.own(torch.rand((run.rows, 1, 1, 1), generator=random, device=x.device)) if wasserstein else None
-            r1 = options.r1_weight * R1_EVERY if run.step % R1_EVERY == 0 else 0.0
-            update = update_with_penalty if r1 or wasserstein else update_discriminator
-            losses, real_logits, fake_logits = update(real, fake.detach(), labels, changed, share, r1)
+            lazy = float(R1_EVERY) if penalised and run.step % R1_EVERY == 0 else 0.0
+            update = update_with_penalty if lazy or wasserstein else update_discriminator
+            losses, real_logits, fake_logits = update(real, fake.detach(), labels, changed, share, lazy)
 
             if (run.step + 1) % options.critic_steps == 0:
                 with frozen(discriminator):
-                    losses |= update_generator(fake, labels, draw(random))
+                    changed = draw(random)
+                    losses |= update_generator(fake, labels, changed, real, draw(random) if paired else [])
                 ema.update()
             run.record(losses | telemetry.of(real, fake.detach(), real_logits, fake_logits))
 
@@ -364,20 +410,20 @@ def fixed_noise(run: Run, options: AdversarialOptions, classes: int) -> tuple[Te
 class Telemetry:
     """What metrics.csv says about a game beside its losses: diversity, classes, the discriminator's accuracy.
 
-    `has_threshold`: logits above 0 mean real, which does not hold for wgan-gp. `few`: the images of one update are too
-    few to vary, so what they show is measured at the end of the epoch.
+    `few`: the images of one update are too few to vary, so what they show is measured at the end of the epoch.
     """
 
-    def __init__(self, data: ImageData, run: Run, *, has_threshold: bool) -> None:
+    def __init__(self, data: ImageData, run: Run, loss: Loss) -> None:
         self.classifier = linear_classifier(data, run)
-        self.has_threshold = has_threshold
+        self.loss = loss
         self.few = run.plan.batch_size < FEW_IMAGES
 
     def of(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
         """The columns of one update, from images (N, C, H, W) in [-1, 1] and logits (N,)."""
         columns = {} if self.few else self._variety(fake, real)
-        if self.has_threshold:
-            columns["discriminator_accuracy"] = accuracy(real_logits, fake_logits)
+        right = accuracy(self.loss, real_logits, fake_logits)
+        if right is not None:
+            columns["discriminator_accuracy"] = right
         return columns
 
     def at_the_end(self, samples: Tensor, real: Tensor) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
 
 import json
+import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -52,7 +53,7 @@ def records(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
 
 
 @pytest.mark.parametrize("model", ["gan", "cgan"])
-@pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
+@pytest.mark.parametrize("loss", ["bce", "hinge", "relativistic", "wgan-gp"])
 def test_each_update_changes_its_own_network_only(updates: list[Update], model: str, loss: str) -> None:
     gentool.train(model, "digits", loss=loss, norm="none", steps=3, **TINY)
     assert [update["of"] for update in updates] == ["discriminator", "generator"] * 3
@@ -87,6 +88,35 @@ def test_r1_enters_every_16th_update_with_16_times_its_weight(
         expected = losses["discriminator"] + 0.5 * 0.3 * 16 * losses.get("r1", 0.0)
         assert losses_of[step] == pytest.approx(expected, rel=1e-6)
     assert records[16]["r1"] > 0
+
+
+def test_both_penalties_of_the_relativistic_loss(updates: list[Update], records: list[dict[str, float]]) -> None:
+    gentool.train("gan", "digits", loss="relativistic", r1=0.3, r2=0.7, steps=18, **TINY)
+    losses_of = {update["step"]: update["loss"] for update in updates if update["of"] == "discriminator"}
+    for step, losses in enumerate(records):
+        assert ("r1" in losses) == ("r2" in losses) == (step % 16 == 0)
+        penalty = 8 * (0.3 * losses.get("r1", 0.0) + 0.7 * losses.get("r2", 0.0))
+        assert losses_of[step] == pytest.approx(losses["discriminator"] + penalty, rel=1e-6)
+    assert 0 < records[-1]["discriminator_accuracy"] <= 1
+
+
+def test_the_relativistic_loss_has_defaults_of_its_own() -> None:
+    digits = gentool.load_data("digits")
+    for given, expected in (
+        ({}, (0.2, 0.0, 0.5)),
+        ({"loss": "relativistic"}, (0.2, 0.2, 0.0)),
+        ({"loss": "relativistic", "r1": 0.05, "beta1": 0.9}, (0.05, 0.05, 0.9)),
+        ({"loss": "relativistic", "norm": "batch"}, (0.0, 0.0, 0.0)),
+        ({"r2": 0.1}, (0.2, 0.1, 0.5)),
+    ):
+        options = gentool.GANOptions(**given).for_data(digits)
+        assert tuple(options.resolved(digits)[name] for name in ("r1", "r2", "beta1")) == expected
+        assert set(options.given(digits)) == set(given)
+
+
+def test_a_run_of_before_beta1_was_left_open_goes_on() -> None:
+    digits = gentool.load_data("digits")
+    assert gentool.GANOptions().for_data(digits).to_json()["beta1"] == 0.5
 
 
 def test_without_a_weight_there_is_no_r1(records: list[dict[str, float]]) -> None:

@@ -313,7 +313,7 @@ def test_pictures_of_a_run_of_many_short_epochs_are_fewer(cli: Callable) -> None
     assert shown == {*range(1, 201), 210, 220, 223}
 
 
-@pytest.mark.parametrize("loss", ["bce", "hinge", "wgan-gp"])
+@pytest.mark.parametrize("loss", ["bce", "hinge", "relativistic", "wgan-gp"])
 def test_every_adversarial_loss(cli: Callable, loss: str) -> None:
     done = cli(*train("gan", "--epochs", 1, "--loss", loss, "--critic-steps", 2))
     assert done.code == 0, done.err
