@@ -1,5 +1,6 @@
 """The evidence lower bound and its terms (Kingma & Welling 2013, arXiv:1312.6114)."""
 
+import math
 from typing import Any
 
 import torch
@@ -76,8 +77,10 @@ def reparameterize(mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor:
     return torch.addcmul(mean, (0.5 * logvar).exp(), noise)
 
 
-def importance_log_weights(logits: Tensor, x: Tensor, z: Tensor, noise: Tensor, logvar: Tensor) -> Tensor:
-    """log p(x | z) + log p(z) - log q(z | x) of z = mean + sd * noise, nats (N, K).
+def importance_log_weights(
+    logits: Tensor, x: Tensor, z: Tensor, noise: Tensor, logvar: Tensor, beta: float | Tensor = 1.0
+) -> Tensor:
+    """log p(x | z) + beta * (log p(z) - log q(z | x)) of z = mean + sd * noise, nats (N, K).
 
     The logarithm of the mean over K of their exponentials is a lower bound of log p(x), and with K = 1 the ELBO (Burda
     et al. 2016, arXiv:1509.00519, equation 8). `logits` (N, K, P) and `x` (N, P) are Bernoulli pixels; `z` and `noise`
@@ -85,4 +88,19 @@ def importance_log_weights(logits: Tensor, x: Tensor, z: Tensor, noise: Tensor, 
     """
     likelihood = torch.einsum("nkp,np->nk", logits, x) - softplus(logits).sum(2)
     # Both Gaussians have the same normalising constant, and noise is z in units of the posterior.
-    return likelihood + 0.5 * (noise.square() - z.square()).sum(2) + 0.5 * logvar.sum(1, keepdim=True)
+    ratio = 0.5 * (noise.square() - z.square()).sum(2) + 0.5 * logvar.sum(1, keepdim=True)
+    return likelihood + beta * ratio
+
+
+def negative_importance_bound(
+    logits: Tensor, x: Tensor, z: Tensor, noise: Tensor, logvar: Tensor, beta: float | Tensor = 1.0
+) -> dict[str, Tensor]:
+    """The loss of an importance-weighted autoencoder, means over the batch in nats per image.
+
+    The arguments are those of `importance_log_weights`. `negative_bound` is the loss with beta 1, whatever beta is.
+    """
+    count = math.log(z.shape[1])
+    loss = count - importance_log_weights(logits, x, z, noise, logvar, beta).logsumexp(1).mean()
+    with torch.no_grad():
+        bound = count - importance_log_weights(logits, x, z, noise, logvar).logsumexp(1).mean()
+    return {"loss": loss, "negative_bound": bound}

@@ -1,8 +1,10 @@
-"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017)."""
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017), and
+importance-weighted autoencoder with --iwae (Burda et al. 2016, arXiv:1509.00519)."""
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,10 +14,11 @@ from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
 from gentool.engine.ema import EMA
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
+from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import RunningVariance, relative_spread
-from gentool.metrics.elbo import ACTIVE, negative_elbo, reparameterize
+from gentool.metrics.elbo import ACTIVE, negative_elbo, negative_importance_bound, reparameterize
 from gentool.models.augmentation import augmentation
 from gentool.models.backbone import BackboneOptions, decoder, encoder
 from gentool.networks.layers import Shape
@@ -42,6 +45,19 @@ class Options(BackboneOptions):
         f"number / {PIXEL_VALUES:,}, such as 12 for 64x64 in colour",
     )
     kl_warmup: float = option(5.0, "Epochs over which the weight of the KL term rises from 0.", min=0)
+    binarise: Literal["none", "dynamic"] = option(
+        "none",
+        "Train on pixels that are on or off, drawn in each update with the grey values as probabilities (dynamic), or "
+        "on the grey values themselves (none).",
+    )
+    iwae: int = option(
+        1,
+        "Samples of z per image. Above 1, their importance-weighted bound takes the place of the ELBO (Burda et al. "
+        "2016).",
+        min=1,
+        max=10_000,
+        metavar="K",
+    )
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
@@ -62,6 +78,12 @@ class VAE(nn.Module):
         """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
         mean, logvar = self.posterior(x)
         return self.decoder(reparameterize(mean, logvar, noise)), mean, logvar
+
+    def several(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (N, C, H, W) in [0, 1] and noise (N, K, D) -> logits (N, K, C * H * W), z (N, K, D), logvar (N, D)."""
+        mean, logvar = self.posterior(x)
+        z = reparameterize(mean[:, None], logvar[:, None], noise)
+        return self.decoder(z.flatten(0, 1)).flatten(1).unflatten(0, noise.shape[:2]), z, logvar
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] -> mean and logvar of q(z | x), each (N, D) in f32."""
@@ -98,28 +120,37 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
     def update(x: Tensor, noise: Tensor, beta: Tensor) -> dict[str, Tensor]:
-        with run.autocast():
-            logits, mean, logvar = vae(x, noise)
-        losses = negative_elbo(logits.float(), x, mean, logvar, beta)
+        if options.iwae > 1:
+            with run.autocast():
+                logits, z, logvar = vae.several(x, noise)
+            losses = negative_importance_bound(logits.float(), x.flatten(1), z, noise, logvar, beta)
+        else:
+            with run.autocast():
+                logits, mean, logvar = vae(x, noise)
+            losses = negative_elbo(logits.float(), x, mean, logvar, beta)
         run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
         return losses
 
     update = run.compiled(update)
     for _ in run.epochs():
         for x, _ in run.batches():
-            noise = run.noise("posterior", options.latent_dim)
-            losses = update(augment(x), noise, run.scalar(beta * ramp(run.step, warmup)))
+            x = augment(x)
+            if options.binarise == "dynamic":
+                x = (run.uniform("binarise", *data.shape) < x).float()
+            several = (options.iwae,) if options.iwae > 1 else ()
+            noise = run.noise("posterior", *several, options.latent_dim)
+            losses = update(x, noise, run.scalar(beta * ramp(run.step, warmup)))
             ema.update()
             run.record(losses)
         average = ema.average()
-        run.record_validation(held_out_losses(average, data.validation, run))
+        run.record_validation(held_out_losses(average, data.validation, options, run))
         if run.pictures_due:
             with torch.no_grad():
                 run.show("samples", grid(average.decode(z)))
                 pair = torch.cat([held_out, average.decode(average.encode(held_out))])
                 run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
         run.save(average)
-    run.finish(held_out_losses(ema.network, data.test, run))
+    run.finish(held_out_losses(ema.network, data.test, options, run))
 
 
 def kl_weight(options: Options, shape: Shape) -> float:
@@ -138,13 +169,16 @@ def ramp(step: int, warmup: float) -> float:
 
 
 @torch.no_grad()
-def held_out_losses(vae: VAE, split: Split, run: Run) -> dict[str, float]:
+def held_out_losses(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
     """The negative ELBO and its terms over a split, one sample of z per image, nats per image in f32; the number of
-    active units, and the diversity of the reconstructions."""
+    active units, and the diversity of the reconstructions. With --binarise, the pixels are one fixed draw."""
     sums: dict[str, float] = {}
     codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
     for rows, x in run.shared_out(split):
+        if options.binarise == "dynamic":
+            draws = torch.rand(x.shape, generator=rng(0, "binarise", int(rows[0])))
+            x = (draws.to(run.device) < x).float()
         logits, mean, logvar = vae(x, noise[rows])
         terms = negative_elbo(logits, x, mean, logvar)
         for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):

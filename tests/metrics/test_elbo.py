@@ -10,6 +10,7 @@ from gentool.metrics.elbo import (
     gaussian_kl,
     importance_log_weights,
     negative_elbo,
+    negative_importance_bound,
     reparameterize,
     softplus,
 )
@@ -93,3 +94,30 @@ def test_importance_weights_are_those_of_torch_distributions() -> None:
         - posterior.log_prob(z).sum(2)
     )
     torch.testing.assert_close(importance_log_weights(logits, x, z, noise, logvar), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_loss_of_an_importance_weighted_autoencoder() -> None:
+    generator = torch.Generator().manual_seed(3)
+    n, k, d, p = 4, 6, 3, 5
+    logits, noise = torch.randn(n, k, p, generator=generator), torch.randn(n, k, d, generator=generator)
+    x = torch.randint(0, 2, (n, p), generator=generator).float()
+    mean, logvar = torch.randn(n, d, generator=generator), torch.randn(n, d, generator=generator)
+    z = mean[:, None] + (0.5 * logvar).exp()[:, None] * noise
+    weights = importance_log_weights(logits, x, z, noise, logvar)
+    losses = negative_importance_bound(logits, x, z, noise, logvar)
+    torch.testing.assert_close(losses["loss"], -weights.exp().mean(1).log().mean())
+    torch.testing.assert_close(losses["negative_bound"], losses["loss"])
+    # One sample: the reconstruction beside the sampled KL, weighted by beta.
+    one = [tensor[:, :1] for tensor in (logits, z, noise)]
+    single = negative_importance_bound(one[0], x, one[1], one[2], logvar, beta=0.25)
+    reconstruction = bernoulli_nll(one[0][:, 0], x).mean()
+    prior, posterior = torch.distributions.Normal(0.0, 1.0), torch.distributions.Normal(mean, (0.5 * logvar).exp())
+    kl = (posterior.log_prob(one[1][:, 0]) - prior.log_prob(one[1][:, 0])).sum(1).mean()
+    torch.testing.assert_close(single["loss"], reconstruction + 0.25 * kl)
+    torch.testing.assert_close(single["negative_bound"], reconstruction + kl)
+    # More samples of the same value change nothing; different ones tighten the bound on average (Jensen).
+    same = [tensor[:, :1].expand(-1, k, -1) for tensor in (logits, z, noise)]
+    torch.testing.assert_close(
+        negative_importance_bound(same[0], x, same[1], same[2], logvar)["loss"], reconstruction + kl
+    )
+    assert losses["loss"] < -weights.mean()

@@ -1,7 +1,6 @@
 """The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
 
 import json
-import math
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path

@@ -1,6 +1,7 @@
 """The loss of the VAE: the ramp of the KL weight, and its default by the number of pixel values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ import torch
 from torch import Tensor
 
 import gentool
+from gentool.engine.checkpoint import digest, load
 from gentool.engine.run import Run
-from gentool.models.vae import Options, kl_weight, ramp
+from gentool.evaluation.likelihood import bounds
+from gentool.models.vae import VAE, Options, kl_weight, ramp
 
 TINY = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "batch_size": 256, "device": "cpu", "amp": "off"}
+FLAGS = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--batch-size", 256, "--device", "cpu", "--amp", "off")
 
 
 @pytest.fixture
@@ -63,3 +67,46 @@ def test_the_loss_on_large_images_has_the_larger_weight(weights: list[float]) ->
     images = torch.rand(40, 3, 24, 24, generator=torch.Generator().manual_seed(0))
     gentool.train("vae", gentool.load_data(images), steps=1, kl_warmup=0, **(TINY | {"batch_size": 8}))
     assert weights == pytest.approx([1728 / 1024], abs=5e-3)
+
+
+def test_dynamic_pixels_are_on_or_off_with_the_grey_values_as_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+    forward = VAE.forward
+
+    def watched(vae: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        seen.append(x)
+        return forward(vae, x, noise)
+
+    monkeypatch.setattr(VAE, "forward", watched)
+    data = gentool.load_data("digits")
+    gentool.train("vae", data, binarise="dynamic", epochs=40, **TINY)
+    x = torch.cat(seen)
+    assert set(x.unique().tolist()) == {0, 1}
+    assert (x.mean(0) - data.train.images.float().mean(0) / 255).abs().max() < 0.01
+    assert not torch.equal(seen[0].mean((1, 2, 3)).sort().values, seen[5].mean((1, 2, 3)).sort().values)
+
+
+@pytest.mark.parametrize("settings", [["--iwae", 3], ["--binarise", "dynamic"], ["--iwae", 2, "--binarise", "dynamic"]])
+def test_a_stopped_run_on_drawn_pixels_or_with_several_samples_goes_on(
+    cli: Callable, stopping: Callable, settings: list[object]
+) -> None:
+    command = ["train", "vae", "--data", "digits", *FLAGS, "--epochs", 2, *settings, "--out"]
+    assert cli(*command, "whole").code == 0
+    with stopping(7):
+        assert cli(*command, "parts").code == 75
+    assert cli(*command, "parts").code == 0
+    digests = [digest(load(Path(name, "model.pt"), "model")[1]) for name in ("whole", "parts")]
+    assert digests[0] == digests[1]
+    columns = Path("whole/metrics.csv").read_text().splitlines()[0].split(",")
+    assert ("negative_bound" in columns) == ("--iwae" in settings)
+    assert "validation_negative_elbo" in columns
+
+
+def test_the_bound_of_an_importance_weighted_autoencoder_is_tighter() -> None:
+    """Trained for the same number of updates, scored on the same images with the same number of samples."""
+    scores = {}
+    for k in (1, 8):
+        model = gentool.train("vae", "digits", binarise="dynamic", iwae=k, epochs=80, kl_warmup=0, **TINY)
+        images = gentool.load_data("digits").test.images
+        scores[k] = bounds(model, images, "static", 50, len(images)).negative_bound.mean()
+    assert scores[8] < scores[1]
