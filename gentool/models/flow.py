@@ -37,8 +37,8 @@ DATA_SD = 0.5
 """About the standard deviation of pixels in [-1, 1]."""
 NEAR = 0.05
 """The error of the velocity, which grows without bound towards the end, counts as if this much time were left."""
-PICTURE_STEPS = 5
-"""Steps of the solver for the pictures of a training."""
+PICTURE_STEPS, MOST_ROWS = 5, 16
+"""Steps of the solver for the pictures of a training, and the most classes that they show: samples take time."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,34 +190,36 @@ def train(options: Options, data: ImageData, run: Run) -> None:
             run.record(update(x, noise, run.noise("time").sigmoid(), weights))
             ema.update()
         average = ema.average()
-        measured = {"validation_loss": held_out_loss(average, data.validation, run)}
+        measured = {f"validation_{name}": v for name, v in held_out_losses(average, data.validation, run).items()}
         if run.pictures_due:
             with torch.no_grad():
                 samples = average.decode(z, labels, pictures)
             measured["diversity"] = diversity(samples, run.examples(len(samples))).item()
-            run.show("samples", grid(samples) if labels is None else labelled_rows(samples, data.classes))
+            run.show("samples", grid(samples) if labels is None else labelled_rows(samples, data.classes[:MOST_ROWS]))
         run.record_epoch(measured)
         run.save(average)
-    run.finish({"loss": held_out_loss(ema.network, data.test, run)})
+    run.finish(held_out_losses(ema.network, data.test, run))
 
 
 def fixed_noise(run: Run, flow: Flow) -> tuple[Tensor, Tensor | None]:
-    """The noise of the sample pictures: 64 samples, or 8 for each class, with the same 8 codes in every row."""
+    """The noise of the sample pictures: 64 samples, or 8 of each of the first classes, with the same 8 codes in every
+    row."""
     if not flow.classes:
         return run.fixed_noise("samples", 64, flow.latent_dim), None
+    rows = min(flow.classes, MOST_ROWS)
     z = run.fixed_noise("samples", 8, flow.latent_dim)
-    return z.repeat(flow.classes, 1), torch.arange(flow.classes, device=run.device).repeat_interleave(8)
+    return z.repeat(rows, 1), torch.arange(rows, device=run.device).repeat_interleave(8)
 
 
 @torch.no_grad()
-def held_out_loss(flow: Flow, split: Split, run: Run) -> float:
+def held_out_losses(flow: Flow, split: Split, run: Run) -> dict[str, float]:
     """The loss over a split, from the same noise and at the same times in every epoch."""
-    total, noise = 0.0, torch.empty(0)
+    sums, noise = {"loss": 0.0}, torch.empty(0)
     t = even_times(len(split)).to(run.device)
     classes = split.labels.to(run.device) if flow.classes and split.labels is not None else None
     for rows, x in run.shared_out(split):
         if len(noise) < len(x):  # one batch of noise for all batches
             noise = run.fixed_noise("evaluation", len(x), *flow.shape)
         labels = None if classes is None else classes[rows]
-        total += flow.error(x, labels, noise[: len(x)], t[rows]).sum().item()
-    return run.totals({"loss": total})["loss"] / len(split)
+        sums["loss"] += flow.error(x, labels, noise[: len(x)], t[rows]).sum().item()
+    return {name: total / len(split) for name, total in run.totals(sums).items()} if len(split) else {}

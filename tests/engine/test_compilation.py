@@ -22,6 +22,7 @@ TINY = {
     "lstm-ae": {"hidden": 8, "latent_dim": 4},
     "gan": {"width": 16, "latent_dim": 8},
     "cgan": {"width": 16, "latent_dim": 8, "augment": "flip,color,translation,cutout"},
+    "flow": {"width": 8},
 }
 
 

@@ -95,16 +95,6 @@ def test_guidance_goes_from_any_class_through_the_class_and_beyond() -> None:
     assert mixed.mean().item() == pytest.approx(0.45, abs=1e-4)
 
 
-def test_the_class_of_an_image_is_the_one_that_predicts_it_best() -> None:
-    model = gentool.train("flow", "digits", width=16, epochs=30, device="cpu", amp="off")
-    test = gentool.load_data("digits").test
-    images, labels = test.images[:60].float() / 255, test.labels[:60]
-    found = likeliest_class(model, images, range(10))
-    assert found.eq(labels).float().mean() > 0.85
-    assert set(likeliest_class(model, images, [3, 8]).tolist()) == {3, 8}
-    assert likeliest_class(model, images[:2], [7]).tolist() == [7, 7]
-
-
 def pixels_of(path: str) -> np.ndarray:
     return np.asarray(Image.open(path).convert("L"), np.int16)
 
@@ -164,6 +154,16 @@ def test_pictures_are_found_again_from_their_noise(cli: Callable, trained: Path)
         assert refused.err == f"gentool: {option}: has no effect on a flow, whose path is followed backwards\n"
 
 
+def test_the_class_of_an_image_is_the_one_that_predicts_it_best(trained: Path) -> None:
+    model = gentool.load(trained, device="cpu")
+    test = gentool.load_data("digits").test
+    images, labels = test.images[:60].float() / 255, test.labels[:60]
+    found = likeliest_class(model, images, range(10))
+    assert found.eq(labels).float().mean() > 0.85
+    assert set(likeliest_class(model, images, [3, 8]).tolist()) == {3, 8}
+    assert likeliest_class(model, images[:2], [7]).tolist() == [7, 7]
+
+
 def test_a_healthy_run_learns_and_raises_no_alarm(trained: Path) -> None:
     with (trained / "metrics.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -186,6 +186,31 @@ def test_images_without_labels_and_labels_that_are_not_learned(cli: Callable) ->
         assert refused.err == "gentool: --labels: a flow is not conditional (conditional models: cgan and flow)\n"
         refused = cli("sample", "flow", "run", "--guidance", 2)
         assert (refused.code, refused.err) == (2, "gentool: --guidance: only for a flow that knows classes\n")
+
+
+def test_images_that_are_all_the_same(cli: Callable) -> None:
+    """Copies are not torn apart, so there are no validation and no test images."""
+    np.save("same.npy", np.full((40, 8, 8), 77, np.uint8))
+    done = cli("train", "flow", "--data", "same.npy", "--width", 8, "--steps", 3, "--out", "run")
+    assert done.code == 0, done.err
+
+
+def test_the_pictures_of_a_training_show_the_first_classes(cli: Callable) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (120, 8, 8), np.uint8)
+    np.savez("many.npz", images=images, labels=np.arange(120) % 40)
+    done = cli("train", "flow", "--data", "many.npz", "--width", 8, "--epochs", 1, "--out", "run")
+    assert done.code == 0, done.err
+    with Image.open("run/samples/epoch-0001.png") as picture:
+        assert 1.5 < picture.height / picture.width < 2.1  # 16 rows of 8
+    assert cli("sample", "run", "--labels", "39", "-n", 2, "--out", "s.png").code == 0
+
+
+@pytest.mark.parametrize("lr", [0.15, 1])
+def test_a_collapse_is_called(cli: Callable, lr: float) -> None:
+    fast = ["--lr", lr, "--schedule", "constant", "--amp", "off", "--stop-on-collapse", "--epochs", 8]
+    done = cli("train", "flow", "--data", "digits", "--width", 16, *fast, "--out", "run")
+    assert done.code == 5
+    assert "mode collapse: samples vary" in done.err
 
 
 def test_python_says_what_needs_a_path() -> None:
