@@ -22,6 +22,7 @@ for _signal in ("SIGINT", "SIGHUP"):  # which a shell and nohup ignore for what 
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", "4"],
     "vae": ["--arch", "mlp", "--hidden", "16", "--latent-dim", "4"],
+    "cvae": ["--channels", "4,8", "--latent-dim", "4"],
     "lstm-ae": ["--hidden", "8", "--latent-dim", "4"],
     "gan": ["--width", "16", "--latent-dim", "8"],
     "cgan": ["--width", "16", "--latent-dim", "8"],

@@ -505,8 +505,12 @@ class Run:
 
     def examples(self, count: int) -> Tensor:
         """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
+        return self.labelled_examples(count)[0]
+
+    def labelled_examples(self, count: int) -> tuple[Tensor, Tensor | None]:
+        """`examples`, with their labels where there are any."""
         split = next(split for split in reversed(list(self.data.splits.values())) if len(split))
-        return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))[0]
+        return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))
 
     @property
     def pictures_due(self) -> bool:

@@ -46,7 +46,8 @@ def held_out_scores(
 def likelihoods(model: Model, test: Split, options: ScoreOptions, reporter: Reporter) -> dict[str, Tensor]:
     """Nats per image (N,), under names with the binarisation, and for the bound with its K and number of images."""
     how, count = options.binarise, min(options.bound_images, len(test))
-    terms = bounds(model, test.images, how, options.k, count, options.seed, reporter=reporter)
+    labels = test.labels if model.is_conditional else None
+    terms = bounds(model, test.images, how, options.k, count, options.seed, labels=labels, reporter=reporter)
     return {
         f"negative_elbo_{how}": terms.negative_elbo,
         f"reconstruction_{how}": terms.reconstruction,

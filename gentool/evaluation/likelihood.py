@@ -55,9 +55,13 @@ def bounds(
     count: int,
     seed: int = 0,
     *,
+    labels: Tensor | None = None,
     reporter: Reporter = SILENT,
 ) -> Bounds:
-    """The bounds of uint8 images (N, C, H, W), binarised; that of K samples for the first `count` of them."""
+    """The bounds of uint8 images (N, C, H, W), binarised; that of K samples for the first `count` of them.
+
+    A conditional model needs the labels (N,): the bounds are of log p(x | y).
+    """
     reconstruction, kl = torch.empty(len(images)), torch.empty(len(images))
     tighter = torch.empty(count, dtype=torch.float64)
     for number, some in enumerate(images.split(IMAGES_AT_ONCE)):
@@ -65,17 +69,25 @@ def bounds(
         part = binarised(some, how, number * IMAGES_AT_ONCE).to(model.device)
         mean, logvar = model.posterior(part)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
-        reconstruction[rows] = bernoulli_nll(model.logits(reparameterize(mean, logvar, noise)), part).cpu()
+        reconstruction[rows] = bernoulli_nll(
+            model.logits(reparameterize(mean, logvar, noise), None if labels is None else labels[rows]), part
+        ).cpu()
         kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
     step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
-        tighter[start : start + step] = importance_bound(model, part, k, rng(seed, "importance", start))
+        tighter[start : start + step] = importance_bound(
+            model,
+            part,
+            k,
+            rng(seed, "importance", start),
+            None if labels is None else labels[start : start + len(part)],
+        )
         reporter.progress("importance-weighted bound", start + len(part), count)
     return Bounds(reconstruction, kl, -tighter)
 
 
-def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator) -> Tensor:
+def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, labels: Tensor | None = None) -> Tensor:
     """The importance-weighted bound of K samples on log p(x), nats (N,) in float64, of images x (N, C, H, W).
 
     The K samples of an image are decoded in one pass where they fit in memory, else in parts.
@@ -88,7 +100,8 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator) -
         count = min(at_once, k - start)
         noise = torch.randn((len(x), count, mean.shape[1]), generator=random).to(x.device)
         z = reparameterize(mean[:, None], logvar[:, None], noise)
-        logits = model.logits(z.flatten(0, 1)).reshape(len(x), count, pixels)
+        repeated = None if labels is None else labels.repeat_interleave(count)
+        logits = model.logits(z.flatten(0, 1), repeated).reshape(len(x), count, pixels)
         weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()

@@ -23,6 +23,7 @@ from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for
 from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
+from gentool.latent.likeliest import likeliest_class
 from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
@@ -159,10 +160,26 @@ class Model(Trained[nn.Module]):
             reporter.progress("encoding", start + len(part), len(x))
         return codes
 
-    def reconstruct(self, x: Array) -> Tensor:
-        """Images (N, C, H, W), in [0, 1] or uint8 -> their reconstructions."""
+    def reconstruct(self, x: Array, labels: Labels | None = None) -> Tensor:
+        """Images (N, C, H, W), in [0, 1] or uint8 -> their reconstructions.
+
+        `labels` are the classes for a conditional model; without them, each image has its likeliest one.
+        """
         self.require("encodes", "reconstruct images")
-        return self.decode(self.encode(x))
+        if labels is None and self.is_conditional:
+            labels = self.classify(x)
+        return self.decode(self.encode(x), labels)
+
+    def classify(self, x: Array, labels: Labels = ALL, *, reporter: Reporter = SILENT) -> Tensor:
+        """The class (N,) among `labels` under which the model finds each image x (N, C, H, W) likeliest.
+
+        For conditional models with an encoder, or with a path that can be followed backwards.
+        """
+        self.require("is_conditional")
+        if not self.inverts:
+            self.require("encodes", "say the class of an image")
+        chosen = class_numbers(labels, self.classes).unique().tolist()
+        return likeliest_class(self, as_images(x, self.shape), chosen, reporter=reporter)
 
     @torch.no_grad()
     def posterior(self, x: Array) -> tuple[Tensor, Tensor]:
@@ -172,10 +189,13 @@ class Model(Trained[nn.Module]):
         return cast(HasLikelihood, self.network).posterior(as_images(x, self.shape).to(self.device))
 
     @torch.no_grad()
-    def logits(self, z: Array) -> Tensor:
+    def logits(self, z: Array, labels: Labels | None = None) -> Tensor:
         """Codes z (N, D) -> the logits of Bernoulli pixels (N, C, H, W), on the model's device."""
         self.require("has_likelihood")
-        return cast(HasLikelihood, self.network).logits(as_codes(z, self.latent_dim).to(self.device))
+        z = as_codes(z, self.latent_dim)
+        weights = self._weights_for(z, labels)
+        on_device = None if weights is None else weights.to(self.device)
+        return cast(HasLikelihood, self.network).logits(z.to(self.device), on_device)
 
     @torch.no_grad()
     def trajectory(self, z: Array, labels: Labels | None = None) -> Tensor:
@@ -441,7 +461,8 @@ class Model(Trained[nn.Module]):
         if end.ndim != 3:
             raise DataError(f"{expected}, got shape {tuple(end.shape)}")
         if self.encodes:
-            return self.encode(end[None])[0], None
+            found = self.classify(end[None])[0] if self.is_conditional and label is None else label
+            return self.encode(end[None])[0], found
         options = ProjectOptions()
         if label is not None:
             options = ProjectOptions(labels=(self.classes[int(label)],))

@@ -20,7 +20,7 @@ from gentool.errors import DataError, OptionError
 from gentool.latent.descent import VALUES_AT_ONCE, Candidates, best_so_far, descend, pyramid_error
 from gentool.latent.gauss_newton import MAX_DIM, ROUNDS, gauss_newton
 from gentool.latent.inputs import ALL, class_numbers
-from gentool.latent.inversion import likeliest_class
+from gentool.latent.likeliest import likeliest_class
 from gentool.metrics.images import psnr, squared_error
 from gentool.options import Validated, flag, option, words
 from gentool.progress import SILENT, Reporter, counted

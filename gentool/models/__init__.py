@@ -1,4 +1,4 @@
-"""The models: one file each, and one line in the table below. Start reading in `vae.py`.
+"""The models: one file each, and one line in the table below. Start reading in `flow.py`.
 
 A model's file has
 
@@ -7,8 +7,8 @@ A model's file has
 - `train(options, data, run)`: its training loop, top to bottom,
 - and, where it has options for sampling that are no training options, `SamplingOptions`.
 
-`adversarial.py` (gan, cgan), `reconstruction.py` (cae, lstm-ae), `backbone.py` and `augmentation.py` hold what several
-models share.
+`variational.py` (vae, cvae), `adversarial.py` (gan, cgan), `reconstruction.py` (cae, lstm-ae), `backbone.py`,
+`augmentation.py` and `sample_pictures.py` hold what several models share.
 """
 
 import importlib
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MODELS = {
     "cae": "Convolutional autoencoder: compress images and rebuild them.",
     "vae": "Variational autoencoder: a smooth latent space to sample from.",
+    "cvae": "Conditional VAE: the class label chooses what is generated, the code how it looks.",
     "lstm-ae": "LSTM autoencoder: read an image row by row, compress it, write it again.",
     "gan": "DCGAN: a generator against a discriminator.",
     "cgan": "Conditional GAN: the class label chooses what is generated.",

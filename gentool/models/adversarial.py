@@ -19,7 +19,6 @@ from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.errors import OptionError
-from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.adversarial import (
     Loss,
     accuracy,
@@ -31,6 +30,7 @@ from gentool.metrics.adversarial import (
 from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import AugmentationOptions, augmentation
+from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.networks.augment import DiffAugment, policies
 from gentool.networks.gan import (
     GROUP,
@@ -341,7 +341,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     generate, update_generator = run.compiled(generate), run.compiled(update_generator)
     update_discriminator = run.compiled(update_discriminator)
     telemetry = Telemetry(data, run, options.loss)
-    fixed_z, fixed_labels = fixed_noise(run, options, classes)
+    fixed_z, fixed_labels = fixed_codes(run, options.latent_dim, classes)
 
     for _ in run.epochs():
         for x, labels in run.batches():
@@ -372,7 +372,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
         if run.pictures_due:
             with torch.no_grad():
                 samples = average.decode(fixed_z, fixed_labels)
-            run.show("samples", labelled_rows(samples, data.classes) if classes else grid(samples))
+            run.show("samples", sample_picture(samples, fixed_labels, data.classes))
         run.save(average)
     run.finish()
 
@@ -397,14 +397,6 @@ def refresh_batch_norm(network: nn.Module, run: Run, options: AdversarialOptions
             yield run.fixed_noise(f"batch norm {index}", count, options.latent_dim), labels
 
     recompute_batch_norm(network, lambda batch: network(*batch), batches())
-
-
-def fixed_noise(run: Run, options: AdversarialOptions, classes: int) -> tuple[Tensor, Tensor | None]:
-    """The noise of the sample pictures: 64 samples, or 8 for each class, with the same 8 codes in every row."""
-    if not classes:
-        return run.fixed_noise("samples", 64, options.latent_dim), None
-    z = run.fixed_noise("samples", 8, options.latent_dim)
-    return z.repeat(classes, 1), torch.arange(classes, device=run.device).repeat_interleave(8)
 
 
 class Telemetry:

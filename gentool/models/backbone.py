@@ -33,8 +33,9 @@ def encoder(options: BackboneOptions, shape: Shape, out_features: int) -> nn.Mod
     return ConvEncoder(shape, out_features, options.channels, kernel_size=options.kernel_size)
 
 
-def decoder(options: BackboneOptions, shape: Shape) -> Decoder:
-    """Codes (N, latent_dim) -> logits of pixels (N, C, H, W)."""
+def decoder(options: BackboneOptions, shape: Shape, beside: int = 0) -> Decoder:
+    """Codes, with `beside` more numbers each, (N, latent_dim + beside) -> logits of pixels (N, C, H, W)."""
+    inputs = options.latent_dim + beside
     if options.arch == "mlp":
-        return MLPDecoder(shape, options.latent_dim, options.hidden)
-    return ConvDecoder(shape, options.latent_dim, options.channels, kernel_size=options.kernel_size)
+        return MLPDecoder(shape, inputs, options.hidden)
+    return ConvDecoder(shape, inputs, options.channels, kernel_size=options.kernel_size)

@@ -44,8 +44,8 @@ class HasLikelihood(Protocol):
         """Images (N, C, H, W) in [0, 1] -> mean and log-variance of q(z | x), each (N, D), in f32."""
         ...
 
-    def logits(self, z: Tensor) -> Tensor:
-        """Codes z (N, D) -> the logits of the pixels' means (N, C, H, W)."""
+    def logits(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes z (N, D) -> the logits of the pixels' means (N, C, H, W); of a conditional model with labels (N,)."""
         ...
 
 

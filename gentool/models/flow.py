@@ -20,10 +20,10 @@ from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
 from gentool.engine.run import Run
 from gentool.errors import OptionError
-from gentool.figures.grids import grid, labelled_rows
 from gentool.metrics.diversity import diversity
 from gentool.metrics.flow_matching import even_times, paired_noise, straight_path
 from gentool.models.augmentation import AugmentationOptions, augmentation
+from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.networks.layers import Shape
 from gentool.networks.ode import Solver, Velocity, solve, steps_along
 from gentool.networks.unet import UNet
@@ -169,7 +169,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     ema = EMA(flow, options.ema)
     run.resume(flow=flow, ema=ema, optimizer=optimizer)
     augment = augmentation(options, data, run)
-    z, labels = fixed_noise(run, flow)
+    z, labels = fixed_codes(run, flow.latent_dim, min(flow.classes, MOST_ROWS))
     pictures = SamplingOptions(sample_steps=PICTURE_STEPS)
 
     def update(x: Tensor, noise: Tensor, t: Tensor, weights: Tensor | None) -> dict[str, Tensor]:
@@ -195,20 +195,10 @@ def train(options: Options, data: ImageData, run: Run) -> None:
             with torch.no_grad():
                 samples = average.decode(z, labels, pictures)
             measured["diversity"] = diversity(samples, run.examples(len(samples))).item()
-            run.show("samples", grid(samples) if labels is None else labelled_rows(samples, data.classes[:MOST_ROWS]))
+            run.show("samples", sample_picture(samples, labels, data.classes))
         run.record_epoch(measured)
         run.save(average)
     run.finish(held_out_losses(ema.network, data.test, run))
-
-
-def fixed_noise(run: Run, flow: Flow) -> tuple[Tensor, Tensor | None]:
-    """The noise of the sample pictures: 64 samples, or 8 of each of the first classes, with the same 8 codes in every
-    row."""
-    if not flow.classes:
-        return run.fixed_noise("samples", 64, flow.latent_dim), None
-    rows = min(flow.classes, MOST_ROWS)
-    z = run.fixed_noise("samples", 8, flow.latent_dim)
-    return z.repeat(rows, 1), torch.arange(rows, device=run.device).repeat_interleave(8)
 
 
 @torch.no_grad()

@@ -1,207 +1,26 @@
-"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), beta-VAE with --beta (Higgins et al. 2017), and
-importance-weighted autoencoder with --iwae (Burda et al. 2016, arXiv:1509.00519)."""
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114).
 
-import math
-from collections.abc import Iterator, Sequence
+The network and the training loop are those of `gentool.models.variational`, here without labels.
+"""
+
 from dataclasses import dataclass
-from typing import Literal
 
-import torch
-from torch import Tensor, nn
-
-from gentool.data.images import ImageData, Split
-from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
-from gentool.engine.ema import EMA
-from gentool.engine.options import TrainOptions
-from gentool.engine.plan import Schedule
-from gentool.engine.randomness import rng
+from gentool.data.images import ImageData
 from gentool.engine.run import Run
-from gentool.figures.grids import grid, labelled_rows
-from gentool.metrics.diversity import RunningVariance, relative_spread
-from gentool.metrics.elbo import ACTIVE, negative_elbo, negative_importance_bound, reparameterize
-from gentool.models.augmentation import augmentation
-from gentool.models.backbone import BackboneOptions, decoder, encoder
+from gentool.models.variational import VAE, VariationalOptions, maximise
 from gentool.networks.layers import Shape
-from gentool.options import option, redefault
-
-CLIP = 0.5
-"""The gradient's norm is clipped to this many nats per pixel value: rarely on digits, often on photographs."""
-PIXEL_VALUES = 1024
-"""The weight of the KL term is 1 for images of up to this many pixel values, and grows with their number above."""
-KL_DROP = 0.1
-"""A KL term that was above a nat has collapsed below this share of its largest value."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(BackboneOptions):
+class Options(VariationalOptions):
     """The options of `gentool train vae`."""
-
-    beta: float | None = option(
-        None,
-        "Weight of the KL term.",
-        min=0,
-        max=1000,
-        default_text=f"1, which makes the loss the ELBO; for images of more than {PIXEL_VALUES:,} pixel values their "
-        f"number / {PIXEL_VALUES:,}, such as 12 for 64x64 in colour",
-    )
-    kl_warmup: float = option(5.0, "Epochs over which the weight of the KL term rises from 0.", min=0)
-    binarise: Literal["none", "dynamic"] = option(
-        "none",
-        "Train on pixels that are on or off, drawn in each update with the grey values as probabilities (dynamic), or "
-        "on the grey values themselves (none).",
-    )
-    iwae: int = option(
-        1,
-        "Samples of z per image. Above 1, their importance-weighted bound takes the place of the ELBO (Burda et al. "
-        "2016).",
-        min=1,
-        max=10_000,
-        metavar="K",
-    )
-    lr: float = redefault(TrainOptions, "lr", 2e-3)
-    schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
-    ema: float = redefault(TrainOptions, "ema", 0.999)
-
-
-class VAE(nn.Module):
-    """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits)) for each pixel value."""
-
-    classes, gaussian_prior = 0, True
-
-    def __init__(self, options: Options, shape: Shape) -> None:
-        super().__init__()
-        self.latent_dim = options.latent_dim
-        self.encoder = encoder(options, shape, 2 * options.latent_dim)
-        self.decoder = decoder(options, shape)
-
-    def forward(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
-        mean, logvar = self.posterior(x)
-        return self.decoder(reparameterize(mean, logvar, noise)), mean, logvar
-
-    def several(self, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (N, C, H, W) in [0, 1] and noise (N, K, D) -> logits (N, K, C * H * W), z (N, K, D), logvar (N, D)."""
-        mean, logvar = self.posterior(x)
-        z = reparameterize(mean[:, None], logvar[:, None], noise)
-        return self.decoder(z.flatten(0, 1)).flatten(1).unflatten(0, noise.shape[:2]), z, logvar
-
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (N, C, H, W) in [0, 1] -> mean and logvar of q(z | x), each (N, D) in f32."""
-        mean, logvar = self.encoder(x).float().chunk(2, dim=1)
-        return mean, logvar
-
-    def logits(self, z: Tensor) -> Tensor:
-        """z (N, D) -> the logits of the pixels' means (N, C, H, W), in f32."""
-        return self.decoder(z).float()
-
-    def encode(self, x: Tensor) -> Tensor:
-        """x (N, C, H, W) in [0, 1] -> the mean of q(z | x), (N, D)."""
-        return self.posterior(x)[0]
-
-    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """z (N, D) -> the pixels' means (N, C, H, W) in [0, 1]. There are no labels."""
-        return self.logits(z).sigmoid()
 
 
 def build(options: Options, shape: Shape, classes: int) -> VAE:
-    """The network that model.pt holds."""
-    return VAE(options, shape)
+    """The network that model.pt holds. It has no classes."""
+    return VAE(options, shape, 0)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
-    """Maximise the ELBO."""
-    vae = run.place(build(options, data.shape, len(data.classes)))
-    optimizer = run.adam(vae, options.lr)
-    ema = EMA(vae, options.ema)
-    run.watch(posterior_collapse)
-    run.resume(vae=vae, ema=ema, optimizer=optimizer)
-    augment = augmentation(options, data, run)
-    z, held_out = run.fixed_noise("samples", 64, options.latent_dim), run.examples(10)
-    beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
-
-    def update(x: Tensor, noise: Tensor, beta: Tensor) -> dict[str, Tensor]:
-        if options.iwae > 1:
-            with run.autocast():
-                logits, z, logvar = vae.several(x, noise)
-            losses = negative_importance_bound(logits.float(), x.flatten(1), z, noise, logvar, beta)
-        else:
-            with run.autocast():
-                logits, mean, logvar = vae(x, noise)
-            losses = negative_elbo(logits.float(), x, mean, logvar, beta)
-        run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
-        return losses
-
-    update = run.compiled(update)
-    for _ in run.epochs():
-        for x, _ in run.batches():
-            x = augment(x)
-            if options.binarise == "dynamic":
-                x = (run.uniform("binarise", *data.shape) < x).float()
-            several = (options.iwae,) if options.iwae > 1 else ()
-            noise = run.noise("posterior", *several, options.latent_dim)
-            losses = update(x, noise, run.scalar(beta * ramp(run.step, warmup)))
-            ema.update()
-            run.record(losses)
-        average = ema.average()
-        run.record_validation(held_out_losses(average, data.validation, options, run))
-        if run.pictures_due:
-            with torch.no_grad():
-                run.show("samples", grid(average.decode(z)))
-                pair = torch.cat([held_out, average.decode(average.encode(held_out))])
-                run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
-        run.save(average)
-    run.finish(held_out_losses(ema.network, data.test, options, run))
-
-
-def kl_weight(options: Options, shape: Shape) -> float:
-    """The weight of the KL term: --beta, or a default that grows with the size of the images.
-
-    The reconstruction term grows with the number of pixel values and the KL term does not. With a weight of 1, the
-    codes of large images lie on small islands, and samples from between them look like nothing. Higgins et al. (2017)
-    compare beta across sizes by beta * D / (C * H * W) for this reason.
-    """
-    return max(1.0, math.prod(shape) / PIXEL_VALUES) if options.beta is None else options.beta
-
-
-def ramp(step: int, warmup: float) -> float:
-    """The share of the KL weight at update `step` (from 0): a linear rise to 1 over `warmup` updates."""
-    return min(1.0, (step + 1) / warmup) if warmup else 1.0
-
-
-@torch.no_grad()
-def held_out_losses(vae: VAE, split: Split, options: Options, run: Run) -> dict[str, float]:
-    """The negative ELBO and its terms over a split, one sample of z per image, nats per image in f32; the number of
-    active units, and the diversity of the reconstructions. With --binarise, the pixels are one fixed draw."""
-    sums: dict[str, float] = {}
-    codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
-    noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
-    for rows, x in run.shared_out(split):
-        if options.binarise == "dynamic":
-            draws = torch.rand(x.shape, generator=rng(0, "binarise", int(rows[0])))
-            x = (draws.to(run.device) < x).float()
-        logits, mean, logvar = vae(x, noise[rows])
-        terms = negative_elbo(logits, x, mean, logvar)
-        for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
-            variance.add(values)
-        for name in ("negative_elbo", "reconstruction", "kl"):
-            sums[name] = sums.get(name, 0.0) + terms[name].item() * len(x)
-    means = {name: total / len(split) for name, total in run.totals(sums, codes, rebuilt, real).items()}
-    if len(split) > 1:  # a single image does not vary
-        means["active_units"] = float((codes.variance > ACTIVE).sum())
-        means["diversity"] = relative_spread(rebuilt.variance, real.variance).item()
-    return means
-
-
-def posterior_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """An alarm for a posterior that does not depend on the image."""
-    if rows[-1].get("validation_active_units") != 0:
-        return
-    kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
-    was_active = any(row.get("validation_active_units") for row in rows)
-    dropped = was_active and max(kl) > 1 and kl[-1] < KL_DROP * max(kl)
-    if dropped or rows[-1]["step"] >= WARM_UP_STEPS:
-        yield Alarm(
-            "posterior_collapse",
-            "posterior collapse: no latent dimension depends on the image; try a longer --kl-warmup, a lower --beta or "
-            "a lower --lr",
-        )
+    """Maximise the ELBO without labels."""
+    maximise(options, data, run, classes=0)

@@ -115,7 +115,7 @@ def test_films_of_other_commands_stay(cli: Callable) -> None:
         (["train", "vae", "--kl-warmup", "inf"], "--kl-warmup: inf is not a finite number"),
         (["train", "lstm-ae", "--clip", "1e400"], "--clip: inf is not a finite number"),
         (["train", "vae", "--data", ""], "--data: needs a value"),
-        (["compare", "--train", "gan", "--k", "5"], "--k: a gan has no likelihood (models with one: vae)"),
+        (["compare", "--train", "gan", "--k", "5"], "--k: a gan has no likelihood (models with one: vae and cvae)"),
         (["seq2seq", "sweep", "text2text", "--hidden", "8:inf"], "--hidden: '8:inf': expected FIRST:LAST:STEP"),
         (["seq2seq", "sweep", "text2text", "--hidden", "8:9:0.5"], "--hidden: '8:9:0.5': expected whole numbers"),
     ],

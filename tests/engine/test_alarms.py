@@ -6,7 +6,7 @@ import pytest
 
 from gentool.engine.alarms import EVERY_MODEL, Alarm, alarms, exploding
 from gentool.models.adversarial import class_collapse, overpowering, worse_than_guessing
-from gentool.models.vae import posterior_collapse
+from gentool.models.variational import posterior_collapse
 
 CHECKS = (
     *EVERY_MODEL, posterior_collapse, exploding("discriminator"), worse_than_guessing, class_collapse, overpowering,

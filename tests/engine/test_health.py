@@ -13,6 +13,7 @@ from gentool.engine.run import Run
 MODELS = {
     "cae": ["--channels", "8,16", "--latent-dim", 8],
     "vae": ["--arch", "mlp", "--hidden", 64, "--latent-dim", 8],
+    "cvae": ["--channels", "8,16", "--latent-dim", 8],
     "lstm-ae": ["--hidden", 32, "--latent-dim", 16],
     "gan": ["--width", 32, "--latent-dim", 16],
     "cgan": ["--width", 32, "--latent-dim", 16],

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 COMMON = ["--batch-size", 64, "--amp", "off", "--device", "cpu"]
 DIGITS = ["--data", "digits", *COMMON, "--steps", 20]
 COMMANDS: dict[str, list[object]] = {
-    **{name: ["train", name, *DIGITS, *TINY[name]] for name in ("cae", "vae", "lstm-ae", "gan", "cgan", "flow")},
+    **{name: ["train", name, *DIGITS, *options] for name, options in TINY.items()},
     "batch norm": ["train", "gan", *DIGITS, *TINY["gan"], "--norm", "batch", "--augment", "flip,color,translation"],
     "mlp gan": ["train", "gan", *DIGITS, "--arch", "mlp", "--hidden", "16,32", "--discriminator-hidden", 16],
     "wgan-gp": ["train", "cgan", *DIGITS, *TINY["cgan"], "--loss", "wgan-gp", "--norm", "none", "--critic-steps", 2],

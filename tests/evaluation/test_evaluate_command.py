@@ -98,7 +98,7 @@ def test_python_and_the_command_give_the_same_evaluation(cli: Callable, runs: Pa
     assert found.scores["fid_classifier_200"] == float(table(tmp_path / "command")[0]["fid_classifier_200"])
     assert found.memorising is found.facts["memorising"] is False
     assert found.tables["dimensions"]["dimension"] == [0, 1, 2, 3]
-    with pytest.raises(OptionError, match=r"--k: a gan has no likelihood \(models with one: vae\)"):
+    with pytest.raises(OptionError, match=r"--k: a gan has no likelihood \(models with one: vae and cvae\)"):
         evaluate(load(runs / "gan", device="cpu"), k=50)
 
 
@@ -156,8 +156,12 @@ def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["gan", "gan", "--k", 50], 2, "--k: a gan has no likelihood (models with one: vae)"),
-        (["cae", "cae", "--binarise", "static"], 2, "--binarise: a cae has no likelihood (models with one: vae)"),
+        (["gan", "gan", "--k", 50], 2, "--k: a gan has no likelihood (models with one: vae and cvae)"),
+        (
+            ["cae", "cae", "--binarise", "static"],
+            2,
+            "--binarise: a cae has no likelihood (models with one: vae and cvae)",
+        ),
         (["gan", "gan", "--features", "vgg"], 2, "choose from classifier, random, inception"),
         (["gan", "gan", "--weights", "w.pth"], 2, "--weights: only with --features inception"),
         (["gan", "gan", "--half-samples", 1], 2, "--half-samples: needs at least 2"),

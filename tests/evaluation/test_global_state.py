@@ -20,7 +20,8 @@ from gentool.models import MODELS
 VAE = {"arch": "mlp", "hidden": 16, "latent_dim": 4}
 GAN = {"width": 16, "latent_dim": 8}
 TINY: dict[str, dict[str, Any]] = {
-    "cae": VAE, "vae": VAE, "lstm-ae": {"hidden": 8, "latent_dim": 4}, "gan": GAN, "cgan": GAN, "flow": {"width": 8},
+    "cae": VAE, "vae": VAE, "cvae": VAE,
+    "lstm-ae": {"hidden": 8, "latent_dim": 4}, "gan": GAN, "cgan": GAN, "flow": {"width": 8},
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ pytest.importorskip("safetensors", reason="needs pip install safetensors")
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit", "ignore:.*_check_is_size")
 UNREADABLE = "not a readable checkpoint (damaged, or another tool's)"
 UNEQUAL = "damaged: config.json and it do not match its SHA-256"
-MODELS = ("cae", "vae", "lstm-ae", "gan", "cgan", "flow")
+MODELS = ("cae", "vae", "cvae", "lstm-ae", "gan", "cgan", "flow")
 ALL = "onnx,torchscript,torch.export,safetensors"
 BATCHES = (1, 2, 7)
 

@@ -18,12 +18,13 @@ pytestmark = [
 MODELS = {
     "cae": ["--channels", "16,32", "--latent-dim", 16],
     "vae": ["--channels", "16,32", "--latent-dim", 16],
+    "cvae": ["--channels", "16,32", "--latent-dim", 16],
     "lstm-ae": ["--hidden", 16, "--latent-dim", 16],
     "gan": ["--width", 64, "--latent-dim", 16],
     "cgan": ["--width", 64, "--latent-dim", 16],
     "flow": ["--width", 16],
 }
-WITH_A_LOSS = ("cae", "vae", "lstm-ae", "flow")
+WITH_A_LOSS = ("cae", "vae", "cvae", "lstm-ae", "flow")
 
 
 def train(model: str, *arguments: object) -> list[object]:

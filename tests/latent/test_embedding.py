@@ -196,7 +196,7 @@ def test_the_command_says_so_in_one_line_and_writes_nothing(cli: Callable, runs:
         (
             ["gan", "{runs}/gan"],
             2,
-            "a gan has no encoder and cannot embed images (models with one: cae, vae and lstm-ae)",
+            "a gan has no encoder and cannot embed images (models with one: cae, vae, cvae and lstm-ae)",
         ),
         (["vae", "{runs}/vae", "--gmm", "9999"], 2, "--gmm: 9999 components need as many training images; digits has"),
         (["vae", "{runs}/vae", "--gmm", "3", "--split", "test"], 2, "leave out --split"),

@@ -255,5 +255,5 @@ def test_counts_and_seeds_of_samples_are_checked(vae: Model, settings: dict[str,
     ],
 )
 def test_classes_for_a_model_without_any_are_refused(vae: Model, use: Callable[[Model], Any]) -> None:
-    with pytest.raises(OptionError, match=r"^a vae is not conditional \(conditional models: cgan and flow\)$"):
+    with pytest.raises(OptionError, match=r"^a vae is not conditional \(conditional models: cvae, cgan and flow\)$"):
         use(vae)

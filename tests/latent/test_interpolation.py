@@ -200,7 +200,7 @@ def test_codes_do_not_depend_on_their_number(runs: Path) -> None:
         (
             ["vae", "{runs}/vae", "--labels", "3"],
             2,
-            "--labels: a vae is not conditional (conditional models: cgan and flow)",
+            "--labels: a vae is not conditional (conditional models: cvae, cgan and flow)",
         ),
         (["cgan", "{runs}/cgan", "--through-classes", "3"], 2, "a walk needs at least two classes"),
         (["vae", "{runs}/vae", "--latents", "a.png"], 3, "a.png: not a readable .npz file"),

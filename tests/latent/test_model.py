@@ -34,11 +34,11 @@ def test_abilities_are_those_of_the_network(runs: Path) -> None:
     assert models["cgan"].classes == tuple("0123456789")
     assert models["gan"].classes == ()
     x = torch.zeros(1, 1, 8, 8)
-    with pytest.raises(OptionError, match=r"a gan has no encoder .*\(models with one: cae, vae and lstm-ae\)"):
+    with pytest.raises(OptionError, match=r"a gan has no encoder .*\(models with one: cae, vae, cvae and lstm-ae\)"):
         models["gan"].reconstruct(x)
-    with pytest.raises(OptionError, match=r"a cae has no likelihood \(models with one: vae\)"):
+    with pytest.raises(OptionError, match=r"a cae has no likelihood \(models with one: vae and cvae\)"):
         models["cae"].posterior(x)
-    with pytest.raises(OptionError, match=r"a vae is not conditional \(conditional models: cgan and flow\)"):
+    with pytest.raises(OptionError, match=r"a vae is not conditional \(conditional models: cvae, cgan and flow\)"):
         models["vae"].sample(3, labels=1)
     with pytest.raises(OptionError, match="a vae has no sampling options"):
         models["vae"].with_sampling(steps=3)

@@ -113,7 +113,7 @@ def test_another_shape_is_fitted_with_a_notice(cli: Callable, runs: Path) -> Non
         (
             ["gan", "{runs}/gan", "--index", "1", "--labels", "1"],
             2,
-            "a gan is not conditional (conditional models: cgan and flow)",
+            "a gan is not conditional (conditional models: cvae, cgan and flow)",
         ),
         (["cgan", "{runs}/cgan", "--index", "1", "--labels", "11"], 2, "no class '11'"),
         (["gan", "{runs}/gan", "--index", "1", "--steps", "0"], 2, "--steps"),

@@ -151,7 +151,7 @@ def test_the_label_is_found_too(runs: Path, reporter: Reporter, notices: list[st
 
 def test_classes_are_refused_where_there_are_none(runs: Path) -> None:
     x = torch.zeros(1, 1, 8, 8)
-    with pytest.raises(OptionError, match=r"a gan is not conditional \(conditional models: cgan and flow\)"):
+    with pytest.raises(OptionError, match=r"a gan is not conditional \(conditional models: cvae, cgan and flow\)"):
         Model.load(runs / "gan", device="cpu").project(x, labels="3")
     with pytest.raises(OptionError, match="--labels: no class '10'; there are 0, 1, 2"):
         Model.load(runs / "cgan", device="cpu").project(x, labels="10")

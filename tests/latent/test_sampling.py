@@ -100,7 +100,7 @@ def test_classes_that_are_not_there(cli: Callable, runs: Path) -> None:
     assert "no class '12'; there are 0, 1, 2" in cli("sample", "cgan", runs / "cgan", "--labels", "12").err
     refused = cli("sample", "gan", runs / "gan", "--labels", "1")
     assert refused.code == 2
-    assert "--labels: a gan is not conditional (conditional models: cgan and flow)" in refused.err
+    assert "--labels: a gan is not conditional (conditional models: cvae, cgan and flow)" in refused.err
 
 
 @pytest.mark.parametrize("model", ["vae", "cgan"])

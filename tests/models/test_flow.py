@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import gentool
 from gentool.errors import OptionError
-from gentool.latent.inversion import likeliest_class
+from gentool.latent.likeliest import likeliest_class
 from gentool.models.flow import Flow, Options, SamplingOptions, build, pixels
 
 SHAPE = (1, 6, 5)
@@ -183,7 +183,7 @@ def test_images_without_labels_and_labels_that_are_not_learned(cli: Callable) ->
         assert cli("sample", "flow", "run", "-n", 4, "--out", f"{data}.png").code == 0
         refused = cli("sample", "flow", "run", "--labels", "1")
         assert refused.code == 2
-        assert refused.err == "gentool: --labels: a flow is not conditional (conditional models: cgan and flow)\n"
+        assert refused.err == "gentool: --labels: a flow is not conditional (conditional models: cvae, cgan and flow)\n"
         refused = cli("sample", "flow", "run", "--guidance", 2)
         assert (refused.code, refused.err) == (2, "gentool: --guidance: only for a flow that knows classes\n")
 

@@ -101,11 +101,11 @@ def test_every_command_takes_the_new_model(tmp_path: Path, runs: Path) -> None:
     assert json.loads((tmp_path / "exported" / "config.json").read_text())["sampling"]["solver_steps"] == 2
     assert "rectified" in (tmp_path / "side-by-side" / "comparison.md").read_text()
     for line in (
-        "a rectified has no encoder and cannot reconstruct images (models with one: cae, vae and lstm-ae)",
+        "a rectified has no encoder and cannot reconstruct images (models with one: cae, vae, cvae and lstm-ae)",
         "a rectified has no encoder and cannot embed images",
-        "--labels: a rectified is not conditional (conditional models: cgan and flow)",
+        "--labels: a rectified is not conditional (conditional models: cvae, cgan and flow)",
         "--solver: a vae has no such option",
-        "--k: a rectified has no likelihood (models with one: vae)",
+        "--k: a rectified has no likelihood (models with one: vae and cvae)",
     ):
         assert f"gentool: {line}" in err, err
 

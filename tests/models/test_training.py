@@ -20,10 +20,11 @@ from gentool.engine import checkpoint
 from gentool.engine.run import Run
 from gentool.models import reconstruction
 
-MODELS = ["cae", "vae", "lstm-ae", "gan", "cgan", "flow"]
+MODELS = ["cae", "vae", "cvae", "lstm-ae", "gan", "cgan", "flow"]
 TINY = {
     "cae": ["--channels", "4,8", "--latent-dim", 4, "--ema", 0.9, "--flip", "--zoom", 0.2],
     "vae": ["--channels", "4,8", "--latent-dim", 4, "--kl-warmup", 1],
+    "cvae": ["--arch", "mlp", "--hidden", 8, "--latent-dim", 4, "--iwae", 2, "--binarise", "dynamic"],
     "lstm-ae": ["--hidden", 8, "--latent-dim", 4, "--ema", 0.9],
     "gan": ["--width", 16, "--latent-dim", 8, "--r1", 0.1, "--flip"],
     "cgan": ["--width", 16, "--latent-dim", 8, "--augment", "translation"],
@@ -71,7 +72,7 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     assert [row["step"] for row in found] == ["5", "10", "15"]
     assert all(value for row in found for name, value in row.items() if name != "r1")  # every 16th update
     assert sorted(path.name for path in (folder / "samples").iterdir()) == [f"epoch-000{i}.png" for i in (1, 2, 3)]
-    assert (folder / "reconstructions").exists() == (model in ("cae", "vae", "lstm-ae"))
+    assert (folder / "reconstructions").exists() == (model in ("cae", "vae", "cvae", "lstm-ae"))
     options = json.loads((folder / "options.json").read_text())
     assert options["model"] == model
     assert options["options"]["epochs"] == 3
@@ -378,7 +379,7 @@ def test_networks_follow_from_the_image_s_shape(cli: Callable, model: str, shape
         "--each",
         "--out",
         "s.png",
-        *(["--labels", "0"] if model in ("cgan", "flow") else []),
+        *(["--labels", "0"] if model in ("cvae", "cgan", "flow") else []),
     )
     assert drawn.code == 0, drawn.err
     with Image.open("s/00000.png") as picture:
@@ -388,10 +389,11 @@ def test_networks_follow_from_the_image_s_shape(cli: Callable, model: str, shape
 
 def test_a_conditional_model_needs_labels(cli: Callable) -> None:
     np.save("plain.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8))
-    refused = cli("train", "cgan", "--data", "plain.npy", "--epochs", 1)
-    assert refused.code == 3
-    assert "plain: has no labels, and cgan needs them" in refused.err
-    assert refused.err.count("\n") == 1
+    for model in ("cgan", "cvae"):
+        refused = cli("train", model, "--data", "plain.npy", "--epochs", 1)
+        assert refused.code == 3
+        assert f"plain: has no labels, and {model} needs them" in refused.err
+        assert refused.err.count("\n") == 1
     assert not Path("runs").exists()
 
 

@@ -12,7 +12,8 @@ import gentool
 from gentool.engine.checkpoint import digest, load
 from gentool.engine.run import Run
 from gentool.evaluation.likelihood import bounds
-from gentool.models.vae import VAE, Options, kl_weight, ramp
+from gentool.models.vae import Options
+from gentool.models.variational import VAE, kl_weight, ramp
 
 TINY = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "batch_size": 256, "device": "cpu", "amp": "off"}
 FLAGS = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--batch-size", 256, "--device", "cpu", "--amp", "off")
@@ -73,9 +74,9 @@ def test_dynamic_pixels_are_on_or_off_with_the_grey_values_as_probabilities(monk
     seen: list[Tensor] = []
     forward = VAE.forward
 
-    def watched(vae: VAE, x: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def watched(vae: VAE, x: Tensor, noise: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         seen.append(x)
-        return forward(vae, x, noise)
+        return forward(vae, x, noise, labels)
 
     monkeypatch.setattr(VAE, "forward", watched)
     data = gentool.load_data("digits")

@@ -1,0 +1,65 @@
+"""Which class an image belongs to, asked of a model that generates."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from gentool.engine.randomness import indexed_noise
+from gentool.metrics.elbo import bernoulli_nll
+from gentool.metrics.flow_matching import even_times
+from gentool.models.contract import Inverts
+from gentool.progress import SILENT, Reporter
+
+if TYPE_CHECKING:
+    from gentool.latent.model import Model
+
+Error = Callable[[Tensor, Sequence[int]], Tensor]
+"""Images (N, C, H, W) and K labels -> how badly they fit, (N, K)."""
+TRIES = 32
+"""Pairs of a noise and a time with which a flow judges a class, the same for all images and classes."""
+AT_ONCE = 64
+"""Images in one pass."""
+
+
+@torch.no_grad()
+def likeliest_class(model: "Model", x: Tensor, labels: Sequence[int], *, reporter: Reporter = SILENT) -> Tensor:
+    """The class of each image x (N, C, H, W) in [0, 1] among `labels`: (N,).
+
+    For a flow, the class with which it predicts the image best from noisy versions of it (Li et al. 2023,
+    arXiv:2303.16203). For an autoencoder, the one with which the code's image has the least cross-entropy: the code
+    does not depend on the class, so neither does the rest of the ELBO.
+    """
+    errors = torch.zeros(len(x), len(labels))
+    error_of = _velocity_error(model) if model.inverts else _reconstruction_error(model)
+    for start in range(0, len(x) if len(labels) > 1 else 0, AT_ONCE):
+        part = x[start : start + AT_ONCE]
+        errors[start : start + AT_ONCE] = error_of(part, labels)
+        reporter.progress("images classified", start + len(part), len(x))
+    return torch.tensor(labels)[errors.argmin(1)]
+
+
+def _velocity_error(model: "Model") -> Error:
+    noise = indexed_noise(0, 0, TRIES, model.latent_dim).unflatten(1, model.shape).to(model.device)
+    times = even_times(TRIES).to(model.device)
+    network = cast(Inverts, model.network)
+
+    def error(x: Tensor, labels: Sequence[int]) -> Tensor:
+        on_device, total = x.to(model.device), torch.zeros(len(x), len(labels))
+        for column, label in enumerate(labels):
+            tried = torch.full((len(x),), label, device=model.device)
+            for one, t in zip(noise, times, strict=True):
+                total[:, column] += network.error(on_device, tried, one.expand_as(x), t.expand(len(x))).cpu()
+        return total
+
+    return error
+
+
+def _reconstruction_error(model: "Model") -> Error:
+    def error(x: Tensor, labels: Sequence[int]) -> Tensor:
+        z = model.encode(x)
+        columns = [bernoulli_nll(model.logits(z, torch.full((len(z),), label)).cpu(), x) for label in labels]
+        return torch.stack(columns, dim=1)
+
+    return error

@@ -1,0 +1,117 @@
+"""The conditional VAE: what its label does, its likelihood given the class, and pictures whose class is found."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import gentool
+from gentool.errors import OptionError
+from gentool.evaluation.likelihood import bounds
+from gentool.latent.model import Model
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
+from gentool.models.cvae import Options, build
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cvae") / "run"
+    sizes = {"arch": "mlp", "hidden": 64, "latent_dim": 4}
+    gentool.train("cvae", "digits", epochs=60, device="cpu", amp="off", out=folder, **sizes)
+    return folder
+
+
+@pytest.fixture
+def model(run: Path) -> Model:
+    return gentool.load(run, device="cpu")
+
+
+def test_the_label_stands_beside_the_code() -> None:
+    torch.manual_seed(0)
+    network = build(Options(arch="mlp", hidden=8, latent_dim=2), (1, 4, 4), 3)
+    z = torch.randn(2, 2)
+    beside = network.with_label(z, torch.tensor([2, 0]))
+    assert torch.equal(beside, torch.tensor([[*z[0], 0, 0, 1], [*z[1], 1, 0, 0]]))
+    mixed = torch.tensor([[0.5, 0.5, 0.0]])
+    assert torch.equal(network.with_label(z[:1], mixed), torch.tensor([[*z[0], 0.5, 0.5, 0]]))
+    with pytest.raises(ValueError, match="needs labels"):
+        network.decode(z)
+
+
+def test_classes_are_generated_and_recognised(model: Model) -> None:
+    test = gentool.load_data("digits").test
+    asked = torch.arange(200) % 10
+    samples = model.sample(200)
+    assert model.classify(samples).eq(asked).float().mean() > 0.9
+    assert model.classify(test.images).eq(test.labels).float().mean() > 0.85
+    assert set(model.classify(test.images[:30], labels=["3", "8"]).tolist()) == {3, 8}
+    same_code = model.decode(torch.zeros(10, 4), torch.arange(10))
+    assert (same_code[:, None] - same_code[None]).abs().mean((2, 3, 4))[~torch.eye(10, dtype=torch.bool)].min() > 0.02
+
+
+def test_pictures_are_rebuilt_with_their_class_or_the_likeliest(model: Model) -> None:
+    test = gentool.load_data("digits").test
+    x = test.images[:50].float() / 255
+    given, found = model.reconstruct(x, test.labels[:50]), model.reconstruct(x)
+    wrong = model.reconstruct(x, (test.labels[:50] + 1) % 10)
+    errors = [float((images - x).square().mean()) for images in (given, found, wrong)]
+    assert errors[0] < 0.04
+    assert errors[1] < 1.1 * errors[0]
+    assert errors[2] > 1.2 * errors[0]
+
+
+def test_the_likelihood_is_that_given_the_class(model: Model) -> None:
+    test = gentool.load_data("digits").test
+    right = bounds(model, test.images, "static", 20, 40, labels=test.labels)
+    wrong = bounds(model, test.images, "static", 20, 40, labels=(test.labels + 1) % 10)
+    assert right.negative_elbo.mean() + 3 < wrong.negative_elbo.mean()
+    assert right.negative_bound.mean() + 3 < wrong.negative_bound.mean()
+    assert right.negative_bound.mean() < right.negative_elbo[:40].mean()
+    with pytest.raises(OptionError, match="a cvae needs labels"):
+        bounds(model, test.images, "static", 20, 40)
+    # The ELBO of one image, computed here: the KL does not depend on the class.
+    x = test.images[:1].float() / 255
+    mean, logvar = model.posterior(x)
+    assert gaussian_kl(mean, logvar).sum() == pytest.approx(
+        float(bounds(model, test.images[:2], "means", 1, 2, labels=test.labels[:2]).kl[0]), rel=1e-5
+    )
+    terms = [float(bernoulli_nll(model.logits(mean, [label]), x)) for label in range(10)]
+    assert terms.index(min(terms)) == int(model.classify(x))
+
+
+def test_every_command_takes_a_cvae(cli: Callable, run: Path) -> None:
+    for command in (
+        ["sample", "cvae", run, "--labels", "3,7", "--out", "s.png"],
+        ["sample", run, "--prior", "gmm", "--components", 2, "--out", "g.png"],
+        ["sample", run, "--manifold", "--labels", "3", "--dims", "0,1", "--along", 3, "--out", "m.png"],
+        ["interpolate", run, "--through-classes", "3,8,0", "--rows", 2, "--out", "c.png"],
+        ["interpolate", run, "--data", "digits", "--index", "1600,1601", "--out", "w.png"],
+        ["reconstruct", run, "--untrained", "--out", "r.png"],
+        ["project", run, "--index", 1600, "--steps", 5, "--out", "p.png"],
+        ["embed", run, "--method", "pca", "--out", "embedding"],
+        ["evaluate", run, "--samples", 100, "--half-samples", 2, "--k", 3, "--bound-images", 20, "--out", "scores"],
+        ["compare", run, run, "--samples", 60, "--k", 2, "--bound-images", 9, "--out", "both"],
+        ["explore", run, "--out", "page.html"],
+        ["report", run],
+    ):
+        done = cli(*command)
+        assert done.code == 0, (command, done.err)
+    with Path("scores/evaluation.csv").open(newline="") as file:
+        columns = next(csv.reader(file))
+    assert any(name.startswith("agreement") for name in columns)
+    assert any(name.startswith("negative_bound_k3") for name in columns)
+    with Path("r.csv").open(newline="") as file:
+        assert np.mean([float(row["mse"]) for row in csv.DictReader(file)]) < 0.05
+    with Image.open(run / "samples" / "epoch-0060.png") as picture:
+        assert picture.height > picture.width  # a row for each class
+
+
+def test_a_picture_is_found_with_its_class(model: Model) -> None:
+    data = gentool.load_data("digits").whole()
+    walk = model.interpolate(data.images[1600], data.images[1601], steps=3)
+    rebuilt = model.reconstruct(data.images[1600:1602])
+    assert torch.allclose(walk[[0, 2]], rebuilt, atol=1e-5)
