@@ -21,7 +21,7 @@ import numpy as np
 
 import gentool
 
-MODELS = ("cae", "vae", "lstm-ae", "gan", "cgan")
+MODELS = ("cae", "vae", "cvae", "lstm-ae", "gan", "cgan")
 PROBE = """
 <script>
 {
@@ -82,7 +82,7 @@ def main() -> None:
         for data in arguments.data:
             for model in MODELS:
                 images = gentool.load_data(data)
-                if model == "cgan" and not images.classes:
+                if model in ("cvae", "cgan") and not images.classes:
                     continue
                 runs.append(Path(folder) / f"{model}-{Path(data).name}")
                 gentool.train(model, images, steps=2, out=runs[-1])

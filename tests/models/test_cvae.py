@@ -83,7 +83,7 @@ def test_the_likelihood_is_that_given_the_class(model: Model) -> None:
     assert terms.index(min(terms)) == int(model.classify(x))
 
 
-def test_every_command_takes_a_cvae(cli: Callable, run: Path) -> None:
+def test_every_command_takes_a_cvae(cli: Callable, run: Path, runs: Path) -> None:
     for command in (
         ["sample", "cvae", run, "--labels", "3,7", "--out", "s.png"],
         ["sample", run, "--prior", "gmm", "--components", 2, "--out", "g.png"],
@@ -94,7 +94,7 @@ def test_every_command_takes_a_cvae(cli: Callable, run: Path) -> None:
         ["project", run, "--index", 1600, "--steps", 5, "--out", "p.png"],
         ["embed", run, "--method", "pca", "--out", "embedding"],
         ["evaluate", run, "--samples", 100, "--half-samples", 2, "--k", 3, "--bound-images", 20, "--out", "scores"],
-        ["compare", run, run, "--samples", 60, "--k", 2, "--bound-images", 9, "--out", "both"],
+        ["compare", run, runs / "vae", "--samples", 60, "--k", 2, "--bound-images", 9, "--out", "both"],
         ["explore", run, "--out", "page.html"],
         ["report", run],
     ):
