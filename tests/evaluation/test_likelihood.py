@@ -23,7 +23,7 @@ class Tiny:
         mean = 0.3 * (x.flatten(1) @ self.weights)[:, None]
         return mean, torch.full_like(mean, -0.7)
 
-    def logits(self, z: Tensor) -> Tensor:
+    def logits(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return (2 * z * self.weights + self.bias).reshape(-1, 1, 2, 3)
 
     def log_p(self, x: Tensor) -> Tensor:
