@@ -97,7 +97,8 @@ def test_defaults_ranges_and_choices_are_in_the_text(cli: Callable, monkeypatch:
     monkeypatch.setenv("COLUMNS", "120")
     page = " ".join(cli("train", "gan", "--help").out.split())
     assert "--latent-dim N Size of the noise vector. (default: 64; 1 to 4,096)" in page
-    assert "--loss bce|hinge|relativistic|wgan-gp" in page
+    assert "--arch conv|mlp " in page
+    assert "(default: bce; bce|hinge|relativistic|wgan-gp)" in page
     assert "(default: auto; auto|batch|spectral|none)" in page
     assert "--seed N Random seed. (default: 0)" in page
     assert "(default: about 20,000 updates, 3,000 for faces, at most 2,000 epochs)" in page
