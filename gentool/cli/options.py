@@ -14,7 +14,7 @@ from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.checkpoint import Header
-from gentool.errors import DataError, OptionError
+from gentool.errors import DataError, GentoolError, OptionError
 from gentool.figures.grids import CELL
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for, training_data
@@ -215,9 +215,7 @@ class PriorOptions(Validated):
         if mixture is not None:
             return mixture
         fitted = model.fit_prior(data, components=self.components, reporter=reporter)
-        fitted.save(path, key)
-        count = f"{len(data.train):,} codes of {data.name}"
-        reporter.notice(f"{path}: a mixture of {self.components} components, fitted to {count}")
+        keep(fitted, path, key, f"a mixture of {self.components} components", data, reporter)
         return fitted
 
     def _flow(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Prior:
@@ -227,9 +225,23 @@ class PriorOptions(Validated):
         if flow is not None:
             return flow
         fitted = model.fit_prior(data, kind="flow", reporter=reporter)
-        fitted.save(path, key)
-        reporter.notice(f"{path}: a flow, fitted to {len(data.train):,} codes of {data.name}")
+        keep(fitted, path, key, "a flow", data, reporter)
         return fitted
+
+
+def keep(
+    fitted: MixturePrior | FlowPrior, path: Path, key: str, what: str, data: ImageData, reporter: Reporter
+) -> None:
+    """Keep a fitted density beside its checkpoint. Where that cannot be written, it is used all the same."""
+    codes = f"{len(data.train):,} codes of {data.name}"
+    try:
+        fitted.save(path, key)
+    except GentoolError as error:
+        reporter.notice(
+            f"{error}. {what[0].upper()}{what[1:]} was fitted to {codes}, and will be fitted again next time"
+        )
+        return
+    reporter.notice(f"{path}: {what}, fitted to {codes}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,8 @@ ENCODED, SHOWN = 2_000, 300
 """Images whose codes have the principal directions, and those on the map."""
 REGRESSED = 2_000
 """Samples from which the directions of a model without an encoder are fitted."""
+ITERATIONS = 6
+"""Iterations of `covariance_directions`."""
 ALONG, REACH = 13, 2.5
 """Images along each side of the map, which goes from -REACH to REACH standard deviations."""
 
@@ -107,15 +109,33 @@ def image_directions(model: Model, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """The center, directions and spreads along them in which the image changes most with the noise.
 
     The images are fitted by a linear function of the noise, whose first right singular vectors are the directions. All
-    spreads are 1, as those of the noise are.
+    spreads are 1, as those of the noise are. With more dimensions than half the samples, the covariance of noise and
+    image takes the place of the fit: the two are the same for many samples, since the noise is white.
     """
     z = indexed_noise(seed, 0, REGRESSED, model.latent_dim)
     labels = None if not model.is_conditional else torch.arange(len(z)) % len(model.classes)
     images = model.decode(z, labels).flatten(1).double()
-    slopes = torch.linalg.lstsq(z.double(), images - images.mean(0)).solution  # (D, pixels)
-    left, _, _ = torch.linalg.svd(slopes, full_matrices=False)
+    if 2 * model.latent_dim <= len(z):
+        slopes = torch.linalg.lstsq(z.double(), images - images.mean(0)).solution  # (D, pixels)
+        left, _, _ = torch.linalg.svd(slopes, full_matrices=False)
+    else:
+        left = covariance_directions(z.double(), images - images.mean(0))
     directions = with_signs(left.T[: min(DIRECTIONS, model.latent_dim)]).float()
     return torch.zeros(model.latent_dim), directions, torch.ones(len(directions))
+
+
+def covariance_directions(z: Tensor, images: Tensor) -> Tensor:
+    """The first left singular vectors (D, 10) of the covariance of z (N, D) and images (N, P), which is never made.
+
+    Subspace iteration (Halko, Martinsson & Tropp 2011, arXiv:0909.4061, algorithm 4.4).
+    """
+    random = torch.randn(images.shape[1], 2 * DIRECTIONS, generator=rng(0, "directions"), dtype=images.dtype)
+    basis, _ = torch.linalg.qr(z.T @ (images @ random))
+    for _ in range(ITERATIONS):
+        basis, _ = torch.linalg.qr(z.T @ (images @ (images.T @ (z @ basis))))
+    small = (z @ basis).T @ images  # (2 * DIRECTIONS, P)
+    left, _, _ = torch.linalg.svd(small, full_matrices=False)
+    return (basis @ left)[:, :DIRECTIONS]
 
 
 def map_address(model: Model, origin: Tensor, directions: Tensor, spreads: Tensor) -> str:

@@ -74,7 +74,7 @@ class Explorer(ThreadingHTTPServer):
 
     def projected(self, x: Tensor, label: int | None) -> Tensor:
         """The code whose image is nearest to a picture (1, C, H, W)."""
-        options = PROJECT
+        options = ProjectOptions() if self.model.inverts else PROJECT
         if label is not None:
             name = self.model.classes[whole("label", label, 0, len(self.model.classes) - 1)]
             options = replace(options, labels=(name,))

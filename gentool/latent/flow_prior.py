@@ -124,7 +124,10 @@ class FlowPrior:
         """
         if not path.is_file():
             return None
-        arrays = read_arrays(path)
+        try:
+            arrays = read_arrays(path)
+        except DataError as error:
+            raise DataError(f"{error}; remove it to have a flow fitted") from error
         with isolated(0):
             field = Field(dim)
         expected = {"mean": (dim,), "sd": (dim,)} | {name: tuple(w.shape) for name, w in field.state_dict().items()}

@@ -28,7 +28,7 @@ from gentool.latent.prior import MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
-from gentool.models.capabilities import abilities, models_that
+from gentool.models.capabilities import abilities, abilities_of, models_that
 from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions, Inverts
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
@@ -101,6 +101,8 @@ class Model(Trained[nn.Module]):
         """Raises OptionError where the model lacks an ability: encodes, has_likelihood, is_conditional or inverts."""
         if ability in self.abilities:
             return
+        if ability == "is_conditional" and ability in abilities_of(self.name):
+            raise OptionError(f"this {self.name} was trained without classes")
         able = models_that(ability)
         reasons = {
             "encodes": f"has no encoder{f' and cannot {purpose}' if purpose else ''} (models with one: {able})",
@@ -217,7 +219,7 @@ class Model(Trained[nn.Module]):
     def invert(self, x: Array, labels: Labels | None = None, *, seed: int = 0, reporter: Reporter = SILENT) -> Tensor:
         """Images (N, C, H, W), in [0, 1] or uint8 -> noise (N, D) that becomes nearly them: the path backwards."""
         self.require("inverts")
-        x = as_images(x, self.shape)
+        x, seed = as_images(x, self.shape), whole("seed", seed, 0)
         weights, z = self._weights_for(x, labels), torch.empty(len(x), self.latent_dim)
         for start, given in self._passes(x, weights):
             noise = indexed_noise(seed, start, DECODED, self.latent_dim).to(self.device)
@@ -228,9 +230,9 @@ class Model(Trained[nn.Module]):
 
     def _weights_for(self, rows: Any, labels: Labels | None) -> Tensor | None:
         """The weights of the classes for rows. Raises OptionError where a conditional model has no labels."""
-        if labels is None and self.is_conditional:
+        if labels is None and self.is_conditional and len(rows):
             raise OptionError(f"a {self.name} needs labels, a class for each code")
-        if labels is None:
+        if labels is None or not len(rows):
             return None
         self.require("is_conditional")
         return as_weights(labels, len(rows), self.classes)
@@ -267,8 +269,6 @@ class Model(Trained[nn.Module]):
             truncation: Codes are drawn towards their mean by this factor, from 0 to 1: the smaller, the more alike the
                 images (Karras et al. 2019, arXiv:1812.04948, appendix B, but of z).
         """
-        if not 0 <= truncation <= 1:
-            raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
         if numbers is not None:
             chosen = [whole("numbers", number, 0) for number in numbers]
             return self._numbered(chosen, seed=seed, labels=labels, prior=prior, truncation=truncation)
@@ -287,7 +287,10 @@ class Model(Trained[nn.Module]):
         `numbers` are those of the samples; `how` are `seed`, `labels`, `prior` and `truncation` as for `sample`.
         """
         self.require("inverts")
-        parts = [self._drawn(range(number, number + 1), **how) for number in numbers]
+        if not len(numbers):
+            raise OptionError("--numbers: expected at least one number")
+        chosen = [whole("numbers", number, 0) for number in numbers]
+        parts = [self._drawn(range(number, number + 1), **how) for number in chosen]
         classes = torch.cat([classes for _, classes in parts if classes is not None]) if self.is_conditional else None
         return self.trajectory(torch.cat([z for z, _ in parts]), classes)
 
@@ -301,7 +304,9 @@ class Model(Trained[nn.Module]):
         truncation: float = 1.0,
     ) -> tuple[Tensor, Tensor | None]:
         """The codes (N, D) of samples, and the classes (N,) of a conditional model."""
-        start, number = numbers.start, len(numbers)
+        if not 0 <= truncation <= 1:
+            raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
+        seed, start, number = whole("seed", seed, 0), numbers.start, len(numbers)
         z = prior.draw(seed, start, number) if prior else indexed_noise(seed, start, number, self.latent_dim)
         if truncation < 1:
             center = prior.center if prior else torch.zeros(self.latent_dim)
@@ -380,21 +385,28 @@ class Model(Trained[nn.Module]):
         self,
         data: Source | None = None,
         *,
-        components: int = 10,
+        components: int | None = None,
         kind: Literal["gmm", "flow"] = "gmm",
         seed: int = 0,
         reporter: Reporter = SILENT,
     ) -> MixturePrior | FlowPrior:
         """A density fitted to the codes of training images (those of the training by default).
 
-        `kind` is `gmm`, a mixture of this many Gaussians, or `flow`, which takes about a minute.
+        `kind` is `gmm`, a mixture of this many Gaussians (10 by default), or `flow`, which takes about a minute.
         """
         self.require("encodes", "have a prior fitted to its codes")
         if kind not in ("gmm", "flow"):
             raise OptionError(f"--prior: {kind!r} is not one of gmm, flow")
+        if kind == "flow" and components is not None:
+            raise OptionError("--components: only with --prior gmm")
+        seed = whole("seed", seed, 0)
         images = load_for(self.header, data, reporter=reporter)
         z = self.encode(images.train.images, reporter=reporter)
-        return FlowPrior.fit(z, seed, reporter=reporter) if kind == "flow" else MixturePrior.fit(z, components, seed)
+        return (
+            FlowPrior.fit(z, seed, reporter=reporter)
+            if kind == "flow"
+            else MixturePrior.fit(z, 10 if components is None else components, seed)
+        )
 
     def interpolate(
         self, a: Array, b: Array, steps: int = 10, *, method: Method = "auto", labels: Labels | None = None

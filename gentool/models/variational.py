@@ -21,6 +21,7 @@ from gentool.engine.plan import Schedule
 from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.figures.grids import labelled_rows
+from gentool.memory import check_memory
 from gentool.metrics.diversity import RunningVariance, relative_spread
 from gentool.metrics.elbo import ACTIVE, negative_elbo, negative_importance_bound, reparameterize
 from gentool.models.augmentation import augmentation
@@ -124,6 +125,9 @@ class VAE(nn.Module):
 
 def maximise(options: VariationalOptions, data: ImageData, run: Run, classes: int) -> None:
     """Maximise the ELBO; given the class unless `classes` is 0."""
+    if options.iwae > 1 and run.device.type == "cpu":
+        needed = 3 * 4 * run.rows * options.iwae * math.prod(data.shape)  # logits, their gradient, and one in between
+        check_memory(needed, f"--iwae {options.iwae}", "take fewer samples, or a smaller --batch-size")
     vae = run.place(VAE(options, data.shape, classes))
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)
@@ -188,15 +192,16 @@ def ramp(step: int, warmup: float) -> float:
 @torch.no_grad()
 def held_out_losses(vae: VAE, split: Split, options: VariationalOptions, run: Run) -> dict[str, float]:
     """The negative ELBO and its terms over a split, one sample of z per image, nats per image in f32; the number of
-    active units, and the diversity of the reconstructions. With --binarise, the pixels are one fixed draw."""
+    active units, and the diversity of the reconstructions. With --binarise, the pixels are one fixed draw, that of
+    `gentool evaluate --binarise static`."""
     sums: dict[str, float] = {}
     codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
     classes = split.labels.to(run.device) if vae.classes and split.labels is not None else None
     for rows, x in run.shared_out(split):
         if options.binarise == "dynamic":
-            draws = torch.rand(x.shape, generator=rng(0, "binarise", int(rows[0])))
-            x = (draws.to(run.device) < x).float()
+            draws = [torch.rand(x.shape[1:], generator=rng(0, "binarise", int(row))) for row in rows]
+            x = (torch.stack(draws).to(run.device) < x).float()
         logits, mean, logvar = vae(x, noise[rows], None if classes is None else classes[rows])
         terms = negative_elbo(logits, x, mean, logvar)
         for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):

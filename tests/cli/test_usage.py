@@ -24,7 +24,11 @@ CASES = [
     ("sample", 2, CKPT),
     ("sample vae", 2, CKPT),
     ("sample vea", 4, f"vea: {NO_CKPT}"),
-    ("sample vea RUNS/vae", 2, "no model 'vea'; there are cae, vae, cvae, lstm-ae, gan, cgan, flow. Did you mean 'vae'?"),
+    (
+        "sample vea RUNS/vae",
+        2,
+        "no model 'vea'; there are cae, vae, cvae, lstm-ae, gan, cgan, flow. Did you mean 'vae'?",
+    ),
     ("sample RUNS/vae a.png", 2, "unexpected argument: a.png"),
     ("sample RUNS/vae vae", 2, "the model comes before its checkpoint: vae RUNS/vae"),
     ("sample vae RUNS/vae/options.json", 4, "RUNS/vae/options.json: not a checkpoint; give the run folder RUNS/vae"),

@@ -1,5 +1,6 @@
 """report.html: what is in it, that it is one file, and that a browser draws it."""
 
+import io
 import json
 import re
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gentool.engine.report.content import duration, thinned
-from gentool.engine.report.pictures import MAX_BYTES, frames
+from gentool.engine.report.pictures import MAX_BYTES, _webp, frames
 from gentool.engine.report.scores import scores_of
 
 TINY = ("--data", "digits", "--channels", "4,8", "--latent-dim", 4, "--device", "cpu")
@@ -338,3 +339,10 @@ def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int) -
     assert found["scroll"] <= 0
     assert (found["moved"], found["epoch"], found["keyboard"]) == (True, "Samples of cae after epoch 1", True)
     assert found["names"]
+
+
+def test_a_picture_larger_than_a_webp_can_be_is_shown_smaller(tmp_path: Path) -> None:
+    path = tmp_path / "tall.png"
+    Image.new("L", (30, 20_000), 128).save(path)
+    with Image.open(io.BytesIO(_webp(path, lossless=True))) as shown:
+        assert shown.size == (15, 10_000)

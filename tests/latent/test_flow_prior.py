@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import gentool
-from gentool.errors import DataError
+from gentool.errors import DataError, OptionError
 from gentool.latent import flow_prior
 from gentool.latent.flow_prior import FlowPrior
 
@@ -77,6 +77,20 @@ def test_it_is_kept_beside_the_model_and_used_again(cli: Callable, runs: Path, t
 
 
 @pytest.mark.usefixtures("_short")
+@pytest.mark.parametrize("prior", ["flow", "gmm"])
+def test_a_density_that_cannot_be_kept_is_used_all_the_same(
+    cli: Callable, runs: Path, tmp_path: Path, prior: str
+) -> None:
+    gentool.load(runs / "vae", device="cpu").save(tmp_path / "model.pt")
+    Path("model-flow-prior.npz" if prior == "flow" else "model-gmm-10.npz").mkdir()
+    done = cli("sample", "vae", "model.pt", "--prior", prior, "-n", 4, "--out", "s.png")
+    assert done.code == 0, done.err
+    assert "cannot write" in done.err
+    assert "was fitted to 1,527 codes of digits, and will be fitted again" in done.err
+    assert Path("s.png").is_file()
+
+
+@pytest.mark.usefixtures("_short")
 def test_what_is_refused(cli: Callable, runs: Path) -> None:
     for command, message in (
         (["sample", "gan", runs / "gan", "--prior", "flow"], "a gan has no encoder and cannot have a prior fitted to"),
@@ -112,5 +126,15 @@ def test_a_damaged_file_is_said_and_never_used(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="damaged, or not a fitted flow; remove it to have one fitted"):
             FlowPrior.load(path, "this", 2)
     path.write_bytes(b"no archive")
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="remove it to have a flow fitted"):
         FlowPrior.load(path, "this", 2)
+
+
+def test_python_refuses_what_has_no_effect(runs: Path) -> None:
+    model = gentool.load(runs / "vae", device="cpu")
+    with pytest.raises(OptionError, match="--components: only with --prior gmm"):
+        model.fit_prior(kind="flow", components=4)
+    with pytest.raises(OptionError, match="--prior: 'vamp' is not one of gmm, flow"):
+        model.fit_prior(kind="vamp")
+    with pytest.raises(OptionError, match="--seed: expected a whole number"):
+        model.fit_prior(kind="flow", seed="a")

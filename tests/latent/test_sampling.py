@@ -203,7 +203,11 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
     ("arguments", "code", "message"),
     [
         (["sample", "vae", "{runs}/gan"], 4, "holds a gan, not a vae; give `gan` as the model"),
-        (["sample", "vea", "."], 2, "no model 'vea'; there are cae, vae, cvae, lstm-ae, gan, cgan, flow. Did you mean 'vae'?"),
+        (
+            ["sample", "vea", "."],
+            2,
+            "no model 'vea'; there are cae, vae, cvae, lstm-ae, gan, cgan, flow. Did you mean 'vae'?",
+        ),
         (
             ["sample", "vae", "absent.pt"],
             4,

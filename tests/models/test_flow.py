@@ -1,6 +1,7 @@
 """The flow model: its loss and its paths against closed forms, and what it does beyond other models."""
 
 import csv
+import io
 import json
 import math
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 
 import gentool
 from gentool.errors import OptionError
+from gentool.explorer.content import covariance_directions
+from gentool.explorer.server import Explorer
 from gentool.latent.likeliest import likeliest_class
 from gentool.models.flow import Flow, Options, SamplingOptions, build, pixels
 
@@ -183,7 +186,7 @@ def test_images_without_labels_and_labels_that_are_not_learned(cli: Callable) ->
         assert cli("sample", "flow", "run", "-n", 4, "--out", f"{data}.png").code == 0
         refused = cli("sample", "flow", "run", "--labels", "1")
         assert refused.code == 2
-        assert refused.err == "gentool: --labels: a flow is not conditional (conditional models: cvae, cgan and flow)\n"
+        assert refused.err == "gentool: --labels: this flow was trained without classes\n"
         refused = cli("sample", "flow", "run", "--guidance", 2)
         assert (refused.code, refused.err) == (2, "gentool: --guidance: only for a flow that knows classes\n")
 
@@ -213,6 +216,28 @@ def test_a_collapse_is_called(cli: Callable, lr: float) -> None:
     assert "mode collapse: samples vary" in done.err
 
 
+def test_explore_draws_directions_and_takes_a_picture(runs: Path) -> None:
+    model = gentool.load(runs / "flow", device="cpu", sample_steps=1)
+    with Explorer(model, None, 0, 0) as server:
+        body = json.dumps({"z": [0.0] * 64, "labels": [0.0] * 3 + [1.0] + [0.0] * 6})
+        assert len(server.image_of(body)) == 64
+        picture = io.BytesIO()
+        Image.fromarray(np.full((8, 8), 90, np.uint8)).save(picture, "PNG")
+        assert len(server.code_of(picture.getvalue(), 3)["z"]) == 64
+        assert len(server.code_of(picture.getvalue(), None)["z"]) == 64
+
+
+def test_directions_of_many_dimensions_are_those_of_the_covariance() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(300, 500, generator=generator, dtype=torch.double)
+    images = z[:, :3] @ torch.randn(3, 40, generator=generator, dtype=torch.double) * torch.tensor(5.0)
+    found = covariance_directions(z, images)
+    left, _, _ = torch.linalg.svd(z.T @ images, full_matrices=False)
+    assert found.shape == (500, 10)
+    assert torch.allclose(found.T @ found, torch.eye(10, dtype=torch.double), atol=1e-8)
+    assert (found[:, :3] * left[:, :3]).sum(0).abs().min() > 0.999
+
+
 def test_python_says_what_needs_a_path() -> None:
     model = gentool.train("flow", "digits", width=8, steps=1, device="cpu")
     z = torch.zeros(2, 64)
@@ -221,5 +246,12 @@ def test_python_says_what_needs_a_path() -> None:
     with pytest.raises(OptionError, match="a flow needs labels"):
         model.invert(torch.zeros(2, 1, 8, 8))
     cae = gentool.train("cae", "digits", channels="4", steps=1, device="cpu")
+    assert model.invert(torch.zeros(0, 1, 8, 8), labels=[]).shape == (0, 64)
+    assert model.trajectory(torch.zeros(0, 64), labels=[]).shape == (11, 0, 1, 8, 8)
+    for numbers, how in (([], {}), ([-1], {}), ([1.5], {}), ([1], {"truncation": 5.0}), ([1], {"seed": -1})):
+        with pytest.raises(OptionError, match=r"--(numbers|truncation|seed): expected"):
+            model.sample_trajectory(numbers, **how)
+    with pytest.raises(OptionError, match="--seed: expected a whole number"):
+        model.invert(torch.zeros(1, 1, 8, 8), labels=[1], seed=-1)
     with pytest.raises(OptionError, match="a cae makes images in one step"):
         cae.trajectory(torch.zeros(1, 32))

@@ -24,11 +24,12 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.film import film
-from gentool.figures.grids import Picture, grid, labelled_rows, save_png, to_picture
+from gentool.figures.grids import Picture, grid, labelled_rows, legible_scale, save_png, to_picture
 from gentool.latent.charts import normal_quantiles
 from gentool.latent.inputs import ALL, class_numbers
 from gentool.latent.model import Model
 from gentool.latent.palette import commonest_colours, snap
+from gentool.memory import check_memory
 from gentool.options import Validated, indices, option, words
 from gentool.progress import counted
 from gentool.results import Results
@@ -157,7 +158,9 @@ def sample(
         how: dict[str, Any] = {"seed": options.seed, "labels": classes if names else None, "prior": codes}
         how["truncation"] = options.truncation
         images = model.sample(count, numbers=options.numbers, **how)
-        way = model.sample_trajectory(options.numbers or range(count), **how) if options.gif else None
+        if options.gif:
+            check_film_room(model, len(images), cells.scale)
+            way = model.sample_trajectory(options.numbers or range(count), **how)
     if options.palette is not None:
         real = data.load_as_they_are(model.header, terminal)
         images = snap(images, commonest_colours(real.train.images, options.palette))
@@ -185,6 +188,14 @@ def sample(
         record["film"] = str(moving)
     terminal.draw(lambda: images)
     terminal.result(path, record)
+
+
+def check_film_room(model: Model, count: int, scale: int | None) -> None:
+    """Raises GentoolError where the frames of a film of this many samples do not fit into memory."""
+    _, height, width = model.shape
+    frames = getattr(model.sampling, "sample_steps", 0) + 1
+    pixels = 3 * height * width * (scale or legible_scale(height, width)) ** 2
+    check_memory(frames * count * pixels, f"a film of {frames:,} frames", "take fewer --sample-steps or samples")
 
 
 def laid_out(images: Tensor, names: list[str], options: SampleOptions, scale: int | None) -> Picture:

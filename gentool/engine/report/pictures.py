@@ -11,6 +11,8 @@ from gentool.pictures import open_picture
 
 MAX_BYTES, MIN_FRAMES = 900_000, 60
 """Bytes of pictures of each kind; epochs are left out at equal distances until they fit, down to this many."""
+LARGEST_SIDE = 16_383
+"""The most pixels of a side of a WebP; a larger picture is shown smaller."""
 MAX_LOSSLESS = 25_000
 """Pictures that would be larger than this many bytes without loss are compressed with loss."""
 GALLERY_BYTES = 3_000_000
@@ -96,7 +98,10 @@ def _webp(path: Path, *, lossless: bool) -> bytes:
     file = io.BytesIO()
     try:
         with open_picture(path, ("PNG",)) as picture:
-            picture.convert("RGB").save(file, "WEBP", **({"lossless": True} if lossless else {"quality": 80}))
-    except (OSError, ValueError) as error:  # a WebP has at most 16,383 pixels a side
+            shown = picture.convert("RGB")
+            if max(shown.size) > LARGEST_SIDE:
+                shown = shown.reduce(-(-max(shown.size) // LARGEST_SIDE))
+            shown.save(file, "WEBP", **({"lossless": True} if lossless else {"quality": 80}))
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path}: cannot be shown ({error}); remove it, and write the report again") from error
     return file.getvalue()
