@@ -1,4 +1,5 @@
-"""What a density fitted to the codes gains: FID of samples from N(0, I) against samples from a fitted mixture.
+"""What a density fitted to the codes gains: FID of samples from N(0, I) against samples from a fitted
+mixture and from a fitted flow.
 
     python benchmarks/prior.py --data mnist vae runs/vae-mnist cae runs/cae-mnist
 
@@ -61,6 +62,8 @@ def main() -> None:
             normal = row(checkpoint, "N(0, I)", to_uint8(draw()))
             mixture = model.fit_prior(data, components=arguments.components)
             row(checkpoint, f"mixture of {arguments.components}", to_uint8(draw(prior=mixture)), normal)
+            flow = model.fit_prior(data, kind="flow")
+            row(checkpoint, "flow", to_uint8(draw(prior=flow)), normal)
             row(checkpoint, "test reconstructions", to_uint8(model.reconstruct(data.test.images)), normal)
 
 

@@ -71,7 +71,7 @@ class FlowPrior:
         """Fit to codes z (N, D), on the CPU."""
         mean, sd = z.mean(0), z.std(0, correction=0).clamp_min(1e-6)
         codes = (z - mean) / sd
-        with isolated(seed):
+        with isolated(seed), torch.enable_grad():
             field = Field(z.shape[1])
             average = copy.deepcopy(field)
             optimizer = torch.optim.Adam(field.parameters(), LR, fused=True)
