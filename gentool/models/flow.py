@@ -52,8 +52,8 @@ class Options(AugmentationOptions):
     conditional: bool = option(True, "Learn the classes of labelled images, so that you can ask for one.")
     pairing: Literal["independent", "ot"] = option(
         "independent",
-        "Which noise becomes which training image: any, or within a batch the nearest on the whole (ot, optimal "
-        "transport).",
+        "How noise and training images are paired: at random (independent), or by optimal transport within each batch "
+        "(ot).",
     )
     lr: float = redefault(TrainOptions, "lr", 3e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "warmup")
@@ -67,7 +67,7 @@ class SamplingOptions(Validated):
     solver: Solver = option("midpoint", "Solver of the ODE. Euler computes the velocity once in a step, others twice.")
     sample_steps: int = option(10, "Steps from noise to image.", min=1, max=10_000)
     guidance: float = option(
-        1.0, "How far to go towards the class: 0 ignores it, above 1 exaggerates it.", min=0.0, max=100.0
+        1.0, "How strongly samples follow their class: 0 not at all, 1 as trained, above 1 more.", min=0.0, max=100.0
     )
 
 
