@@ -67,11 +67,10 @@ def bounds(
     for number, some in enumerate(images.split(IMAGES_AT_ONCE)):
         rows = slice(number * IMAGES_AT_ONCE, number * IMAGES_AT_ONCE + len(some))
         part = binarised(some, how, number * IMAGES_AT_ONCE).to(model.device)
-        mean, logvar = model.posterior(part)
+        own = None if labels is None else labels[rows]
+        mean, logvar = model.posterior(part, own)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
-        reconstruction[rows] = bernoulli_nll(
-            model.logits(reparameterize(mean, logvar, noise), None if labels is None else labels[rows]), part
-        ).cpu()
+        reconstruction[rows] = bernoulli_nll(model.logits(reparameterize(mean, logvar, noise), own), part).cpu()
         kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
     step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
     for start in range(0, count, step):
@@ -92,7 +91,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
 
     The K samples of an image are decoded in one pass where they fit in memory, else in parts.
     """
-    mean, logvar = model.posterior(x)
+    mean, logvar = model.posterior(x, labels)
     pixels = x[0].numel()
     at_once = max(1, min(k, VALUES_AT_ONCE // (len(x) * pixels)))
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64)  # on the CPU: mps has no float64

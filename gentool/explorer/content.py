@@ -101,7 +101,7 @@ def networks(model: Model) -> dict[str, Any]:
     found = {"decoder": graph_of(here.decode_part, network, example).to_json()}
     if model.encodes:
         encode = cast(Encodes, network).encode
-        found["encoder"] = graph_of(encode, network, [torch.zeros(1, *model.shape)]).to_json()
+        found["encoder"] = graph_of(encode, network, [torch.zeros(1, *model.shape), *example[1:]]).to_json()
     return found
 
 

@@ -69,16 +69,20 @@ class Explorer(ThreadingHTTPServer):
         """The code of a picture file, and the picture in the model's shape."""
         x = picture_in(data, "the picture", self.model.shape, reporter=self.reporter)
         with self.busy:
-            z = self.model.encode(x)[0] if self.model.encodes else self.projected(x, label)
+            given = None if label is None or not self.model.is_conditional else [self.class_named(label)]
+            z = self.model.encode(x, given)[0] if self.model.encodes else self.projected(x, label)
         return {"z": z.tolist(), "picture": list(to_picture(x[0]).tobytes())}
 
     def projected(self, x: Tensor, label: int | None) -> Tensor:
         """The code whose image is nearest to a picture (1, C, H, W)."""
         options = ProjectOptions() if self.model.inverts else PROJECT
         if label is not None:
-            name = self.model.classes[whole("label", label, 0, len(self.model.classes) - 1)]
-            options = replace(options, labels=(name,))
+            options = replace(options, labels=(self.class_named(label),))
         return self.model.project(x, options).z[0]
+
+    def class_named(self, label: int) -> str:
+        """The name of a class by its number. Raises OptionError for one that does not exist."""
+        return self.model.classes[whole("label", label, 0, len(self.model.classes) - 1)]
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -38,14 +38,16 @@ class Decoder(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> codes z (N, D)."""
+    """Images (N, C, H, W) in [0, 1], and the classes (N,) of a conditional model -> codes z (N, D)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> Tensor:
-        return cast(Encodes, self.network).encode(images)
+    def forward(self, images: Tensor, labels: Tensor | None = None) -> Tensor:
+        if labels is None:
+            return cast(Encodes, self.network).encode(images)
+        return cast(Any, self.network).encode(images, labels)
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def parts_of(model: Model) -> list[Part]:
     parts = [Part("decoder", decoder, on_cpu.decode, codes | labels, "images", model.shape, len(model.classes))]
     if model.encodes:
         encoder = Encoder(_copy(model))
-        parts.append(Part("encoder", encoder, on_cpu.encode, dict(pixels), "z", (model.latent_dim,), 0))
+        parts.append(
+            Part("encoder", encoder, on_cpu.encode, pixels | labels, "z", (model.latent_dim,), len(model.classes))
+        )
     for part in parts:
         _drop_unused(part)
     return parts

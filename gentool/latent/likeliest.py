@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gentool.engine.randomness import indexed_noise
-from gentool.metrics.elbo import bernoulli_nll
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
 from gentool.metrics.flow_matching import even_times
 from gentool.models.contract import Inverts
 from gentool.progress import SILENT, Reporter
@@ -28,11 +28,10 @@ def likeliest_class(model: "Model", x: Tensor, labels: Sequence[int], *, reporte
     """The class of each image x (N, C, H, W) in [0, 1] among `labels`: (N,).
 
     For a flow, the class with which it predicts the image best from noisy versions of it (Li et al. 2023,
-    arXiv:2303.16203). For an autoencoder, the one with which the code's image has the least cross-entropy: the code
-    does not depend on the class, so neither does the rest of the ELBO.
+    arXiv:2303.16203). For a variational autoencoder, the one with the largest ELBO, at the mean of the code.
     """
     errors = torch.zeros(len(x), len(labels))
-    error_of = _velocity_error(model) if model.inverts else _reconstruction_error(model)
+    error_of = _velocity_error(model) if model.inverts else _negative_elbo(model)
     for start in range(0, len(x) if len(labels) > 1 else 0, AT_ONCE):
         part = x[start : start + AT_ONCE]
         errors[start : start + AT_ONCE] = error_of(part, labels)
@@ -56,10 +55,14 @@ def _velocity_error(model: "Model") -> Error:
     return error
 
 
-def _reconstruction_error(model: "Model") -> Error:
+def _negative_elbo(model: "Model") -> Error:
     def error(x: Tensor, labels: Sequence[int]) -> Tensor:
-        z = model.encode(x)
-        columns = [bernoulli_nll(model.logits(z, torch.full((len(z),), label)).cpu(), x) for label in labels]
+        columns = []
+        for label in labels:
+            tried = torch.full((len(x),), label)
+            mean, logvar = model.posterior(x, tried)
+            reconstruction = bernoulli_nll(model.logits(mean.cpu(), tried).cpu(), x)
+            columns.append(reconstruction + gaussian_kl(mean, logvar).sum(1).cpu())
         return torch.stack(columns, dim=1)
 
     return error

@@ -29,7 +29,7 @@ from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, abilities_of, models_that
-from gentool.models.contract import Encodes, Generative, HasLikelihood, HasSamplingOptions, Inverts
+from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
 
@@ -149,16 +149,26 @@ class Model(Trained[nn.Module]):
         return cast(Generative, self.network).decode(z, labels)
 
     @torch.no_grad()
-    def encode(self, x: Array, *, reporter: Reporter = SILENT) -> Tensor:
-        """Images (N, C, H, W), in [0, 1] or uint8 -> codes z (N, D); the mean where a code is a distribution."""
+    def encode(self, x: Array, labels: Labels | None = None, *, reporter: Reporter = SILENT) -> Tensor:
+        """Images (N, C, H, W), in [0, 1] or uint8 -> codes z (N, D); the mean where a code is a distribution.
+
+        `labels` are the classes for a conditional model; without them, each image has its likeliest one.
+        """
         self.require("encodes", "encode images")
         if not isinstance(x, Tensor | np.ndarray) or tuple(x.shape[1:]) != self.shape:
             as_images(x, self.shape)  # which says what is wrong
         codes = torch.empty(len(x), self.latent_dim)
         for start in range(0, len(x), ENCODED):
             part = as_images(x[start : start + ENCODED], self.shape)
-            pixels = _padded(part, ENCODED).to(self.device)
-            codes[start : start + ENCODED] = cast(Encodes, self.network).encode(pixels).float().cpu()[: len(part)]
+            given = [_padded(part, ENCODED).to(self.device)]
+            if self.is_conditional:
+                own = (
+                    self.classify(part)
+                    if labels is None
+                    else as_weights(labels, len(x), self.classes)[start:][:ENCODED]
+                )
+                given.append(_padded(own, ENCODED).to(self.device))
+            codes[start : start + ENCODED] = cast(Any, self.network).encode(*given).float().cpu()[: len(part)]
             reporter.progress("encoding", start + len(part), len(x))
         return codes
 
@@ -170,7 +180,7 @@ class Model(Trained[nn.Module]):
         self.require("encodes", "reconstruct images")
         if labels is None and self.is_conditional:
             labels = self.classify(x)
-        return self.decode(self.encode(x), labels)
+        return self.decode(self.encode(x, labels), labels)
 
     def classify(self, x: Array, labels: Labels = ALL, *, reporter: Reporter = SILENT) -> Tensor:
         """The class (N,) among `labels` under which the model finds each image x (N, C, H, W) likeliest.
@@ -184,11 +194,16 @@ class Model(Trained[nn.Module]):
         return likeliest_class(self, as_images(x, self.shape), chosen, reporter=reporter)
 
     @torch.no_grad()
-    def posterior(self, x: Array) -> tuple[Tensor, Tensor]:
+    def posterior(self, x: Array, labels: Labels | None = None) -> tuple[Tensor, Tensor]:
         """Images (N, C, H, W), in [0, 1] or uint8 -> mean and log-variance of q(z | x), each (N, D), on the model's
-        device."""
+        device. `labels` are as for `encode`."""
         self.require("has_likelihood")
-        return cast(HasLikelihood, self.network).posterior(as_images(x, self.shape).to(self.device))
+        x = as_images(x, self.shape)
+        if self.is_conditional and labels is None:
+            labels = self.classify(x)
+        weights = self._weights_for(x, labels)
+        given = [tensor.to(self.device) for tensor in (x, weights) if tensor is not None]
+        return cast(Any, self.network).posterior(*given)
 
     @torch.no_grad()
     def logits(self, z: Array, labels: Labels | None = None) -> Tensor:
@@ -401,7 +416,8 @@ class Model(Trained[nn.Module]):
             raise OptionError("--components: only with --prior gmm")
         seed = whole("seed", seed, 0)
         images = load_for(self.header, data, reporter=reporter)
-        z = self.encode(images.train.images, reporter=reporter)
+        labels = images.train.labels if self.is_conditional and images.classes == self.classes else None
+        z = self.encode(images.train.images, labels, reporter=reporter)
         return (
             FlowPrior.fit(z, seed, reporter=reporter)
             if kind == "flow"
@@ -474,7 +490,7 @@ class Model(Trained[nn.Module]):
             raise DataError(f"{expected}, got shape {tuple(end.shape)}")
         if self.encodes:
             found = self.classify(end[None])[0] if self.is_conditional and label is None else label
-            return self.encode(end[None])[0], found
+            return self.encode(end[None], None if found is None else found[None])[0], found
         options = ProjectOptions()
         if label is not None:
             options = ProjectOptions(labels=(self.classes[int(label)],))

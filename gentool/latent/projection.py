@@ -223,7 +223,7 @@ def starts(model: "Model", x: Tensor, options: ProjectOptions, labels: Sequence[
     error, index = errors.topk(restarts, largest=False, sorted=True)
     z = pool[index.flatten(1)]
     if model.encodes:
-        z[:, 0] = model.encode(x)
+        z[:, 0] = model.encode(x, torch.full((count,), labels[0]) if labels else None)
     restart = torch.arange(restarts).repeat(max(len(labels), 1)).expand(count, -1)
     tried = torch.tensor(labels).repeat_interleave(restarts).expand(count, -1) if labels else None
     return Candidates(z, tried, restart, error.flatten(1))

@@ -29,7 +29,7 @@ class Generative(Protocol):
 
 @runtime_checkable
 class Encodes(Protocol):
-    """Autoencoders."""
+    """Autoencoders. The methods of a conditional one take labels (N,), or weights of the classes (N, K), as well."""
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (N, C, H, W) in [0, 1] -> codes (N, D); the mean where a code is a distribution."""

@@ -1,7 +1,8 @@
 """Conditional VAE (Sohn et al. 2015): the class stands beside the code, which holds what the class leaves open.
 
-The network and the training loop are those of `gentool.models.variational`, here with the class labels. The encoder
-does not see the label, so that it also encodes pictures without one; the prior of the code is N(0, I) for every class.
+The network and the training loop are those of `gentool.models.variational`, here with the class labels. The prior of
+the code is N(0, I) for every class. The weight of the KL term does not rise from 0: a code that costs nothing would
+hold the class, too, and the decoder would not learn to ask for it.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from gentool.engine.run import Run
 from gentool.errors import DataError
 from gentool.models.variational import VAE, VariationalOptions, maximise
 from gentool.networks.layers import Shape
+from gentool.options import redefault
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(VariationalOptions):
     """The options of `gentool train cvae`."""
+
+    kl_warmup: float = redefault(VariationalOptions, "kl_warmup", 0.0)
 
 
 def build(options: Options, shape: Shape, classes: int) -> VAE:

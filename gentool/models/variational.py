@@ -34,6 +34,9 @@ CLIP = 0.5
 """The gradient's norm is clipped to this many nats per pixel value: rarely on digits, often on photographs."""
 PIXEL_VALUES = 1024
 """The weight of the KL term is 1 for images of up to this many pixel values, and grows with their number above."""
+LABEL_SCALE = 10.0
+"""A factor on the class beside the code: the decoder then learns from the class sooner than from the code, and the
+code is left with the rest."""
 KL_DROP = 0.1
 """A KL term that was above a nat has collapsed below this share of its largest value."""
 
@@ -72,7 +75,8 @@ class VariationalOptions(BackboneOptions):
 class VAE(nn.Module):
     """q(z | x) = N(mean, exp(logvar)) and p(x | z) = Bernoulli(sigmoid(logits)) for each pixel value.
 
-    With `classes`, p(x | z, y) depends on the class y, which stands beside z.
+    With `classes`, both are given the class y as well: it stands beside z for the decoder, and as maps beside the
+    pixels for the encoder.
     """
 
     gaussian_prior = True
@@ -80,17 +84,18 @@ class VAE(nn.Module):
     def __init__(self, options: VariationalOptions, shape: Shape, classes: int) -> None:
         super().__init__()
         self.latent_dim, self.classes = options.latent_dim, classes
-        self.encoder = encoder(options, shape, 2 * options.latent_dim)
+        channels, height, width = shape
+        self.encoder = encoder(options, (channels + classes, height, width), 2 * options.latent_dim)
         self.decoder = decoder(options, shape, classes)
 
     def forward(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and noise (N, D) -> logits (N, C, H, W), mean (N, D), logvar (N, D)."""
-        mean, logvar = self.posterior(x)
+        mean, logvar = self.posterior(x, labels)
         return self.decoder(self.with_label(reparameterize(mean, logvar, noise), labels)), mean, logvar
 
     def several(self, x: Tensor, noise: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and noise (N, K, D) -> logits (N, K, C * H * W), z (N, K, D), logvar (N, D)."""
-        mean, logvar = self.posterior(x)
+        mean, logvar = self.posterior(x, labels)
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         repeated = None if labels is None else labels.repeat_interleave(noise.shape[1], dim=0)
         logits = self.decoder(self.with_label(z.flatten(0, 1), repeated))
@@ -100,13 +105,19 @@ class VAE(nn.Module):
         """z (N, D) beside the classes, (N, D + classes): labels (N,), or weights of the classes (N, classes)."""
         if not self.classes:
             return z
-        if labels is None:
-            raise ValueError("a conditional decoder needs labels")
-        weights = labels if labels.is_floating_point() else F.one_hot(labels, self.classes)
-        return torch.cat([z, weights.to(z.dtype)], dim=1)
+        return torch.cat([z, LABEL_SCALE * self.weights(labels).to(z.dtype)], dim=1)
 
-    def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (N, C, H, W) in [0, 1] -> mean and logvar of q(z | x), each (N, D) in f32."""
+    def weights(self, labels: Tensor | None) -> Tensor:
+        """Labels (N,), or weights of the classes (N, classes) -> weights (N, classes)."""
+        if labels is None:
+            raise ValueError("a conditional model needs labels")
+        return labels if labels.is_floating_point() else F.one_hot(labels, self.classes).float()
+
+    def posterior(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """x (N, C, H, W) in [0, 1] and, if conditional, labels -> mean and logvar of q(z | x), each (N, D) in f32."""
+        if self.classes:
+            maps = self.weights(labels).to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            x = torch.cat([x, maps], dim=1)
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mean, logvar
 
@@ -114,9 +125,9 @@ class VAE(nn.Module):
         """z (N, D) and, if conditional, labels (N,) or (N, classes) -> logits of pixels (N, C, H, W), f32."""
         return self.decoder(self.with_label(z, labels)).float()
 
-    def encode(self, x: Tensor) -> Tensor:
-        """x (N, C, H, W) in [0, 1] -> the mean of q(z | x), (N, D)."""
-        return self.posterior(x)[0]
+    def encode(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """x (N, C, H, W) in [0, 1] and, if conditional, labels -> the mean of q(z | x), (N, D)."""
+        return self.posterior(x, labels)[0]
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, D) and, if conditional, labels (N,) or (N, classes) -> the pixels' means (N, C, H, W) in [0, 1]."""
@@ -167,7 +178,8 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, classes: in
         if run.pictures_due:
             with torch.no_grad():
                 samples = average.decode(z, shown)
-                pair = torch.cat([held_out, average.decode(average.encode(held_out), held_out_labels)])
+                codes = average.encode(held_out, held_out_labels)
+                pair = torch.cat([held_out, average.decode(codes, held_out_labels)])
             run.show("samples", sample_picture(samples, shown, data.classes))
             run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
         run.save(average)

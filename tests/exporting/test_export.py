@@ -73,7 +73,12 @@ def test_files_compute_what_the_model_does(exports: Path, runs: Path, name: str)
         compare(folder, "decoder", given, model.decode(z, labels))
         if model.encodes:
             x = torch.rand(count, *model.shape, generator=generator)
-            compare(folder, "encoder", {"images": x}, model.encode(x))
+            compare(
+                folder,
+                "encoder",
+                {"images": x} | ({} if labels is None else {"labels": labels}),
+                model.encode(x, labels),
+            )
     assert (folder / "encoder.onnx").exists() == model.encodes
 
 

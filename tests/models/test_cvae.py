@@ -15,6 +15,7 @@ from gentool.evaluation.likelihood import bounds
 from gentool.latent.model import Model
 from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
 from gentool.models.cvae import Options, build
+from gentool.models.variational import LABEL_SCALE
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,13 @@ def test_the_label_stands_beside_the_code() -> None:
     network = build(Options(arch="mlp", hidden=8, latent_dim=2), (1, 4, 4), 3)
     z = torch.randn(2, 2)
     beside = network.with_label(z, torch.tensor([2, 0]))
-    assert torch.equal(beside, torch.tensor([[*z[0], 0, 0, 1], [*z[1], 1, 0, 0]]))
+    assert torch.equal(beside, torch.tensor([[*z[0], 0, 0, LABEL_SCALE], [*z[1], LABEL_SCALE, 0, 0]]))
     mixed = torch.tensor([[0.5, 0.5, 0.0]])
-    assert torch.equal(network.with_label(z[:1], mixed), torch.tensor([[*z[0], 0.5, 0.5, 0]]))
+    assert torch.equal(network.with_label(z[:1], mixed), torch.tensor([[*z[0], LABEL_SCALE / 2, LABEL_SCALE / 2, 0]]))
     with pytest.raises(ValueError, match="needs labels"):
         network.decode(z)
+    with pytest.raises(ValueError, match="needs labels"):
+        network.encode(torch.zeros(2, 1, 4, 4))
 
 
 def test_classes_are_generated_and_recognised(model: Model) -> None:
@@ -73,14 +76,16 @@ def test_the_likelihood_is_that_given_the_class(model: Model) -> None:
     assert right.negative_bound.mean() < right.negative_elbo[:40].mean()
     with pytest.raises(OptionError, match="a cvae needs labels"):
         bounds(model, test.images, "static", 20, 40)
-    # The ELBO of one image, computed here: the KL does not depend on the class.
+    # The class of an image is the one with the largest ELBO.
     x = test.images[:1].float() / 255
-    mean, logvar = model.posterior(x)
-    assert gaussian_kl(mean, logvar).sum() == pytest.approx(
-        float(bounds(model, test.images[:2], "means", 1, 2, labels=test.labels[:2]).kl[0]), rel=1e-5
-    )
-    terms = [float(bernoulli_nll(model.logits(mean, [label]), x)) for label in range(10)]
+    terms = []
+    for label in range(10):
+        mean, logvar = model.posterior(x, [label])
+        terms.append(float(bernoulli_nll(model.logits(mean, [label]), x) + gaussian_kl(mean, logvar).sum()))
     assert terms.index(min(terms)) == int(model.classify(x))
+    kl = gaussian_kl(*model.posterior(x, test.labels[:1])).sum()
+    scored = bounds(model, test.images[:2], "means", 1, 2, labels=test.labels[:2]).kl[0]
+    assert float(kl) == pytest.approx(float(scored), rel=1e-5)
 
 
 def test_every_command_takes_a_cvae(cli: Callable, run: Path, runs: Path) -> None:

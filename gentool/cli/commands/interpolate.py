@@ -212,7 +212,8 @@ def key_frames(
         names = tuple(path.stem for path in paths)
         x = read_pictures(paths, model.shape, reporter=terminal)
     if model.encodes:
-        return Keys(names, model.encode(x), model.classify(x) if model.is_conditional else None, x)
+        labels = model.classify(x) if model.is_conditional else None
+        return Keys(names, model.encode(x, labels), labels, x)
     how = "following the path of each picture backwards" if model.inverts else "searching for the code of each picture"
     terminal.notice(f"a {model.name} has no encoder: {how}, as project does")
     projection = model.project(x, seed=seed, reporter=terminal)
