@@ -34,9 +34,9 @@ CLIP = 0.5
 """The gradient's norm is clipped to this many nats per pixel value: rarely on digits, often on photographs."""
 PIXEL_VALUES = 1024
 """The weight of the KL term is 1 for images of up to this many pixel values, and grows with their number above."""
-LABEL_SCALE = 10.0
-"""A factor on the class beside the code: the decoder then learns from the class sooner than from the code, and the
-code is left with the rest."""
+LABEL_VARIANCE = 3.0
+"""What the class contributes to the first units of the decoder at the start, beside what the code does: more, so that
+the decoder learns from the class first, and the code is left with the rest."""
 KL_DROP = 0.1
 """A KL term that was above a nat has collapsed below this share of its largest value."""
 
@@ -84,6 +84,7 @@ class VAE(nn.Module):
     def __init__(self, options: VariationalOptions, shape: Shape, classes: int) -> None:
         super().__init__()
         self.latent_dim, self.classes = options.latent_dim, classes
+        self.label_scale = math.sqrt(LABEL_VARIANCE * options.latent_dim)
         channels, height, width = shape
         self.encoder = encoder(options, (channels + classes, height, width), 2 * options.latent_dim)
         self.decoder = decoder(options, shape, classes)
@@ -105,7 +106,7 @@ class VAE(nn.Module):
         """z (N, D) beside the classes, (N, D + classes): labels (N,), or weights of the classes (N, classes)."""
         if not self.classes:
             return z
-        return torch.cat([z, LABEL_SCALE * self.weights(labels).to(z.dtype)], dim=1)
+        return torch.cat([z, self.label_scale * self.weights(labels).to(z.dtype)], dim=1)
 
     def weights(self, labels: Tensor | None) -> Tensor:
         """Labels (N,), or weights of the classes (N, classes) -> weights (N, classes)."""

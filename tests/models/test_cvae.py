@@ -1,6 +1,7 @@
 """The conditional VAE: what its label does, its likelihood given the class, and pictures whose class is found."""
 
 import csv
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from gentool.evaluation.likelihood import bounds
 from gentool.latent.model import Model
 from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
 from gentool.models.cvae import Options, build
-from gentool.models.variational import LABEL_SCALE
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +34,11 @@ def model(run: Path) -> Model:
 def test_the_label_stands_beside_the_code() -> None:
     torch.manual_seed(0)
     network = build(Options(arch="mlp", hidden=8, latent_dim=2), (1, 4, 4), 3)
-    z = torch.randn(2, 2)
+    z, scale = torch.randn(2, 2), math.sqrt(3 * 2)
     beside = network.with_label(z, torch.tensor([2, 0]))
-    assert torch.equal(beside, torch.tensor([[*z[0], 0, 0, LABEL_SCALE], [*z[1], LABEL_SCALE, 0, 0]]))
+    assert torch.equal(beside, torch.tensor([[*z[0], 0, 0, scale], [*z[1], scale, 0, 0]]))
     mixed = torch.tensor([[0.5, 0.5, 0.0]])
-    assert torch.equal(network.with_label(z[:1], mixed), torch.tensor([[*z[0], LABEL_SCALE / 2, LABEL_SCALE / 2, 0]]))
+    assert torch.equal(network.with_label(z[:1], mixed), torch.tensor([[*z[0], scale / 2, scale / 2, 0]]))
     with pytest.raises(ValueError, match="needs labels"):
         network.decode(z)
     with pytest.raises(ValueError, match="needs labels"):
