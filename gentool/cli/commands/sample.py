@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -193,7 +193,7 @@ def sample(
 def check_film_room(model: Model, count: int, scale: int | None) -> None:
     """Raises GentoolError where the frames of a film of this many samples do not fit into memory."""
     _, height, width = model.shape
-    frames = getattr(model.sampling, "sample_steps", 0) + 1
+    frames = cast(Any, model.sampling).sample_steps + 1
     pixels = 3 * height * width * (scale or legible_scale(height, width)) ** 2
     check_memory(frames * count * pixels, f"a film of {frames:,} frames", "take fewer --sample-steps or samples")
 
