@@ -158,15 +158,12 @@ class Model(Trained[nn.Module]):
         if not isinstance(x, Tensor | np.ndarray) or tuple(x.shape[1:]) != self.shape:
             as_images(x, self.shape)  # which says what is wrong
         codes = torch.empty(len(x), self.latent_dim)
+        weights = None if labels is None else self._weights_for(x, labels)
         for start in range(0, len(x), ENCODED):
             part = as_images(x[start : start + ENCODED], self.shape)
             given = [_padded(part, ENCODED).to(self.device)]
             if self.is_conditional:
-                own = (
-                    self.classify(part)
-                    if labels is None
-                    else as_weights(labels, len(x), self.classes)[start:][:ENCODED]
-                )
+                own = self.classify(part) if weights is None else weights[start : start + ENCODED]
                 given.append(_padded(own, ENCODED).to(self.device))
             codes[start : start + ENCODED] = cast(Any, self.network).encode(*given).float().cpu()[: len(part)]
             reporter.progress("encoding", start + len(part), len(x))
@@ -418,11 +415,9 @@ class Model(Trained[nn.Module]):
         images = load_for(self.header, data, reporter=reporter)
         labels = images.train.labels if self.is_conditional and images.classes == self.classes else None
         z = self.encode(images.train.images, labels, reporter=reporter)
-        return (
-            FlowPrior.fit(z, seed, reporter=reporter)
-            if kind == "flow"
-            else MixturePrior.fit(z, 10 if components is None else components, seed)
-        )
+        if kind == "flow":
+            return FlowPrior.fit(z, seed, reporter=reporter)
+        return MixturePrior.fit(z, 10 if components is None else components, seed)
 
     def interpolate(
         self, a: Array, b: Array, steps: int = 10, *, method: Method = "auto", labels: Labels | None = None

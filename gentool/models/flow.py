@@ -135,7 +135,8 @@ class Flow(nn.Module):
         An image has no noise, and all that is near it leads to it: so the way back begins a little before the end, at
         the image with a little of `noise` (N, D). The codes are then as long as those of N(0, I).
         """
-        x, _ = straight_path(x * 2 - 1, noise.unflatten(1, self.shape), torch.full((x.shape[0],), 1 - NEAR))
+        begin = torch.full((x.shape[0],), 1 - NEAR, device=x.device)
+        x, _ = straight_path(x * 2 - 1, noise.unflatten(1, self.shape), begin)
         velocity = self.velocity(labels, options.guidance)
         return solve(velocity, x, options.sample_steps, options.solver, start=1 - NEAR, end=0.0).flatten(1)
 

@@ -32,6 +32,17 @@ def noise(count: int) -> Tensor:
     return torch.randn(count, *SHAPE, generator=torch.Generator().manual_seed(1))
 
 
+def test_everything_is_computed_where_the_network_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the meta device a tensor that was made elsewhere is an error, as on a GPU."""
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)  # which knows no meta device
+    model, x = flow(classes=2).to("meta"), noise(3).to("meta")
+    options, weights = SamplingOptions(sample_steps=2, guidance=2.0), torch.full((3, 2), 0.5, device="meta")
+    assert model.decode(x.flatten(1), weights, options).device.type == "meta"
+    assert model.invert(x, weights, x.flatten(1), options).device.type == "meta"
+    assert model.error(x, weights, x, torch.rand(3, device="meta")).device.type == "meta"
+    assert next(iter(model.trajectory(x.flatten(1), weights, options))).device.type == "meta"
+
+
 class Predicts(nn.Module):
     """In place of the U-Net: a function of x in units of its standard deviation, the time, and the classes."""
 

@@ -155,8 +155,10 @@ def sample(
         count = options.count or (PER_CLASS * len(classes) if model.is_conditional else COUNT)
         codes = prior.of(model, lambda: data.load_for(model.header, terminal), terminal)
         names = [model.classes[label] for label in classes]
-        how: dict[str, Any] = {"seed": options.seed, "labels": classes if names else None, "prior": codes}
-        how["truncation"] = options.truncation
+        how: dict[str, Any] = {
+            "seed": options.seed, "labels": classes if names else None, "prior": codes,
+            "truncation": options.truncation,
+        }  # fmt: skip
         images = model.sample(count, numbers=options.numbers, **how)
         if options.gif:
             check_film_room(model, len(images), cells.scale)
