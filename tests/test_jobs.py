@@ -163,11 +163,11 @@ def imitated(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def meanwhile(file: Path, act: Callable[[], object]) -> threading.Thread:
-    """Act once a file is there."""
+    """Act once a file is there and has text: it is created before it is written."""
 
     def wait_and_act() -> None:
         until = time.monotonic() + 30
-        while not file.exists() and time.monotonic() < until:
+        while not (file.exists() and file.stat().st_size) and time.monotonic() < until:
             time.sleep(0.02)
         act()
 
