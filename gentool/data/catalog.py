@@ -24,8 +24,8 @@ class Entry:
     `module` in `gentool.data.sources` has `read(name, options, downloads) -> Raw`, called with every open option
     filled from `defaults`; `downloads` fetches files into a folder and finds them again. `origin`: built in (comes
     with an installed package), generated, fetched, or given (only from `--source`). `photographic`: photographs or
-    paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES` and `label` that have an
-    effect.
+    paintings, which training may mirror and crop at random. `takes` are those of `OF_FILES`, `label` and `count` that
+    have an effect; generated sets without a source always take `count`.
     """
 
     name: str
@@ -43,7 +43,8 @@ class Entry:
 
     def check(self, options: "PrepareOptions") -> None:
         """Raises OptionError for options that have no effect on this set."""
-        if options.count is not None and (self.origin != "generated" or options.source is not None):
+        generated = self.origin == "generated" and options.source is None
+        if options.count is not None and not generated and "count" not in self.takes:
             raise OptionError(f"--count: the number of images is fixed in {self.name}; only generated sets take it")
         if options.label is not None and options.source is not None:
             raise OptionError("--label: has no effect with --source")
@@ -127,6 +128,18 @@ _ENTRIES = (
         licence="CC BY-SA 4.0 (ROIS-DS CODH)",
         module="torchvision_sets",
         origin="fetched",
+    ),
+    Entry(
+        name="stacked-mnist",
+        description="three digits of MNIST as the channels of an image: 1,000 modes to count; any count",
+        count=150_000,
+        size="28x28",
+        channels=3,
+        labels="",
+        licence="CC BY-SA 3.0 (LeCun, Cortes)",
+        module="stacked_mnist",
+        origin="fetched",
+        takes=("count",),
     ),
     Entry(
         name="cifar10",

@@ -32,13 +32,15 @@ HEADER = {
     "model": str, "options": Each(Scalar), "shape": [int], "classes": [str], "data": str,
     "fingerprint": str, "folder": Maybe(str),
 }  # fmt: skip
-WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int)}
+WEIGHTS = {"weights": Each(torch.Tensor), "step": Maybe(int), "init": Maybe(str)}
+"""`init` is where the training started, if not from random weights."""
 LOSSES = {
     "sums": Each(float), "counts": Each(int), "recent": Maybe(Each(float)), "recent_counts": Maybe(Each(int)),
 }  # fmt: skip
 STATE = {
     "step": int, "seconds": float, "total_steps": int, "precision": str, "rows": int, "metrics": Maybe(str),
-    "noted": Maybe(str), "model": Maybe(WEIGHTS), "scaler": Each(Scalar), "losses": LOSSES, "parts": Each(Any),
+    "noted": Maybe(str), "init": Maybe(str), "model": Maybe(WEIGHTS),
+    "best": Maybe(WEIGHTS | {"score": float}), "scaler": Each(Scalar), "losses": LOSSES, "parts": Each(Any),
 }  # fmt: skip
 CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}
 """The form of the content of each kind."""

@@ -48,6 +48,12 @@ class EMA(Generic[Network]):
             self._copy_buffers()
         return self.network
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin again at the weights that the trained network has now."""
+        self.updates = 0
+        self.network.load_state_dict(self.source.state_dict())
+
     def _copy_buffers(self) -> None:
         for average, value in zip(self.network.buffers(), self.source.buffers(), strict=True):
             average.copy_(value)

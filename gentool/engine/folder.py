@@ -21,13 +21,13 @@ from gentool.files import is_temporary, left_behind, text_digest, write_json, wr
 from gentool.options import flag
 from gentool.reading import Each, Maybe, Scalar, check, read_json, read_text
 
-OPTIONS, MODEL, STATES = "options.json", "model.pt", "state-*.pt"
+OPTIONS, MODEL, BEST, STATES = "options.json", "model.pt", "model-best.pt", "state-*.pt"
 METRICS, NOTED, CURVES = "metrics.csv", "updates.csv", "losses.png"
 LOG, RESULT = "log.txt", "result.json"
 ENVIRONMENT, REPORT = "environment.json", "report.html"
 PICTURES = ("samples", "reconstructions")
 FILMS = tuple(f"{name}.gif" for name in PICTURES)
-OWN_FILES = (MODEL, ENVIRONMENT, METRICS, NOTED, CURVES, LOG, RESULT, REPORT, *FILMS)
+OWN_FILES = (MODEL, BEST, ENVIRONMENT, METRICS, NOTED, CURVES, LOG, RESULT, REPORT, *FILMS)
 EPOCH = r"epoch-\d{4,}\.png"
 OWN_FOLDERS = {
     **dict.fromkeys(PICTURES, EPOCH),

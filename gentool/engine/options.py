@@ -1,6 +1,7 @@
 """The options of every training."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
 from gentool.engine.budget import parse_seconds, seconds_as_text
@@ -88,6 +89,12 @@ class TrainOptions(DeviceOptions):
         0.0, "Decay of the moving average of the weights, which model.pt holds; 0: the last weights.",
         min=0, max=0.99999,
     )  # fmt: skip
+    init: Path | None = option(
+        None,
+        "Start from the weights of this run, or of this model.pt. What does not fit is listed, and starts anew.",
+        metavar="RUN",
+        default_text="random weights",
+    )
     seed: int = option(0, "Random seed.", min=0, max=2**31 - 1)
     amp: Literal["auto", "off", "bf16", "fp16"] = option(
         "auto",
@@ -101,6 +108,10 @@ class TrainOptions(DeviceOptions):
     )
     deterministic: bool = option(
         False, "Use deterministic algorithms only. CPU runs are deterministic anyway at a fixed number of threads."
+    )
+    keep: Literal["last", "best"] = option(
+        "last",
+        "best: also keep the weights of the epoch with the best score on the validation {unit}, in model-best.pt.",
     )
     sample_every: int | None = option(
         None,

@@ -88,7 +88,12 @@ class Plan:
         The first and the last are, and those in between as --sample-every says: by default fewer in later epochs, since
         the pictures of very short epochs would take longer than the epochs.
         """
-        epoch, every = self.epochs_begun(steps), self.sample_every
+        return self.due(steps, self.sample_every)
+
+    def due(self, steps: int, every: int | None) -> bool:
+        """Whether something is due at the end of the epoch that ended after this many updates: in every `every`th, in
+        the first and in the last; 0: never; None: in fewer of the later epochs."""
+        epoch = self.epochs_begun(steps)
         if every is None:
             every = 1 if epoch <= 200 else 10 if epoch <= 2000 else 100
         return every > 0 and (epoch == 1 or epoch % every == 0 or steps >= self.total_steps)

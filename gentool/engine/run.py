@@ -27,6 +27,7 @@ from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
 from gentool.engine.device import choose_device, finite
 from gentool.engine.environment import environment
 from gentool.engine.folder import (
+    BEST,
     DESCRIPTION,
     ENVIRONMENT,
     EXAMPLES,
@@ -41,6 +42,7 @@ from gentool.engine.folder import (
     states_in,
 )
 from gentool.engine.found import Found
+from gentool.engine.initial import Initial
 from gentool.engine.journal import Journal
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
@@ -56,7 +58,7 @@ from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError,
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.metrics.diversity import RunningVariance
-from gentool.metrics.glossary import main_columns, short_name
+from gentool.metrics.glossary import main_columns, meaning, short_name
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter, listed
 from gentool.reading import Each, check
@@ -73,7 +75,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def check_in_memory(options: TrainOptions) -> None:
     """Raises OptionError for options of a run without a folder that would write into it."""
-    for name, given in (("gif", options.gif), ("log", options.log != "none")):
+    for name, given in (("gif", options.gif), ("log", options.log != "none"), ("keep", options.keep != "last")):
         if given:
             raise OptionError(f"{flag(name)}: writes into the run's folder, and this run has none")
 
@@ -119,8 +121,14 @@ class Run:
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
         self.model: dict[str, Any] | None = None  # the content of model.pt
+        self.best: dict[str, Any] | None = None  # that of model-best.pt, with its score
+        self.best_written = -1  # the update of the one that is in the file
         if not self.in_folder:
             check_in_memory(options)
+        if options.keep == "best" and not len(data.splits["validation"]):
+            raise OptionError(
+                f"--keep best: there are no validation {data.unit} to score on; prepare some (--validation)"
+            )
         if self.rows < self.world.size:
             raise OptionError(f"--batch-size {self.rows}: fewer {data.unit} than processes ({self.world.size})")
         if options.compile and not self.world.alone:
@@ -249,6 +257,9 @@ class Run:
         """Name everything that changes in training: networks, optimizers, averages. A resumed run restores it here."""
         self.parts = parts
         self._note_data()
+        origin = None if self.state is None else self.state.get("init")
+        self.origin = {} if origin is None else {"init": origin}
+        initial = self._started_from(self.options.init) if self.state is None and self.options.init else []
         if len(self.precision.kinds) > 1:
             known = self.world.of_first(lambda: noted(self._note))
             if known in self.precision.kinds:
@@ -257,6 +268,8 @@ class Run:
         if self.state is None:
             self.journal.begin(rows=0, text=None)
             self._announce("training", self.plan.length())
+            for text in initial:
+                self.journal.notice(text)
             if self.plan.capped:
                 self.journal.notice(
                     f"few {self.data.unit}: the default is at most {MOST_EPOCHS:,} epochs; --epochs sets another number"
@@ -264,7 +277,7 @@ class Run:
             return
         state, self.state = self.state, None
         self._restore(state)
-        self.model = state.get("model")
+        self.model, self.best = state.get("model"), state.get("best")
         begun = self.epoch if self.step < self.plan.total_steps else None
         self.journal.begin(state["rows"], state.get("metrics"), begun, state.get("noted"))
         where = f"at epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
@@ -277,6 +290,13 @@ class Run:
                 f"the {self.options.schedule} schedule now spans {self.plan.length()}: "
                 f"the learning rate continues at {share:.0%} of its peak"
             )
+
+    def _started_from(self, path: Path) -> list[str]:
+        """Give the networks the weights of another run, before an earlier run in the folder is removed: it may be that
+        one. Returns what is to be said of it."""
+        initial = self.world.of_first(lambda: Initial.read(path))
+        self.origin = {"init": initial.origin}
+        return initial.give_to(self.parts)
 
     def _announce(self, doing: str, where: str) -> None:
         """Say what begins: the model, the data, the length of the run or where it goes on, the weights, the device."""
@@ -521,8 +541,11 @@ class Run:
         """Write NAME/epoch-0001.png."""
         self.journal.picture(name, self.plan.epochs_begun(self.step), picture)
 
-    def save(self, network: nn.Module) -> None:
-        """End the epoch: a row of metrics.csv, and now and then the state, and `network` as model.pt."""
+    def save(self, network: nn.Module, *, best_by: str = "validation_loss") -> None:
+        """End the epoch: a row of metrics.csv, and now and then the state, and `network` as model.pt.
+
+        `best_by` is the column of the score that --keep best goes by; an epoch without it is not the best.
+        """
         epoch, last = self.plan.epochs_begun(self.step), self.step >= self.plan.total_steps
         self.network = network
         self.seconds = time.monotonic() - self.started_at
@@ -536,6 +559,7 @@ class Run:
             "seconds": round(self.seconds, 2),
         }
         self._report(epoch, self.measured)
+        self._keep_best(network, best_by, row.get(best_by))
         raised = self.journal.add_row(row)
         fatal = [alarm.text for alarm in raised if alarm.fatal] if self.options.stop_on_collapse else []
         for text in self.world.of_first(lambda: fatal):
@@ -544,19 +568,37 @@ class Run:
             self.losses.clear()
         if self.save_due and self.folder is not None:
             self.saved_at = time.monotonic()
-            weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
-            self.model = {"weights": weights, "step": self.step}
+            self.model = self._content_of(network)
             # The state is what counts: model.pt follows from it, and is made good when a run is opened again.
             with self.stop.held():
                 self._save_state(self.folder)
                 checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
+                if self.best is not None and self.best["step"] != self.best_written:
+                    checkpoint.save(self.folder / BEST, "model", self.header, self.best)
+                    self.best_written = self.best["step"]
         self.journal.draw_curves(now=last)
+
+    def _content_of(self, network: nn.Module) -> dict[str, Any]:
+        """What a file of the network holds."""
+        weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+        return {"weights": weights, "step": self.step, **self.origin}
+
+    def _keep_best(self, network: nn.Module, column: str, score: float | None) -> None:
+        """Keep the network of this epoch if its score is the best so far, and --keep asks for it."""
+        if self.options.keep != "best" or score is None or self.folder is None:
+            return
+        higher = meaning(column).better == "higher"
+        if self.best is None or (score > self.best["score"] if higher else score < self.best["score"]):
+            self.best = {**self._content_of(network), "score": score}
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
         """End the training: the films, result.json with the losses on the test images, report.html."""
         if self.options.gif:
             self.journal.make_films()
         self.result = self.journal.finish(test or {})
+        if self.best is not None and self.folder is not None:
+            epoch, score = self.plan.epochs_begun(self.best["step"]), self.best["score"]
+            self.journal.notice(f"{self.folder / BEST}: that of epoch {epoch}, with the best score, {score:.4g}")
         if self.folder is not None:
             write_report(self.folder)
         self.journal.notice(f"{self._place}done in {self.seconds:,.0f} s")
@@ -613,7 +655,9 @@ class Run:
             "rows": len(self.journal.rows),
             "metrics": self.journal.metrics.text(),
             "noted": self.journal.noted.text() if self.journal.noted.rows else None,
+            **self.origin,
             "model": self.model,
+            **({} if self.best is None else {"best": self.best}),
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
@@ -621,9 +665,11 @@ class Run:
 
     @property
     def _state_bytes(self) -> int:
-        """About how large a saved state is: weights, their average, the two moments of Adam, and the model."""
+        """About how large a saved state is: weights, their average, the two moments of Adam, the models."""
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return 5 * sum(weight.nbytes for group in groups for weight in group["params"])
+        return (5 if self.options.keep == "last" else 6) * sum(
+            weight.nbytes for group in groups for weight in group["params"]
+        )
 
     @property
     def _again(self) -> str:

@@ -11,6 +11,7 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.device import finite
 from gentool.engine.folder import (
+    BEST,
     LOCK,
     METRICS,
     MODEL,
@@ -26,6 +27,9 @@ from gentool.engine.options import TrainOptions
 from gentool.engine.precision import PRECISIONS
 from gentool.errors import CheckpointError
 from gentool.files import cannot_write, reserve, temporary_beside
+
+MODELS = {"model": MODEL, "best": BEST}
+"""The models in a state, and the files that hold them as well."""
 
 
 def save_state(folder: Path, step: int, header: Header, content: dict[str, Any], good: list[Path]) -> None:
@@ -64,11 +68,13 @@ def newest_state(
 
 
 def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Callable[[str], None]) -> None:
-    """Write model.pt, metrics.csv and updates.csv again where they are not those of the state, which is saved first."""
-    if not _has_model_of(folder, state):
-        path, model = folder / MODEL, state["model"]
-        checkpoint.save(path, "model", header, model)
-        notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
+    """Write model.pt, model-best.pt, metrics.csv and updates.csv again where they are not those of the state, which is
+    saved first."""
+    for key, name in MODELS.items():
+        if not _has_model_of(folder, state, key):
+            path, model = folder / name, state[key]
+            checkpoint.save(path, "model", header, model)
+            notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
     for table in _tables(folder, state):
         if table.restore():
             notice(f"{table.path}: was damaged, and is written again from the state")
@@ -80,13 +86,13 @@ def _tables(folder: Path, state: dict[str, Any]) -> list[MetricsFile]:
     return [MetricsFile.of(folder / file, state[key]) for key, file in names.items() if state.get(key) is not None]
 
 
-def _has_model_of(folder: Path, state: dict[str, Any]) -> bool:
-    """Whether model.pt is the model of the state, as far as one can tell: older states hold none."""
-    model = state.get("model")
+def _has_model_of(folder: Path, state: dict[str, Any], key: str) -> bool:
+    """Whether the file of `MODELS` is the model of the state, as far as one can tell: older states hold none."""
+    model = state.get(key)
     if model is None:
         return True
     try:
-        return bool(checkpoint.load(folder / MODEL, "model")[1].get("step") == model["step"])
+        return bool(checkpoint.load(folder / MODELS[key], "model")[1].get("step") == model["step"])
     except CheckpointError:  # missing or damaged
         return False
 
@@ -95,7 +101,8 @@ def is_whole(folder: Path, state: dict[str, Any]) -> bool:
     """Whether a finished run has all its files, as its newest state has them, and nothing that a kill left."""
     left_over = [name for name in (LOCK, OWNER) if (folder / name).exists()] or temporaries_in(folder)
     whole = all(table.is_on_disk() for table in _tables(folder, state))
-    return (folder / REPORT).is_file() and not left_over and whole and _has_model_of(folder, state)
+    models = all(_has_model_of(folder, state, key) for key in MODELS)
+    return (folder / REPORT).is_file() and not left_over and whole and models
 
 
 def check_room(folder: Path, size: int) -> None:

@@ -21,6 +21,7 @@ from gentool.evaluation.fidelity import Reference
 from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import COPIES, Copies, Distances, chance_of_nearness, verdicts
+from gentool.evaluation.modes import ModeReference
 from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import Samples, check_classes, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
@@ -181,6 +182,7 @@ def evaluate(
     for note in notes:
         reporter.notice(note)
     faces = FaceReference.of(data, count, options.seed, reporter=reporter) if has_compositions(data) else None
+    modes = ModeReference.of(data, count, options.seed, model.device, reporter=reporter)
     scored = []
     rows: list[dict[str, Any]] = []
     for seed in range(options.seed, options.seed + options.seeds):
@@ -188,9 +190,9 @@ def evaluate(
         in_full = seed == options.seed
         scored.append(score(samples, data, references, options, faces, in_full=in_full, reporter=reporter))
         row = {"what": SAMPLES, "seed": seed, "images": count, "reference": len(data.test)}
-        rows.append(row | scored[-1].scores)
+        rows.append(row | scored[-1].scores | (modes.scores(samples.images) if modes else {}))
     first = scored[0]
-    floor = floor_row(data, references, count, options.seed, faces)
+    floor = floor_row(data, references, count, options.seed, faces) | (modes.floor() if modes else {})
     known = rows[0].keys()
     rows += seed_rows(rows)
     rows += interval_rows(SAMPLES, first.intervals, options.seed)

@@ -7,7 +7,6 @@
 Each has a hash of its weights. Compare only scores from networks with equal hashes.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +22,7 @@ from gentool.errors import DataError
 from gentool.evaluation.classifier import Classifier, classifier_of
 from gentool.evaluation.inception import load_inception
 from gentool.memory import joined
+from gentool.networks.random_features import RandomFeatures
 from gentool.progress import SILENT, Reporter
 
 VERSION = 1
@@ -33,8 +33,6 @@ SCALE_IMAGES = 4096
 """Training images on which the scale of the classifier's features is measured."""
 GREY = 128
 """What a network of three channels sees behind transparent pixels: neither black nor white sprites vanish on it."""
-RANDOM_SCALE = 10
-"""A factor on the features of the random network, which are small numbers."""
 
 
 @dataclass(frozen=True)
@@ -80,29 +78,6 @@ class ClassifierFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """uint8 images (N, C, H, W) -> features (N, 64)."""
         return self.maps(x.float() / 255).mean((2, 3)) / self.scale
-
-
-class RandomFeatures(nn.Module):
-    """uint8 images (N, C, H, W) -> features (N, 128): means over the last maps of a network that is never trained."""
-
-    def __init__(self, channels: int = 3) -> None:
-        super().__init__()
-        self.channels = channels
-        generator = torch.Generator().manual_seed(0)
-        self.layers = nn.Sequential(
-            nn.Conv2d(channels, 32, 3, 1, 1), nn.LeakyReLU(0.2), nn.Conv2d(32, 64, 3, 2, 1), nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 128, 3, 2, 1), nn.LeakyReLU(0.2), nn.Conv2d(128, 128, 3, 2, 1),
-        )  # fmt: skip
-        for layer in self.layers:
-            if isinstance(layer, nn.Conv2d):
-                assert layer.bias is not None
-                scale = math.sqrt(2 / (layer.in_channels * 9))
-                layer.weight.data.normal_(0, scale, generator=generator)
-                layer.bias.data.zero_()
-
-    def forward(self, x: Tensor) -> Tensor:
-        """uint8 images (N, 1 or 3, H, W), or (N, 4, H, W) for 4 channels -> features (N, 128)."""
-        return self.layers(x.expand(-1, self.channels, -1, -1).float() / 127.5 - 1).mean((2, 3)) * RANDOM_SCALE
 
 
 class OnGrey(nn.Module):

@@ -52,6 +52,15 @@ def class_entropy_ratio(classifier: LinearClassifier, images: Tensor, real: Tens
     return (entropy + SMOOTHED) / (expected + SMOOTHED)
 
 
+def mode_divergence(counts: Tensor, expected: Tensor) -> float:
+    """KL(samples || data) of the modes in nats, from how often (K,) samples show each and its share (K,) in the data.
+
+    0 for equal shares. With N samples, it is expected to be about (K - 1) / (2 N) for a perfect generator.
+    """
+    shares = counts.double() / counts.sum()
+    return (torch.xlogy(shares, shares) - torch.xlogy(shares, expected.double())).sum().item()
+
+
 def _small(images: Tensor) -> Tensor:
     stride = -(-max(images.shape[2:]) // SIDE)
     images = images.float()

@@ -87,6 +87,13 @@ CHARTS = (
         "collapse.",
     ),
     Chart(
+        "FID of samples",
+        ("sample_fid",),
+        "",
+        "How far samples are from validation images in the features of a fixed random network: lower is better. Few "
+        "samples make it large, so compare it only within this training.",
+    ),
+    Chart(
         "Accuracy of the discriminator",
         ("discriminator_accuracy",),
         "share",
@@ -141,6 +148,7 @@ MEANINGS = {
     "reading": Meaning("symbols read", better="lower"),
     "diversity": Meaning("diversity", "Variety beside that of real images, which is 1.", "higher"),
     "class_entropy_ratio": Meaning("entropy of classes", "Beside that of real images, which is 1.", "higher"),
+    "sample_fid": Meaning("FID of samples", "Of a few hundred, in the features of a random network.", "lower"),
     "discriminator_accuracy": Meaning("accuracy"),
     "real_logit": Meaning("real images"),
     "fake_logit": Meaning("samples"),

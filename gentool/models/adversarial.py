@@ -29,8 +29,9 @@ from gentool.metrics.adversarial import (
 )
 from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
-from gentool.models.augmentation import AugmentationOptions, augmentation
+from gentool.models.augmentation import augmentation
 from gentool.models.sample_pictures import fixed_codes, sample_picture
+from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions
 from gentool.networks.augment import DiffAugment, policies
 from gentool.networks.gan import (
     GROUP,
@@ -82,7 +83,7 @@ def augment_policies(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdversarialOptions(AugmentationOptions):
+class AdversarialOptions(SampleScoreOptions):
     """The options of gan and cgan."""
 
     updates: ClassVar[int] = 20_000
@@ -279,6 +280,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     generator_adam = run.adam(generator, options.lr, betas=betas)
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
+    scoring = SampleScore(options, data, run, options.latent_dim, classes)
     run.watch(exploding("discriminator"), worse_than_guessing, class_collapse, overpowering)
     run.resume(
         generator=generator, discriminator=discriminator, ema=ema,
@@ -362,18 +364,21 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
             run.record(losses | telemetry.of(real, fake.detach(), real_logits, fake_logits))
 
         average = ema.average()
-        if run.pictures_due or run.save_due or telemetry.few:
+        if run.pictures_due or run.save_due or telemetry.few or scoring.due:
             refresh_batch_norm(average, run, options, classes)
+        measured: dict[str, float] = {}
         if telemetry.few:
             with torch.no_grad():
-                run.record_epoch(
-                    telemetry.at_the_end(average.decode(fixed_z, fixed_labels), run.examples(len(fixed_z)))
-                )
+                samples = average.decode(fixed_z, fixed_labels)
+            measured = telemetry.at_the_end(samples, run.examples(len(fixed_z)))
+        if scoring.due:
+            measured |= scoring.of(average.decode)
+        run.record_epoch(measured)
         if run.pictures_due:
             with torch.no_grad():
                 samples = average.decode(fixed_z, fixed_labels)
             run.show("samples", sample_picture(samples, fixed_labels, data.classes))
-        run.save(average)
+        run.save(average, best_by=SCORE)
     run.finish()
 
 

@@ -8,6 +8,7 @@ arXiv:2207.12598): in training, some labels are left out.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Literal
 
 import torch
@@ -22,8 +23,9 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.metrics.diversity import diversity
 from gentool.metrics.flow_matching import even_times, paired_noise, straight_path
-from gentool.models.augmentation import AugmentationOptions, augmentation
+from gentool.models.augmentation import augmentation
 from gentool.models.sample_pictures import fixed_codes, sample_picture
+from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions
 from gentool.networks.layers import Shape
 from gentool.networks.ode import Solver, Velocity, solve, steps_along
 from gentool.networks.unet import UNet
@@ -42,7 +44,7 @@ PICTURE_STEPS, MOST_ROWS = 5, 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(AugmentationOptions):
+class Options(SampleScoreOptions):
     """The options of `gentool train flow`."""
 
     updates: ClassVar[int] = 10_000
@@ -168,6 +170,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     flow = run.place(build(options, data.shape, len(data.classes)))
     optimizer = run.adam(flow, options.lr)
     ema = EMA(flow, options.ema)
+    scoring = SampleScore(options, data, run, flow.latent_dim, flow.classes)
     run.resume(flow=flow, ema=ema, optimizer=optimizer)
     augment = augmentation(options, data, run)
     z, labels = fixed_codes(run, flow.latent_dim, min(flow.classes, MOST_ROWS))
@@ -197,8 +200,10 @@ def train(options: Options, data: ImageData, run: Run) -> None:
                 samples = average.decode(z, labels, pictures)
             measured["diversity"] = diversity(samples, run.examples(len(samples))).item()
             run.show("samples", sample_picture(samples, labels, data.classes))
+        if scoring.due:
+            measured |= scoring.of(partial(average.decode, options=pictures))
         run.record_epoch(measured)
-        run.save(average)
+        run.save(average, best_by=SCORE)
     run.finish(held_out_losses(ema.network, data.test, run))
 
 

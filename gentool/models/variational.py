@@ -183,7 +183,7 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, classes: in
                 pair = torch.cat([held_out, average.decode(codes, held_out_labels)])
             run.show("samples", sample_picture(samples, shown, data.classes))
             run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
-        run.save(average)
+        run.save(average, best_by="validation_negative_elbo")
     run.finish(held_out_losses(ema.network, data.test, options, run))
 
 

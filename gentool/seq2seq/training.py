@@ -97,7 +97,7 @@ def train(options: Options, data: Arithmetic, run: Run) -> None:
         run.record_epoch(measured)
         if options.images_out and run.pictures_due:
             run.show("samples", examples(average, data, pictures, run.device))
-        run.save(average)
+        run.save(average, best_by="validation_exact_match")
     answered = answer_all(ema.network, data.test, pictures.get("test"), run.device, options.seed, run.world)
     scores = main_scores(score(data.task, data.division.test, answered.ids))
     run.finish(scores | drawn_scores(answered, data, options.seed))

@@ -75,7 +75,7 @@ def _fetched_idx(name: str, downloads: Downloads) -> Path:
     inner = replace(downloads, folder=downloads.folder / _NAMES[name] / "raw")
     for file, md5 in kind.resources:
         urls = tuple(mirror + file for mirror in kind.mirrors)
-        inner.fetch(Remote(file, urls, f"md5:{md5}", _MOST_IDX), _advice(name))
+        inner.fetch(Remote(file, urls, f"md5:{md5}", _MOST_IDX), _advice(name, downloads))
     return inner.folder
 
 
@@ -88,13 +88,14 @@ def _fetch_archives(name: str, downloads: Downloads) -> None:
     if name == "svhn":
         files = [(url, file, md5) for url, file, md5 in (SVHN.split_list["train"], SVHN.split_list["test"])]
     for url, file, md5 in files:
-        path = downloads.fetch(Remote(file, (url,), f"md5:{md5}", _MOST[name]), _advice(name))
+        path = downloads.fetch(Remote(file, (url,), f"md5:{md5}", _MOST[name]), _advice(name, downloads))
         if path.suffix == ".gz":
             extract_archive(str(path), str(downloads.folder))
 
 
-def _advice(name: str) -> str:
-    return f"get {_FILES[name]} from {_PAGES[name]} and give their folder: gentool prepare {name} --source FOLDER"
+def _advice(name: str, downloads: Downloads) -> str:
+    command = f"gentool prepare {downloads.name} --source FOLDER"
+    return f"get {_FILES[name]} from {_PAGES[name]} and give their folder: {command}"
 
 
 def _idx_folder(name: str, source: Path) -> Path:
