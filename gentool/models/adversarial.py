@@ -2,6 +2,7 @@
 arXiv:1406.2661)."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,6 +50,9 @@ from gentool.options import comma_separated, numbers, option, redefault
 AUTO = ("auto",)
 R1_EVERY = 16
 """The R1 penalty enters every 16th update with 16 times its weight (Karras et al. 2020, arXiv:1912.04958)."""
+PENALTY_END = 0.1
+"""The default share of the penalties' weights that is left at the end of a relativistic game, as in the training
+configurations of Huang et al. 2024 (arXiv:2501.05441)."""
 R1_WEIGHT = 0.2
 """The default weight of the R1 penalty for bce without normalisation."""
 GP_WEIGHT = 10.0
@@ -136,6 +140,13 @@ class AdversarialOptions(SampleScoreOptions):
         min=0,
         default_text="that of --r1 for relativistic, else 0",
     )
+    penalty_end: float | None = option(
+        None,
+        "The weights of R1 and R2 fall to this share of themselves over the run, along half a cosine; 1: constant.",
+        min=0,
+        max=1,
+        default_text=f"{PENALTY_END:g} for relativistic, else 1",
+    )
     critic_steps: int = option(1, "Discriminator updates per generator update.", min=1, max=100)
     augment: tuple[str, ...] = option(
         AUTO,
@@ -159,8 +170,10 @@ class AdversarialOptions(SampleScoreOptions):
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
     def cross_check(self) -> None:
-        """Raises OptionError for batch norm with wgan-gp."""
+        """Raises OptionError for batch norm with wgan-gp, and for the end of penalties that are not there."""
         super().cross_check()
+        if self.penalty_end is not None and max(self.r1_weight, self.r2_weight) == 0:
+            raise OptionError("--penalty-end: there are no penalties; give --r1 or --r2")
         if self.loss == "wgan-gp" and self.norm == "batch":
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
@@ -208,6 +221,18 @@ class AdversarialOptions(SampleScoreOptions):
             return self.r1_weight if self.loss == "relativistic" else 0.0
         return self.r2
 
+    def penalty_share(self, progress: float) -> float:
+        """The share of the penalties' weights in force when this share of the run is done, both in [0, 1]."""
+        end = self.last_penalty
+        return end + (1 - end) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    @property
+    def last_penalty(self) -> float:
+        """The share of the penalties' weights at the end: --penalty-end, or its default for the loss."""
+        if self.penalty_end is None:
+            return PENALTY_END if self.loss == "relativistic" else 1.0
+        return self.penalty_end
+
     @property
     def first_decay(self) -> float:
         """That of Adam: --beta1, or its default for the loss."""
@@ -220,7 +245,7 @@ class AdversarialOptions(SampleScoreOptions):
         changes = comma_separated(self.augmentations(data)) or "none"
         own = {
             "norm": self.discriminator_norm, "r1": self.r1_weight, "r2": self.r2_weight, "beta1": self.first_decay,
-            "augment": changes,
+            "penalty_end": self.last_penalty, "augment": changes,
         }  # fmt: skip
         return super().resolved(data) | own
 
@@ -352,7 +377,9 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
             random = run.rng("augmentation")
             changed = draw(random) + draw(random)
             share = run.own(torch.rand((run.rows, 1, 1, 1), generator=random, device=x.device)) if wasserstein else None
-            lazy = float(R1_EVERY) if penalised and run.step % R1_EVERY == 0 else 0.0
+            lazy = 0.0
+            if penalised and run.step % R1_EVERY == 0:
+                lazy = R1_EVERY * options.penalty_share(run.step / run.plan.total_steps)
             update = update_with_penalty if lazy or wasserstein else update_discriminator
             losses, real_logits, fake_logits = update(real, fake.detach(), labels, changed, share, lazy)
 

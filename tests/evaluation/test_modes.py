@@ -27,7 +27,7 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files as MNIST's, with a pattern for each digit. Two pixels have the number of the image, and 20 times its digit."""
+    """Files as MNIST's, with a pattern for each digit. Two pixels have the image's number and 20 times its digit."""
     folder = tmp_path_factory.mktemp("mnist")
     patterns = np.random.default_rng(0).integers(0, 2, (10, 4, 4)).repeat(7, axis=1).repeat(7, axis=2) * 255
     for name, count in {"train": 120, "t10k": 40}.items():

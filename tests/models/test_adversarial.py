@@ -1,7 +1,8 @@
 """The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -94,9 +95,23 @@ def test_both_penalties_of_the_relativistic_loss(updates: list[Update], records:
     losses_of = {update["step"]: update["loss"] for update in updates if update["of"] == "discriminator"}
     for step, losses in enumerate(records):
         assert ("r1" in losses) == ("r2" in losses) == (step % 16 == 0)
-        penalty = 8 * (0.3 * losses.get("r1", 0.0) + 0.7 * losses.get("r2", 0.0))
+        share = 0.55 + 0.45 * math.cos(math.pi * step / 18)  # from 1 to 0.1
+        penalty = 8 * share * (0.3 * losses.get("r1", 0.0) + 0.7 * losses.get("r2", 0.0))
         assert losses_of[step] == pytest.approx(losses["discriminator"] + penalty, rel=1e-6)
     assert 0 < records[-1]["discriminator_accuracy"] <= 1
+
+
+def test_the_weights_of_the_penalties_fall_to_what_is_asked() -> None:
+    options = gentool.GANOptions(penalty_end=0.25)
+    assert [options.penalty_share(done) for done in (0, 0.5, 1)] == pytest.approx([1, 0.625, 0.25])
+    assert gentool.GANOptions().penalty_share(0.7) == 1
+    assert gentool.GANOptions(loss="relativistic").penalty_share(1) == pytest.approx(0.1)
+
+
+def test_the_end_of_penalties_that_are_not_there_is_refused(cli: Callable) -> None:
+    refused = cli("train", "gan", "--data", "digits", "--loss", "hinge", "--penalty-end", 0.5)
+    expected = (2, "gentool: --penalty-end: there are no penalties; give --r1 or --r2\n")
+    assert (refused.code, refused.err) == expected
 
 
 def test_the_relativistic_loss_has_defaults_of_its_own() -> None:
