@@ -22,7 +22,7 @@ OVERFIT_RATIO, OVERFIT_RISE = 3.0, 1.15
 """Memorising: the held-out loss is this many times the training loss, and this many times its own best value."""
 EXPLOSION_RATIO = 5.0
 """A loss has exploded at this many times its value after the first epoch, or its best value since."""
-MEMORISING = "memorising"
+MEMORISING, COPYING = "memorising", "copying"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,9 @@ class Alarm:
 
     @property
     def fatal(self) -> bool:
-        """Whether the training is lost: every alarm but memorising, which stopping earlier would have avoided."""
-        return self.name != MEMORISING
+        """Whether the training is lost: every alarm but memorising and copying, which stopping earlier would have
+        avoided."""
+        return self.name not in (MEMORISING, COPYING)
 
 
 Check = Callable[[Sequence[Row]], Iterable[Alarm]]

@@ -80,9 +80,9 @@ class Journal:
             append_text(self.folder / LOG, f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 
     def add_row(self, row: Mapping[str, int | float]) -> Sequence[Alarm]:
-        """Add the row of an epoch to metrics.csv. Returns its alarms; those that are new are announced."""
-        before = self.rows[-1] if self.rows else {}
+        """Add the row of an epoch to metrics.csv. Returns its alarms; each is announced once in a run."""
         raised = alarms([*self.rows, row], self.checks)
+        known = {name for earlier in self.rows for name in earlier} if raised else set()
         row = {**row, **{PREFIX + alarm.name: 1 for alarm in raised}}
         self.rows.append(dict(row))
         self.metrics.append(row)
@@ -90,7 +90,7 @@ class Journal:
         if self.logger:
             self.logger.row(row)
         for alarm in raised:
-            if PREFIX + alarm.name not in before:
+            if PREFIX + alarm.name not in known:
                 self.notice(f"alarm in epoch {row['epoch']}: {alarm.text}")
         return raised
 

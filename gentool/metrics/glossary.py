@@ -94,6 +94,12 @@ CHARTS = (
         "samples make it large, so compare it only within this training.",
     ),
     Chart(
+        "Near copies",
+        ("near_copies",),
+        "share of samples",
+        "Samples that are a training image with small changes. Real images that the model has not seen have about 0.",
+    ),
+    Chart(
         "Accuracy of the discriminator",
         ("discriminator_accuracy",),
         "share",
@@ -149,6 +155,7 @@ MEANINGS = {
     "diversity": Meaning("diversity", "Variety beside that of real images, which is 1.", "higher"),
     "class_entropy_ratio": Meaning("entropy of classes", "Beside that of real images, which is 1.", "higher"),
     "sample_fid": Meaning("FID of samples", "Of a few hundred, in the features of a random network.", "lower"),
+    "near_copies": Meaning("near copies", "Share of samples that are a training image with small changes.", "lower"),
     "discriminator_accuracy": Meaning("accuracy"),
     "real_logit": Meaning("real images"),
     "fake_logit": Meaning("samples"),

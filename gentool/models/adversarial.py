@@ -32,7 +32,7 @@ from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
 from gentool.metrics.diversity import diversity
 from gentool.models.augmentation import augmentation
 from gentool.models.sample_pictures import fixed_codes, sample_picture
-from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions
+from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions, copying
 from gentool.networks.augment import DiffAugment, policies
 from gentool.networks.gan import (
     GROUP,
@@ -306,7 +306,7 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     discriminator_adam = run.adam(discriminator, options.lr, betas=betas)
     ema = EMA(generator, options.ema)
     scoring = SampleScore(options, data, run, options.latent_dim, classes)
-    run.watch(exploding("discriminator"), worse_than_guessing, class_collapse, overpowering)
+    run.watch(exploding("discriminator"), worse_than_guessing, class_collapse, overpowering, copying)
     run.resume(
         generator=generator, discriminator=discriminator, ema=ema,
         generator_adam=generator_adam, discriminator_adam=discriminator_adam,

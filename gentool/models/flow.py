@@ -25,7 +25,7 @@ from gentool.metrics.diversity import diversity
 from gentool.metrics.flow_matching import even_times, paired_noise, straight_path
 from gentool.models.augmentation import augmentation
 from gentool.models.sample_pictures import fixed_codes, sample_picture
-from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions
+from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions, copying
 from gentool.networks.layers import Shape
 from gentool.networks.ode import Solver, Velocity, solve, steps_along
 from gentool.networks.unet import UNet
@@ -171,6 +171,7 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     optimizer = run.adam(flow, options.lr)
     ema = EMA(flow, options.ema)
     scoring = SampleScore(options, data, run, flow.latent_dim, flow.classes)
+    run.watch(copying)
     run.resume(flow=flow, ema=ema, optimizer=optimizer)
     augment = augmentation(options, data, run)
     z, labels = fixed_codes(run, flow.latent_dim, min(flow.classes, MOST_ROWS))
