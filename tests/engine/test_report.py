@@ -121,6 +121,16 @@ def test_results_of_other_commands_come_into_it(cli: Callable) -> None:
     assert page["epochs"] == [1, 2]
 
 
+def test_verdicts_come_into_it(cli: Callable) -> None:
+    """An autoencoder that is barely trained repeats itself."""
+    assert cli("train", "cae", *TINY, "--epochs", 1).code == 0
+    folder = Path("runs/cae-digits")
+    done = cli("evaluate", folder, "--samples", 100, "--features", "random", "--half-samples", 0)
+    (scores,) = [group for group in content(folder / "report.html")["results"] if group["title"].startswith("Eval")]
+    assert scores["verdicts"], done.err
+    assert all(verdict in done.err for verdict in scores["verdicts"])
+
+
 def test_answers_come_into_it(cli: Callable) -> None:
     tiny = ("--max-operand", 9, "--embedding", 8, "--hidden", 8, "--epochs", 1)
     assert cli("seq2seq", "train", "text2text", *tiny, "--out", "run").code == 0
@@ -289,6 +299,7 @@ addEventListener("load", () => setTimeout(() => {
   dispatchEvent(new Event("beforeprint"));
   found.printed = [...document.querySelectorAll("details")].map(one => one.open);
   found.sharp = getComputedStyle(picture).imageRendering;
+  found.warnings = [...document.querySelectorAll("p.warn")].map(one => one.textContent);
   found.names = [...document.querySelectorAll("img")].every(one => one.alt) && [...document.querySelectorAll("svg[role=img]")].every(one => one.getAttribute("aria-label"));
   document.body.setAttribute("data-found", JSON.stringify(found));
 }, 300));
@@ -316,6 +327,9 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     folder = Path("runs/vae-digits")
     judge = ("--samples", 40, "--features", "random", "--half-samples", 4, "--bound-images", 10)
     assert cli("evaluate", folder, *judge).code == 0
+    record = folder / "model-evaluation-digits" / "evaluation.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"verdicts": ["collapsed: samples: all alike"]}))
+    assert cli("report", folder).code == 0
     page = folder / "report.html"
     found = probed(browser, page, width)
     assert found["errors"] == []
@@ -327,6 +341,7 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     assert (found["folded"], found["printed"]) == ([False, False], [True, True])
     assert found["sharp"] == ("pixelated" if width > 1000 else "auto")  # sharp at its own size, smooth where smaller
     assert found["names"]
+    assert found["warnings"] == ["Collapsed: samples: all alike"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -12,7 +12,7 @@ from gentool.reading import Each, Maybe, Scalar
 
 EVALUATION = {
     "rows": [Each(Scalar)], "networks": Each({"hash": str}), "data": str, "components": Maybe(int),
-    "weights": Maybe(str),
+    "weights": Maybe(str), "verdicts": Maybe([str]),
 }  # fmt: skip
 """The form of evaluation.json, as far as it is shown."""
 NO_SCORES = ("what", "seed", "images", "reference", "weights", "read_by", "parameters", "queries", "per_dimension")
@@ -54,7 +54,7 @@ def group(title: str, found: Mapping[str, Any], *, outdated: bool = False) -> di
     """Single values, each a score."""
     shown = {name: value for name, value in found.items() if name not in NO_SCORES and isinstance(value, int | float)}
     scores = [{"name": name, "value": finite(value)} | _words(name) for name, value in shown.items()]
-    return {"title": title, "outdated": outdated, "scores": scores, "note": ""}
+    return {"title": title, "outdated": outdated, "scores": scores, "verdicts": [], "note": ""}
 
 
 def _evaluation(judged: Mapping[str, Any], weights: str | None) -> dict[str, Any]:
@@ -66,6 +66,7 @@ def _evaluation(judged: Mapping[str, Any], weights: str | None) -> dict[str, Any
         "outdated": judged.get("weights") != weights,
         "note": f"Feature networks and their hashes: {networks}. Compare only numbers of equal hashes.",
         "scores": scores_of(judged["rows"]),
+        "verdicts": judged.get("verdicts") or [],
     }
 
 
