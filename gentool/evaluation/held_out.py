@@ -80,8 +80,9 @@ def disentanglement_scores(
         return None
     judged, fitted = (encoded(model, data, part, reporter) for part in (selection.judged, selection.fitted))
     reporter.notice(selection.description)
-    scores = factor_scores(selection, judged, fitted, seed)
-    chance = factor_scores(selection, *random_codes(selection, model.latent_dim, seed), seed)
+    scores = factor_scores(selection, judged, fitted, seed, reporter=reporter)
+    noise = random_codes(selection, model.latent_dim, seed)
+    chance = factor_scores(selection, *noise, seed, reporter=reporter)
     return scores, {"what": CHANCE, "images": len(judged)} | chance.counted_scores
 
 

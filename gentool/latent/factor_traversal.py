@@ -49,7 +49,7 @@ def traverse_factors(
         why = "none of its factors varies" if data.info.get("factors") else "it has no known factors, as shapes has"
         raise DataError(f"{data.name}: {why}; choose dimensions with --dims")
     z = encoded(model, data, selection.judged, reporter)
-    entropy, information = what_codes_know(selection, z)
+    entropy, information = what_codes_know(selection, selection.judged, z)
     known, best = information.max(0)
     columns = ("factor", "dimension", "mutual_information", "share")
     rows = zip(selection.names, best.tolist(), known.tolist(), (known / entropy).tolist(), strict=True)

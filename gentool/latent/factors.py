@@ -12,7 +12,6 @@ from gentool.data.images import ImageData
 from gentool.engine.randomness import derived_seed, rng
 from gentool.metrics.disentanglement import (
     Kind,
-    code_bins,
     completeness,
     disentanglement,
     entropies,
@@ -119,9 +118,11 @@ def select_factors(model: "Model", data: ImageData, splits: Mapping[str, Any], s
     first = next(iter(splits))
     judged = _part(known, "test" if "test" in splits else first, MOST_COUNTED, seed)
     fitted = _part(known, "train" if "train" in splits else judged.split, MOST_FITTED, seed)
+    both = torch.cat([judged.values, fitted.values])
+    every_kind = [kind_of(values, period) for values, period in zip(both.T, known.periods, strict=True)]
     left_out, kept = {}, []
-    for number, name in enumerate(known.names):
-        if len(judged.values[:, number].unique()) < 2:
+    for number, (name, kind, period) in enumerate(zip(known.names, every_kind, known.periods, strict=True)):
+        if len(factor_bins(judged.values[:, number], kind, period).unique()) < 2:
             left_out[name] = CONSTANT
         elif model.is_conditional and _follows_from_class(model, data, known, number):
             left_out[name] = GIVEN
@@ -129,11 +130,11 @@ def select_factors(model: "Model", data: ImageData, splits: Mapping[str, Any], s
             kept.append(number)
     if not kept:
         return None
-    both = torch.cat([judged.values, fitted.values])
-    kinds = tuple(kind_of(both[:, number], known.periods[number]) for number in kept)
-    periods = tuple(known.periods[number] for number in kept)
+    names, kinds, periods = (
+        tuple(values[number] for number in kept) for values in (known.names, every_kind, known.periods)
+    )
     judged, fitted = (Part(part.split, part.rows, part.values[:, kept]) for part in (judged, fitted))
-    return Selection(tuple(known.names[number] for number in kept), kinds, periods, judged, fitted, left_out)
+    return Selection(names, kinds, periods, judged, fitted, left_out)
 
 
 def _part(known: Factors, split: str, most: int, seed: int) -> Part:
@@ -151,22 +152,24 @@ def _follows_from_class(model: "Model", data: ImageData, known: Factors, number:
     return len(pairs.unique(dim=0)) == len(labels.unique())
 
 
-def what_codes_know(selection: Selection, judged: Tensor) -> tuple[Tensor, Tensor]:
-    """The entropy of each factor (F,), and its mutual information with each dimension of the codes of the judged images
-    (n, D): (D, F), both in nats."""
-    columns = zip(selection.judged.values.T, selection.kinds, selection.periods, strict=True)
+def what_codes_know(selection: Selection, part: Part, z: Tensor) -> tuple[Tensor, Tensor]:
+    """The entropy of each factor (F,), and its mutual information with each dimension of the codes z (n, D) of a part
+    of a selection: (D, F), both in nats."""
+    columns = zip(part.values.T, selection.kinds, selection.periods, strict=True)
     bins = torch.stack([factor_bins(*column) for column in columns], dim=1)
-    return entropies(bins), mutual_informations(code_bins(judged), bins)
+    return entropies(bins), mutual_informations(z, bins)
 
 
-def factor_scores(selection: Selection, judged: Tensor, fitted: Tensor, seed: int = 0) -> FactorScores:
+def factor_scores(
+    selection: Selection, judged: Tensor, fitted: Tensor, seed: int = 0, *, reporter: Reporter = SILENT
+) -> FactorScores:
     """The scores of codes: `judged` (n, D) of the judged images of a selection, `fitted` (m, D) of the fitted ones.
 
-    Of more than 64 dimensions, forests see the 64 that know most of any factor.
+    Of more than 64 dimensions, forests see the 64 that know most of any factor by the fitted codes.
     """
-    entropy, information = what_codes_know(selection, judged)
+    entropy, information = what_codes_know(selection, selection.judged, judged)
     gaps = information_gaps(information, entropy)
-    seen = most_informative(information, entropy)
+    seen = most_informative(*what_codes_know(selection, selection.fitted, fitted))
     importances = torch.zeros_like(information)
     predicted = []
     for number in range(len(selection.names)):
@@ -175,6 +178,7 @@ def factor_scores(selection: Selection, judged: Tensor, fitted: Tensor, seed: in
         forest_seed = derived_seed(seed, "forest", number) % 2**32
         importances[seen, number], r2 = forest_scores((fitted[:, seen], y_fitted), test, forest_seed)
         predicted.append(r2)
+        reporter.progress("known factors", number + 1, len(selection.names))
     complete = completeness(importances)
     scores = {
         "mig": gaps.mean().item(),

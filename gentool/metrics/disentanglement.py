@@ -19,8 +19,8 @@ TREES, LEAF = 10, 5
 """Trees of a forest, and the fewest codes in one of their leaves."""
 MOST_DIMENSIONS = 64
 """A forest sees at most this many dimensions."""
-CELLS = 2**24
-"""Values that are counted at a time."""
+COUNTED = 2**22
+"""Numbers of codes that are counted at a time."""
 
 Kind = Literal["classes", "continuous", "circular"]
 
@@ -63,24 +63,27 @@ def entropies(bins: Tensor) -> Tensor:
     return torch.stack([torch.special.entr(share).sum() for share in shares])
 
 
-def mutual_informations(codes: Tensor, factors: Tensor) -> Tensor:
-    """The mutual information in nats of each dimension and each factor: (D, F).
+def mutual_informations(z: Tensor, factors: Tensor) -> Tensor:
+    """The mutual information in nats of each dimension of codes z (N, D) and each factor, given as bins (N, F): (D, F).
 
-    Both are bins, int64 from 0: `codes` (N, D) of at most 20, as `code_bins` gives them, `factors` (N, F). The estimate
-    from frequencies is too large by about (bins - 1) (values - 1) / 2N (Miller 1955).
+    Codes are discretised by `code_bins`. The estimate from frequencies is too large by about
+    (bins - 1) (values - 1) / 2N (Miller 1955).
     """
-    count, dim = codes.shape
-    of_codes, of_factors = entropies(codes), entropies(factors)
-    together = torch.empty(dim, factors.shape[1], dtype=torch.float64)
-    step = max(1, CELLS // max(count, 1))
-    for column, values in enumerate(factors.T):
-        cells = BINS * (int(values.max()) + 1)
-        for start in range(0, dim, step):
-            part = codes[:, start : start + step]
-            place = torch.arange(part.shape[1]) * cells + part * (cells // BINS) + values[:, None]
-            counts = place.flatten().bincount(minlength=cells * part.shape[1]).unflatten(0, (-1, cells))
-            together[start : start + step, column] = torch.special.entr(counts.double() / count).sum(1)
-    return (of_codes[:, None] + of_factors - together).clamp_min(0)
+    count, dim = z.shape
+    information = torch.empty(dim, factors.shape[1], dtype=torch.float64)
+    step = max(1, COUNTED // max(count, 1))
+    for start in range(0, dim, step):
+        bins = code_bins(z[:, start : start + step])
+        first = torch.arange(bins.shape[1]) * BINS + bins
+        for column, values in enumerate(factors.T):
+            number = int(values.max()) + 1
+            counts = (first * number + values[:, None]).flatten().bincount(minlength=bins.shape[1] * BINS * number)
+            shares = counts.unflatten(0, (-1, BINS, number)).double() / count
+            of_codes, of_factor, together = (
+                torch.special.entr(part).flatten(1).sum(1) for part in (shares.sum(2), shares.sum(1), shares)
+            )
+            information[start : start + step, column] = of_codes + of_factor - together
+    return information.clamp_min(0)
 
 
 def information_gaps(information: Tensor, entropy: Tensor) -> Tensor:
@@ -167,10 +170,10 @@ def forest_scores(
     return importances, max(0.0, 1 - float(error / of_mean)) if of_mean > 0 else 0.0
 
 
-def most_informative(information: Tensor, entropy: Tensor, most: int = MOST_DIMENSIONS) -> Tensor:
+def most_informative(entropy: Tensor, information: Tensor, most: int = MOST_DIMENSIONS) -> Tensor:
     """The numbers, in order, of the dimensions that know most of any factor, at most `most` of them.
 
-    `information` (D, F) are mutual informations, `entropy` (F,) the entropies of the factors.
+    `entropy` (F,) are the entropies of the factors, `information` (D, F) the mutual informations.
     """
     best = (information / torch.where(entropy > 0, entropy, torch.inf)).amax(1)
     return best.sort(descending=True, stable=True).indices[:most].sort().values
