@@ -125,7 +125,7 @@ def _concentration(importances: Tensor) -> Tensor:
     shares = importances / torch.where(total > 0, total, 1.0)
     entropy = torch.special.entr(shares).sum(1)
     base = math.log(importances.shape[1]) if importances.shape[1] > 1 else 1.0
-    return torch.where(total[:, 0] > 0, 1 - entropy / base, 0.0)
+    return torch.where(total[:, 0] > 0, (1 - entropy / base).clamp_min(0), 0.0)
 
 
 def factor_targets(values: Tensor, kind: Kind, period: float | None = None) -> Tensor:

@@ -114,6 +114,7 @@ def test_the_gap_is_the_difference_of_the_two_largest() -> None:
 def test_disentanglement_and_completeness_by_hand() -> None:
     assert disentanglement(torch.eye(3)) == pytest.approx(1)
     assert disentanglement(torch.ones(3, 3)) == pytest.approx(0)
+    assert all(disentanglement(torch.full((2, count), 0.1)) >= 0 for count in range(2, 20)), "not even by rounding"
     # The first dimension has twice the weight of the second, which is important for both factors alike.
     importances = torch.tensor([[1.0, 0.0], [0.25, 0.25], [0.0, 0.0]])
     assert disentanglement(importances) == pytest.approx(2 / 3)
