@@ -130,9 +130,9 @@ def select_factors(model: "Model", data: ImageData, splits: Mapping[str, Any], s
             kept.append(number)
     if not kept:
         return None
-    names, kinds, periods = (
-        tuple(values[number] for number in kept) for values in (known.names, every_kind, known.periods)
-    )
+    names = tuple(known.names[number] for number in kept)
+    kinds = tuple(every_kind[number] for number in kept)
+    periods = tuple(known.periods[number] for number in kept)
     judged, fitted = (Part(part.split, part.rows, part.values[:, kept]) for part in (judged, fitted))
     return Selection(names, kinds, periods, judged, fitted, left_out)
 
