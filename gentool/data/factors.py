@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from gentool.data.images import ImageData
+from gentool.data.images import ImageData, damaged
 from gentool.data.sources.shapes import PERIODS, is_shapes
 
 
@@ -19,10 +19,13 @@ class Factors:
 
 
 def factors_of(data: ImageData) -> Factors | None:
-    """The factors of a prepared set; None where none are known."""
+    """The factors of a prepared set; None where none are known. Raises DataError for NaN or infinity among them."""
     every, names = data.factors(), tuple(data.info.get("factors", ()))
     if every is None or not names:
         return None
+    if not every.isfinite().all():
+        assert data.folder is not None
+        raise damaged(data.folder, "factors.npy holds NaN or infinity")
     parts = every.split([len(split) for split in data.splits.values()])
     periods = tuple(PERIODS.get(name) if is_shapes(data.info) else None for name in names)
     return Factors(names, periods, dict(zip(data.splits, parts, strict=True)))

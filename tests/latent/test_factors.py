@@ -67,6 +67,17 @@ def test_factors_belong_to_the_images_of_their_split(shapes: ImageData) -> None:
     assert factors_of(load_data("digits")) is None
 
 
+def test_factors_that_are_no_numbers(own_cache: Path) -> None:
+    data = load_data("shapes", count=20, size=16)
+    known = data.factors()
+    assert known is not None
+    assert data.folder is not None
+    for wrong in (torch.nan, torch.inf):
+        np.save(data.folder / "factors.npy", known.index_fill(0, torch.tensor([3]), wrong).numpy())
+        with pytest.raises(DataError, match=r"the prepared folder is damaged: factors\.npy holds NaN or infinity"):
+            factors_of(data)
+
+
 def test_the_period_of_a_name_is_that_of_shapes_alone() -> None:
     known = factors_of(load_data("faces", count=40))
     assert known is not None
