@@ -46,7 +46,8 @@ def traverse_factors(
     """
     selection = select_factors(model, data, {name: part for name, part in data.splits.items() if len(part)}, seed)
     if selection is None:
-        why = "none of its factors varies" if data.info.get("factors") else "it has no known factors, as shapes has"
+        none_left = "its factors are constant, or given to the model as the class"
+        why = none_left if data.info.get("factors") else "it has no known factors, as shapes has"
         raise DataError(f"{data.name}: {why}; choose dimensions with --dims")
     z = encoded(model, data, selection.judged, reporter)
     entropy, information = what_codes_know(selection, selection.judged, z)

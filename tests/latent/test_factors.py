@@ -124,6 +124,8 @@ def test_a_constant_factor_is_left_out(
 
     with_factors(monkeypatch, shapes, nothing_varies)
     assert select_factors(models["vae"], shapes, {"test": 0}, 0) is None
+    with pytest.raises(DataError, match=r"^shapes: its factors are constant, or given to the model as the class"):
+        models["vae"].traverse_factors(shapes)
 
 
 def test_few_of_many_images(models: dict[str, Model], shapes: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
