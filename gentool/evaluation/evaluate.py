@@ -41,12 +41,14 @@ from gentool.results import Results
 from gentool.tables import Table
 
 LARGEST_TEST = 0.5
+LARGE = "disentanglement"
+"""The table that is not also in evaluation.json: it has a row for every factor and dimension."""
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
 EVALUATION = Results(
     "evaluation.json",
     "rows",
-    rf"(evaluation|agreement|dimensions|attributes|faces)\.csv|samples\.png|"
+    rf"(evaluation|agreement|dimensions|factors|disentanglement|attributes|faces)\.csv|samples\.png|"
     rf"nearest_({'|'.join(NETWORKS)})\.png|distances_({'|'.join(NETWORKS)})\.(png|pdf|svg|csv)",
 )
 
@@ -72,7 +74,8 @@ class Evaluation:
     Attributes:
         table: A row for the samples, for the ends of their intervals, for the floor, and for the held-out images.
         facts: The model, the data, the options, and the feature networks with their hashes.
-        tables: More tables: `agreement` per class, `dimensions` of a VAE, `attributes` and `faces` of the set faces.
+        tables: More tables: `agreement` per class, `dimensions` of a VAE, `factors` and `disentanglement` of a model
+            that encodes data with known factors, `attributes` and `faces` of the set faces.
         samples: The first samples, uint8 (25, C, H, W).
         neighbours: The nearest training images, by feature network.
         notes: What to know before you compare the scores.
@@ -122,7 +125,7 @@ class Evaluation:
     def save(self, folder: Path | str, figures: FigureOptions | None = None) -> Path:
         """Write evaluation.csv and .json, the other tables and the figures into a folder, which is returned."""
         folder = Path(folder).expanduser()
-        rows = {f"{name}.csv": table.rows for name, table in self.tables.items()}
+        rows = {f"{name}.csv": table.rows for name, table in self.tables.items() if name != LARGE}
         with EVALUATION.writing(folder, self.facts | {"rows": self.table.rows} | rows):
             self._save_into(folder, figures)
         return folder
@@ -203,11 +206,12 @@ def evaluate(
         floor_intervals |= {name: value for name, value in ends.items() if name in known}
     rows += interval_rows(FLOOR, floor_intervals, options.seed)
     tables = dict(first.tables)
-    if model.encodes:
-        held_out, more = held_out_scores(model, data.test, options, reporter=reporter)
-        rows += held_out
-        tables |= more
     facts = facts_of(model, data, references, options, count, prior)
+    if model.encodes:
+        held_out = held_out_scores(model, data, options, reporter=reporter)
+        rows += held_out.rows
+        tables |= held_out.tables
+        facts |= held_out.facts
     near = [first.scores[column] for column in first.scores if column.startswith("near_train")]
     facts |= verdicts(near, first.chances) | {"chances": first.chances, "spacing": first.spacing}
     facts["collapsed"] = max(first.spacing.values()) < COLLAPSED

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gentool.evaluation.held_out import HELD_OUT
+from gentool.evaluation.held_out import CHANCE, HELD_OUT
 from gentool.evaluation.intervals import Interval
 from gentool.tables import format_number, mean_and_sd
 
@@ -51,6 +51,10 @@ def summary_lines(table: Sequence[Mapping[str, Any]]) -> list[str]:
             certainty += f" ({low[name]:.4g} to {high[name]:.4g})" if name in low else ""
             beside = f"   floor {floor[name]:.4g}" if name in floor else ""
             beside += f" ({floor_low[name]:.4g} to {floor_high[name]:.4g})" if name in floor_low else ""
-            lines.append(f"{name:32} {format_number(value)}{certainty}{beside}")
-    lines += [f"{name:32} {format_number(value)}" for name, value in held_out.items() if name not in NO_SCORES]
+            lines.append(f"{name:34} {format_number(value)}{certainty}{beside}")
+    chance = rows.get(CHANCE, {})
+    for name, value in held_out.items():
+        if name not in NO_SCORES:
+            beside = f"   random codes {chance[name]:.4g}" if name in chance else ""
+            lines.append(f"{name:34} {format_number(value)}{beside}")
     return lines

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gentool.data.images import Split
+from gentool.data.images import ImageData, Split
+from gentool.latent.factors import FactorScores, factor_scores, select_factors
 from gentool.metrics.elbo import ACTIVE, gaussian_kl
 from gentool.tables import Table
 
@@ -21,15 +22,22 @@ IMAGES_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class LatentCard:
-    """`dimensions` has a row per latent dimension, `summary` what they come to and what the labels say."""
+    """`dimensions` has a row per latent dimension, `summary` what they come to and what the labels say.
+
+    `factors` says how they go with the known factors of generated sets; None for other data.
+    """
 
     dimensions: Table
     summary: dict[str, Any] = field(default_factory=dict)
+    factors: FactorScores | None = None
 
     @property
     def record(self) -> dict[str, Any]:
         """The content of latent_card.json."""
-        return self.summary | {"per_dimension": self.dimensions.rows}
+        record = self.summary | {"per_dimension": self.dimensions.rows}
+        if self.factors is not None:
+            record |= {"factors": self.factors.facts | {"per_factor": self.factors.factors.rows}}
+        return record
 
 
 def mean_kl(model: "Model", split: Split) -> Tensor | None:
@@ -80,9 +88,10 @@ def label_scores(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], seed
     return scores
 
 
-def latent_card(model: "Model", codes: dict[str, Tensor], splits: dict[str, Split], seed: int = 0) -> LatentCard:
-    """The card of the codes of some splits: variances, KL and active units, and what labels say where there are any."""
-    z = torch.cat(list(codes.values()))
+def latent_card(model: "Model", codes: dict[str, Tensor], data: ImageData, seed: int = 0) -> LatentCard:
+    """The card of the codes of some splits: variances, KL and active units, and what labels and factors say where there
+    are any."""
+    z, splits = torch.cat(list(codes.values())), data.splits
     judged = "test" if "test" in codes else next(iter(codes))
     kl = mean_kl(model, splits[judged])
     dimensions = dimension_table(z, kl)
@@ -93,4 +102,10 @@ def latent_card(model: "Model", codes: dict[str, Tensor], splits: dict[str, Spli
     train, test = splits["train"], splits["test"]
     if train.labels is not None and test.labels is not None and {"train", "test"} <= codes.keys():
         summary |= label_scores((codes["train"], train.labels), (codes["test"], test.labels), seed)
-    return LatentCard(dimensions, summary)
+    factors = None
+    selection = select_factors(model, data, codes, seed)
+    if selection is not None:
+        judged_codes, fitted_codes = (codes[part.split][part.rows] for part in (selection.judged, selection.fitted))
+        factors = factor_scores(selection, judged_codes, fitted_codes, seed)
+        summary |= factors.scores
+    return LatentCard(dimensions, summary, factors)

@@ -45,7 +45,7 @@ MAX_POINTS = 10_000
 EMBEDDING = Results(
     "latent_card.json",
     "per_dimension",
-    r"latents\.npz|(latent_card|embedding|gmm|gmm_runs)\.csv|"
+    r"latents\.npz|(latent_card|embedding|factors|disentanglement|gmm|gmm_runs)\.csv|"
     r"embedding(-gmm-\d+)?\.(png|pdf|svg)|confusion-(gmm-\d+|per-class)\.(png|pdf|svg|csv)",
 )
 CHEQUER = 4
@@ -172,6 +172,9 @@ class Embedding:
         write_codes(folder / "latents.npz", self.z, self.weights, labels=self.labels)
         self.card.dimensions.to_csv(folder / "latent_card.csv")
         self.table.to_csv(folder / "embedding.csv")
+        if self.card.factors is not None:
+            self.card.factors.factors.to_csv(folder / "factors.csv")
+            self.card.factors.dimensions.to_csv(folder / "disentanglement.csv")
         images = None
         if self.thumbnails:
             images = to_pixels(torch.stack([self.image(int(index)) for index in self.plane.shown]))
@@ -230,7 +233,7 @@ def embed(
         check_mixtures(data, options, options.gmm)
     codes = encode_splits(model, data, options.split, reporter)
     plane = to_plane(torch.cat(list(codes.values())), options, reporter)
-    card = latent_card(model, codes, data.splits, options.seed)
+    card = latent_card(model, codes, data, options.seed)
     clustering = None
     if options.gmm is not None:
         assert data.train.labels is not None

@@ -19,6 +19,7 @@ from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
 from gentool.latent.charts import MOST_ALONG, check_dims, manifold_codes, origin, traversal_codes
+from gentool.latent.factor_traversal import FactorTraversal, traverse_factors
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for
 from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
@@ -383,6 +384,24 @@ class Model(Trained[nn.Module]):
         check_dims(self, rows)
         z = traversal_codes(origin(self, seed), list(rows), along)
         return self.decode(z, self._one_class(label, len(z)))
+
+    def traverse_factors(
+        self,
+        data: Source | None = None,
+        along: int = 11,
+        *,
+        label: int | str | None = None,
+        seed: int = 0,
+        reporter: Reporter = SILENT,
+    ) -> FactorTraversal:
+        """A row of `along` images per known factor of `data` (those of the training by default), such as those of
+        `shapes`: from the code of a test image, only the dimension that knows most of the factor changes.
+        """
+        self.require("encodes", "say which dimension a factor has")
+        along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
+        one = self._one_class(label, 1)
+        images = load_for(self.header, data, reporter=reporter)
+        return traverse_factors(self, images, along, None if one is None else int(one[0]), seed, reporter=reporter)
 
     def _one_class(self, label: int | str | None, count: int) -> Tensor | None:
         """One class for `count` codes; None for a model without classes."""

@@ -176,6 +176,22 @@ MEANINGS = {
     "knn_accuracy": Meaning("accuracy of nearest neighbours", "Of the classes, from the codes.", "higher"),
     "linear_probe_accuracy": Meaning("accuracy of a linear probe", "Of the classes, from the codes.", "higher"),
     "silhouette": Meaning("silhouette", "How well the classes are apart in the codes; 1 is best.", "higher"),
+    "modes": Meaning("modes", "Different triples of digits among the samples, of 1,000.", "higher"),
+    "mode_kl": Meaning("divergence of the modes", "Of their shares from those in the data.", "lower", "nats"),
+    "mig": Meaning(
+        "mutual information gap",
+        "How much more the best dimension knows of a factor than the second, mean over the factors; 1 is best.",
+        "higher",
+    ),
+    "dci_disentanglement": Meaning(
+        "disentanglement", "Whether each dimension is important for one factor only; 1 is best.", "higher"
+    ),
+    "dci_completeness": Meaning(
+        "completeness", "Whether one dimension alone is important for each factor; 1 is best.", "higher"
+    ),
+    "dci_informativeness": Meaning(
+        "informativeness", "How well the codes predict the factors of test images, as R²; 1 is best.", "higher"
+    ),
     "class_entropy": Meaning("entropy of classes", "How evenly the samples are spread over the classes.", "higher"),
     "copied": Meaning("exact copies", "Share of samples that equal a training image.", "lower"),
     "copied_mirrored": Meaning("mirrored copies", "Share of samples that equal a mirrored training image.", "lower"),
@@ -210,8 +226,9 @@ def _begins_with(name: str, known: str) -> bool:
 
 
 def _words(rest: str) -> str:
-    """`random_500` as `random, 500`, and `k50_means_200` as `k = 50, means, 200`."""
-    return ", ".join(re.sub(r"^k(\d+)$", r"k = \1", word) for word in rest.split("_"))
+    """`random_500` as `random, 500`, `k50_means_200` as `k = 50, means, 200`, and `6factors` as `6 factors`."""
+    words = (re.sub(r"^k(\d+)$", r"k = \1", word) for word in rest.split("_"))
+    return ", ".join(re.sub(r"^(\d+)(factors)$", r"\1 \2", word) for word in words)
 
 
 def charts(columns: Iterable[str]) -> list[tuple[Chart, list[str]]]:

@@ -11,7 +11,10 @@ from gentool.latent.reduction import check_method
 from gentool.progress import counted
 from gentool.tables import cell
 
-SHOWN = ("kl", "active_units", "knn_accuracy", "linear_probe_accuracy", "silhouette")
+SHOWN = (
+    "kl", "active_units", "knn_accuracy", "linear_probe_accuracy", "silhouette", "mig", "dci_disentanglement",
+    "dci_completeness", "dci_informativeness",
+)  # fmt: skip
 
 
 def embed(

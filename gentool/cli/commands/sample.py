@@ -107,6 +107,13 @@ class SampleOptions(Validated):
         only_with=CHARTS,
         default_text="the two principal directions of the codes of --data; with --traverse all",
     )
+    factors: bool = option(
+        False,
+        "Draw a row per known factor of --data, along the dimension that knows most of it, from a test image that "
+        "--seed draws.",
+        only_with={"traverse": True},
+        not_with={"dims": True},
+    )
     along: int | None = option(
         None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20, with --traverse 11"
     )
@@ -128,14 +135,14 @@ def sample(
     charted = options.manifold or options.traverse
     if prior.fitted and charted:
         raise OptionError(f"--prior {prior.prior}: has no effect with --manifold or --traverse")
-    if data.changed() and options.palette is None and not prior.fitted and not options.manifold:
-        raise OptionError("--data: only with --palette, --prior gmm or flow, or --manifold without --dims")
+    if data.changed() and options.palette is None and not (prior.fitted or options.manifold or options.factors):
+        raise OptionError("--data: only with --palette, --factors, --prior gmm or flow, or --manifold without --dims")
     model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
     if options.each and max(options.numbers or (0,)) > LARGEST_NAME:
         raise OptionError(f"--numbers: --each names files by the number of a sample, at most {LARGEST_NAME:,}")
     if not model.is_conditional and options.labels != (ALL,):
         raise_unconditional(model)
-    if charted and model.encodes and "seed" in options.changed():
+    if charted and model.encodes and "seed" in options.changed() and not options.factors:
         raise OptionError(f"--seed: has no effect on a chart of a {model.name}, which is drawn around code 0")
     if options.gif:
         model.require("inverts")
@@ -224,6 +231,13 @@ def chart(
     if len(classes) > 1:
         raise OptionError("--manifold, --traverse: choose one class of a conditional model with --labels")
     label = None if len(classes) == 0 else model.classes[int(classes[0])]
+    if options.factors:
+        model.require("encodes", "say which dimension a factor has")
+        images_of = data.load_for(model.header, terminal)
+        found = model.traverse_factors(
+            images_of, options.along or 11, label=label, seed=options.seed, reporter=terminal
+        )
+        return found.images, found.names, "(z - mean) / sd"
     if options.traverse:
         if options.dims is None and model.latent_dim > MAX_TRAVERSALS:
             raise OptionError(f"--traverse: {model.latent_dim} rows are too many; choose some with --dims")
@@ -233,7 +247,7 @@ def chart(
     if options.dims is None and model.latent_dim != 2 and model.encodes:
         real = data.load_for(model.header, terminal)
     elif data.changed() and options.palette is None:
-        raise OptionError("--data: only with --palette, --prior gmm or flow, or --manifold without --dims")
+        raise OptionError("--data: only with --palette, --factors, --prior gmm or flow, or --manifold without --dims")
     along = options.along or 20
     images = model.manifold(along, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal)
     dims = options.dims or ((0, 1) if model.latent_dim == 2 else None)

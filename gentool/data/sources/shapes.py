@@ -6,7 +6,8 @@ independent. Distances to the outlines: the closed forms of Inigo Quilez (iquile
 
 import colorsys
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,13 @@ from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Pixels, Raw
 
 FACTORS = ("shape", "hue", "x", "y", "scale", "rotation")
+PERIODS = {"hue": 1.0, "rotation": 360.0}
+"""Circular factors: after this much they begin again."""
 CLASSES = ("arrow", "drop", "ell", "heart", "moon")
 COUNT, SIZE = 10_000, (64, 64)
 _BACKGROUND = 24
 _SMALLEST, _LARGEST = 0.18, 0.36
+KIND = "drawn shapes"
 
 Array = NDArray[np.float64]
 
@@ -57,6 +61,11 @@ def draw(factors: NDArray[np.float32], size: tuple[int, int]) -> Pixels:
     return pixels
 
 
+def is_shapes(info: Mapping[str, Any]) -> bool:
+    """Whether the content of a dataset.json says that the images were drawn here."""
+    return info.get("factors") == list(FACTORS) and info["found"]["kind"] == KIND
+
+
 def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     """`--count` images drawn at `--size`; with `--source`, the images found there."""
     if options.source is not None:
@@ -65,7 +74,7 @@ def read(name: str, options: PrepareOptions, downloads: Downloads) -> Raw:
     count = options.count or COUNT
     factors = np.stack([factors_of(options.split_seed, i) for i in range(count)])
     return Raw(
-        kind="drawn shapes",
+        kind=KIND,
         count=count,
         get=lambda i: draw(factors[i], size),
         name=lambda i: f"image {i}",

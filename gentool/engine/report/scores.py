@@ -16,7 +16,7 @@ EVALUATION = {
 }  # fmt: skip
 """The form of evaluation.json, as far as it is shown."""
 NO_SCORES = ("what", "seed", "images", "reference", "weights", "read_by", "parameters", "queries", "per_dimension")
-LOW, HIGH, FLOOR, MEAN, SD = ": 95 % low", ": 95 % high", "(floor)", ": mean", ": sd"
+LOW, HIGH, FLOOR, CHANCE, MEAN, SD = ": 95 % low", ": 95 % high", "(floor)", "(chance)", ": mean", ": sd"
 """How the names of rows of a table of scores end."""
 
 
@@ -71,17 +71,18 @@ def _evaluation(judged: Mapping[str, Any], weights: str | None) -> dict[str, Any
 
 
 def scores_of(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The scores of a table whose rows are values, ends of intervals, a floor, and means over seeds."""
+    """The scores of a table whose rows are values, ends of intervals, a floor, chance, and means over seeds."""
     by_name = {str(row.get("what")): row for row in rows}
-    floor = next((row for name, row in by_name.items() if name.endswith(FLOOR)), {})
+    floor, chance = (next((row for name, row in by_name.items() if name.endswith(end)), {}) for end in (FLOOR, CHANCE))
     made: dict[str, dict[str, Any]] = {}
     for what, row in by_name.items():
-        if what.endswith((LOW, HIGH, FLOOR, SD)):
+        if what.endswith((LOW, HIGH, FLOOR, CHANCE, SD)):
             continue
         ends = {
             "low": by_name.get(what + LOW, {}),
             "high": by_name.get(what + HIGH, {}),
             "floor": floor,
+            "chance": chance,
             "sd": by_name.get(what.removesuffix(MEAN) + SD, {}) if what.endswith(MEAN) else {},
         }
         for name, value in row.items():
