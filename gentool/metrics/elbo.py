@@ -81,8 +81,9 @@ def mixture_log_density(z: Tensor, mixture: Mixture) -> Tensor:
     exact = torch.float32 if z.device.type == "mps" else torch.float64
     points, means, logvars = z.to(exact), mixture.means.to(exact), mixture.logvars.to(exact)
     precisions = (-logvars).exp()
-    distances = points.square() @ precisions.T - 2 * points @ (means * precisions).T
-    distances = distances + (means.square() * precisions + logvars + LOG_2_PI).sum(1)
+    constants = (means.square() * precisions + logvars + LOG_2_PI).sum(1)
+    squares = torch.cat([points.square(), points], dim=-1)
+    distances = squares @ torch.cat([precisions, -2 * means * precisions], dim=1).T + constants
     return (mixture.log_weights - 0.5 * distances.to(z.dtype)).logsumexp(-1)
 
 
