@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gentool.engine.randomness import rng
 from gentool.latent.model import Model
-from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize, sampled_kl
 from gentool.progress import SILENT, Reporter
 
 Binarisation = Literal["means", "static", "threshold"]
@@ -20,7 +20,7 @@ IMAGES_AT_ONCE = 256
 @dataclass(frozen=True)
 class Bounds:
     """Nats per image: the terms of the negative ELBO from one sample of z (N,), and the negative importance-weighted
-    bound of the first images (M,)."""
+    bound of the first images (M,), under the prior of the training: N(0, I), or the learnt one."""
 
     reconstruction: Tensor
     kl: Tensor
@@ -70,8 +70,12 @@ def bounds(
         own = None if labels is None else labels[rows]
         mean, logvar = model.posterior(part, own)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
-        reconstruction[rows] = bernoulli_nll(model.logits(reparameterize(mean, logvar, noise), own), part).cpu()
-        kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
+        z = reparameterize(mean, logvar, noise)
+        reconstruction[rows] = bernoulli_nll(model.logits(z, own), part).cpu()
+        if model.prior is None:
+            kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
+        else:
+            kl[rows] = sampled_kl(noise, logvar, model.prior.log_density(z)).cpu()
     step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
@@ -101,6 +105,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         repeated = None if labels is None else labels.repeat_interleave(count)
         logits = model.logits(z.flatten(0, 1), repeated).reshape(len(x), count, pixels)
-        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar).cpu().double()
+        log_prior = None if model.prior is None else model.prior.log_density(z)
+        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar, log_prior=log_prior).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()
