@@ -18,7 +18,7 @@ from gentool.latent.model import Model
 from gentool.models import MODELS, options_class
 from gentool.progress import counted, printable
 
-IMPORT_JSON = "import json\n"
+READING = "import json\nfrom pathlib import Path\n"
 CARD, PICTURE = "README.md", "samples.png"
 SHOWN, PER_CLASS, MOST_CLASSES = 25, 8, 10
 """Samples in the picture; of a conditional model those of each class, and the most classes."""
@@ -78,7 +78,7 @@ def usage(file: str, model: Model) -> str:
     if file == "decoder.onnx":
         return python(
             "With onnxruntime",
-            f"{IMPORT_JSON if model.prior else ''}import numpy as np, onnxruntime\n"
+            f"{READING if model.prior else ''}import numpy as np, onnxruntime\n"
             f'session = onnxruntime.InferenceSession("{file}")\n{numpy_codes(model)}\n{labels}'
             f'(images,) = session.run(["images"], {{"z": z{argument}}})  # (25, {", ".join(map(str, model.shape))})',
         )
@@ -91,8 +91,8 @@ def usage(file: str, model: Model) -> str:
             return python(title, f"{decoder}\nimages = decoder({noise}{labels})")
         return python(
             title,
-            f"{IMPORT_JSON}{decoder}\n"
-            f'prior = {{name: torch.tensor(values) for name, values in json.load(open("{PRIOR}")).items()}}\n'
+            f"{READING}{decoder}\n"
+            f'prior = {{key: torch.tensor(rows) for key, rows in json.loads(Path("{PRIOR}").read_text()).items()}}\n'
             'chosen = torch.multinomial(prior["weights"], 25, replacement=True)\n'
             f'z = prior["means"][chosen] + prior["standard_deviations"][chosen] * {noise}\n'
             f"images = decoder(z{labels})",
@@ -105,7 +105,7 @@ def numpy_codes(model: Model) -> str:
     if model.prior is None:
         return f"z = np.random.default_rng(0).standard_normal((25, {model.latent_dim}), dtype=np.float32)"
     return (
-        f'prior = {{name: np.array(values) for name, values in json.load(open("{PRIOR}")).items()}}\n'
+        f'prior = {{key: np.array(rows) for key, rows in json.loads(Path("{PRIOR}").read_text()).items()}}\n'
         "random = np.random.default_rng(0)\n"
         f'chosen = random.choice({model.prior.components}, 25, p=prior["weights"])\n'
         f"noise = random.standard_normal((25, {model.latent_dim}))\n"
