@@ -156,10 +156,6 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     run.watch(posterior_collapse)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
     augment = augmentation(options, data, run)
-    z, shown = fixed_codes(run, options.latent_dim, classes)
-    shares = torch.special.ndtr(run.fixed_noise("components", len(z)))
-    held_out, held_out_labels = run.labelled_examples(10)
-    held_out_labels = held_out_labels if classes else None
     beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
     def update(x: Tensor, noise: Tensor, labels: Tensor | None, beta: Tensor) -> dict[str, Tensor]:
@@ -194,12 +190,7 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
         average = ema.average()
         run.record_validation(held_out_losses(average, data.validation, options, run))
         if run.pictures_due:
-            with torch.no_grad():
-                samples = average.decode(codes_of(average, z, shares), shown)
-                codes = average.encode(held_out, held_out_labels)
-                pair = torch.cat([held_out, average.decode(codes, held_out_labels)])
-            run.show("samples", sample_picture(samples, shown, data.classes))
-            run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
+            show_pictures(average, data, run)
         run.save(average)
     run.finish(held_out_losses(ema.network, data.test, options, run))
 
@@ -216,10 +207,18 @@ def kl_from(prior: Mixture | None, mean: Tensor, logvar: Tensor, noise: Tensor) 
     return sampled_kl(noise, logvar, mixture_log_density(reparameterize(mean, logvar, noise), prior))
 
 
-def codes_of(vae: VAE, noise: Tensor, shares: Tensor) -> Tensor:
-    """Codes (N, D) of the prior from noise (N, D); shares (N,) in [0, 1] choose the components of a learnt one."""
+@torch.no_grad()
+def show_pictures(vae: VAE, data: ImageData, run: Run) -> None:
+    """Samples from the same noise, and reconstructions of the same images, in every epoch."""
+    z, labels = fixed_codes(run, vae.latent_dim, vae.classes)
     prior = learnt_prior(vae)
-    return noise if prior is None else mixture_sample(prior, shares, noise)
+    if prior is not None:
+        z = mixture_sample(prior, torch.special.ndtr(run.fixed_noise("components", len(z))), z)
+    run.show("samples", sample_picture(vae.decode(z, labels), labels, data.classes))
+    x, classes = run.labelled_examples(10)
+    classes = classes if vae.classes else None
+    pair = torch.cat([x, vae.decode(vae.encode(x, classes), classes)])
+    run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
 
 
 def kl_weight(options: VariationalOptions, shape: Shape) -> float:
