@@ -13,7 +13,7 @@ from gentool.progress import SILENT, Reporter
 
 Binarisation = Literal["means", "static", "threshold"]
 VALUES_AT_ONCE = 2**24
-"""Pixel values that are decoded in one pass, which bounds the memory at some hundred MiB."""
+"""Pixel values, or distances from components, of one pass, which bounds the memory at some hundred MiB."""
 IMAGES_AT_ONCE = 256
 
 
@@ -76,7 +76,7 @@ def bounds(
             kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
         else:
             kl[rows] = sampled_kl(noise, logvar, model.prior.log_density(z)).cpu()
-    step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
+    step = max(1, VALUES_AT_ONCE // (k * values_of_a_code(model, images)))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
         tighter[start : start + step] = importance_bound(
@@ -90,6 +90,13 @@ def bounds(
     return Bounds(reconstruction, kl, -tighter)
 
 
+def values_of_a_code(model: Model, images: Tensor) -> int:
+    """The numbers that a code takes: the pixel values of its image, or its distances from the components of a learnt
+    prior where these are more."""
+    pixels = images[0].numel()
+    return pixels if model.prior is None else max(pixels, model.prior.components)
+
+
 def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, labels: Tensor | None = None) -> Tensor:
     """The importance-weighted bound of K samples on log p(x), nats (N,) in float64, of images x (N, C, H, W).
 
@@ -97,7 +104,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
     """
     mean, logvar = model.posterior(x, labels)
     pixels = x[0].numel()
-    at_once = max(1, min(k, VALUES_AT_ONCE // (len(x) * pixels)))
+    at_once = max(1, min(k, VALUES_AT_ONCE // (len(x) * values_of_a_code(model, x))))
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64)  # on the CPU: mps has no float64
     for start in range(0, k, at_once):
         count = min(at_once, k - start)

@@ -17,6 +17,7 @@ from gentool.data.images import ImageData
 from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.errors import OptionError
+from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
 from gentool.models.variational import VAE, VariationalOptions, maximise
 from gentool.networks.layers import Shape
@@ -117,6 +118,10 @@ def build(options: Options, shape: Shape, classes: int) -> VAE:
 
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Maximise the ELBO without labels. Raises OptionError for more pseudo-inputs than training images."""
+    if options.prior != "standard" and run.device.type == "cpu":
+        count = options.components or COMPONENTS
+        needed = 3 * 8 * run.rows * options.iwae * count  # distances in f64, their gradient, and one in between
+        check_memory(needed, f"--components {count}", "take fewer, or a smaller --batch-size or --iwae")
     vae = build(options, data.shape, 0)
     if isinstance(vae, VampVAE):
         count, images = len(vae.pseudo_inputs), data.train.images

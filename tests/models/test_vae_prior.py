@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
 import gentool
-from gentool.engine.checkpoint import digest, load
+from gentool.engine.checkpoint import digest, load, save
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.metrics.elbo import bernoulli_nll
@@ -156,6 +157,7 @@ def test_a_wrong_prior_is_refused(cli: Callable, words: list[object], message: s
     assert refused.code == 2
     assert message in refused.err
     assert "Traceback" not in refused.err
+    assert not Path("run").exists()
 
 
 def test_a_prior_that_is_learnt_fits_better() -> None:
@@ -178,8 +180,13 @@ def test_a_posterior_that_ignores_the_image_raises_the_alarm(cli: Callable) -> N
     assert not list(posterior_collapse([{"step": 1, "validation_active_units": 0, "validation_kl": 0.1}]))
 
 
-def test_options_of_earlier_versions_mean_the_standard_prior() -> None:
-    earlier = {name: value for name, value in Options().to_json().items() if name not in ("prior", "components")}
-    assert Options.from_json(earlier).prior == "standard"
-    with pytest.raises(OptionError, match="--prior: 'flow'"):
+def test_a_checkpoint_of_an_earlier_version_has_the_standard_prior(runs: Path, tmp_path: Path) -> None:
+    header, content = load(runs / "vae" / "model.pt", "model")
+    earlier = {name: value for name, value in header.options.items() if name not in ("prior", "components")}
+    assert len(earlier) == len(header.options) - 2
+    save(tmp_path / "earlier.pt", "model", replace(header, options=earlier), content)
+    model = gentool.load(tmp_path / "earlier.pt", device="cpu")
+    assert model.prior is None
+    assert torch.equal(model.sample(5), gentool.load(runs / "vae", device="cpu").sample(5))
+    with pytest.raises(OptionError, match="--prior: 'flow' is not one of standard, mixture, vamp"):
         Options(prior="flow")  # type: ignore[arg-type]
