@@ -19,7 +19,7 @@ from gentool.figures.grids import CELL
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for, training_data
 from gentool.latent.model import Model
-from gentool.latent.prior import MixturePrior, Prior, prior_key
+from gentool.latent.prior import MixturePrior, NormalPrior, Prior, prior_key
 from gentool.models import MODELS, check_name, sampling_class
 from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
@@ -175,10 +175,11 @@ class PriorOptions(Validated):
 
     panel: ClassVar[str] = "Prior"
 
-    prior: Literal["normal", "gmm", "flow"] = option(
-        "normal",
-        "Draw codes from N(0, I), or from a Gaussian mixture (gmm) or a flow fitted to the codes of --data "
+    prior: Literal["normal", "gmm", "flow"] | None = option(
+        None,
+        "Draw codes from N(0, I) (normal), or from a Gaussian mixture (gmm) or a flow fitted to the codes of --data "
         "(autoencoders).",
+        default_text="the model's own prior: N(0, I), or the one that it has learnt",
     )
     components: int = option(
         10, "Components of the mixture of --prior gmm.", min=1, max=10_000, only_with={"prior": "gmm"}
@@ -187,20 +188,25 @@ class PriorOptions(Validated):
     @property
     def fitted(self) -> bool:
         """Whether the density is fitted to images."""
-        return self.prior != "normal"
+        return self.prior not in (None, "normal")
 
-    @property
-    def suffix(self) -> str:
+    def replaces(self, model: Model) -> bool:
+        """Whether codes are drawn from another density than the model's own prior."""
+        return self.fitted or (self.prior == "normal" and model.prior is not None)
+
+    def suffix(self, model: Model) -> str:
         """The ending of the names of files that are made with it."""
-        return f"-{self.prior}" if self.fitted else ""
+        return f"-{self.prior}" if self.replaces(model) else ""
 
     def of(self, model: Model, images: Images, reporter: Reporter) -> Prior | None:
-        """The density for a model, None for N(0, I). One that was fitted is kept beside the checkpoint.
+        """The density for a model, None for its own prior. One that was fitted is kept beside the checkpoint.
 
         Raises OptionError for a model without an encoder.
         """
-        if not self.fitted:
+        if not self.replaces(model):
             return None
+        if not self.fitted:
+            return NormalPrior(model.latent_dim)
         model.require("encodes", "have a prior fitted to its codes")
         data = images()
         assert model.path is not None

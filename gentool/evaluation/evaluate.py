@@ -32,7 +32,7 @@ from gentool.figures.style import FigureOptions
 from gentool.latent.images import load_for
 from gentool.latent.loading import as_model
 from gentool.latent.model import Model
-from gentool.latent.prior import MixturePrior, Prior
+from gentool.latent.prior import LearntPrior, MixturePrior, Prior
 from gentool.metrics.classes import class_entropy
 from gentool.models.capabilities import abilities_of, models_that
 from gentool.options import flag
@@ -160,7 +160,7 @@ def evaluate(
         model: A trained model, or its checkpoint.
         data: The real images; those of the model's training by default.
         options: What to measure; or give the fields of `EvaluateOptions` as `settings`.
-        prior: A density to draw the codes from, such as `model.fit_prior(data)`; N(0, I) by default.
+        prior: A density to draw the codes from, such as `model.fit_prior(data)`; the model's own by default.
         references: The real images in the features of the networks, where several models are compared.
 
     Raises OptionError for an option that the model does not support, DataError where there are too few images or no
@@ -177,6 +177,8 @@ def evaluate(
             "the model was trained on other images, or on another split of them: its scores for copying and for "
             "held-out images may not hold"
         )
+    if model.prior is not None:
+        notes.append(prior_note(model, prior))
     if references is None:
         references = references_for(data, options, model.device, reporter=reporter)
     count = min(options.samples, len(data.train))
@@ -206,7 +208,7 @@ def evaluate(
         floor_intervals |= {name: value for name, value in ends.items() if name in known}
     rows += interval_rows(FLOOR, floor_intervals, options.seed)
     tables = dict(first.tables)
-    facts = facts_of(model, data, references, options, count, prior)
+    facts = facts_of(model, data, references, options, count, prior or model.prior)
     if model.encodes:
         held_out = held_out_scores(model, data, options, reporter=reporter)
         rows += held_out.rows
@@ -219,6 +221,15 @@ def evaluate(
     facts["below_floor"] = below_floor(first.scores, floor, first.intervals, floor_intervals)
     facts["verdicts"] = verdict_lines(facts, first.scores)
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
+
+
+def prior_note(model: Model, given: Prior | None) -> str:
+    """Which prior the scores of a model with a learnt one are of; `given` is that of the samples, None for its own."""
+    assert model.prior is not None
+    own = f"the prior learnt in training ({model.prior.kind}, {counted(model.prior.components, 'component')})"
+    if given is None:
+        return f"samples and likelihoods are those of {own}"
+    return f"samples are drawn with --prior {given.kind}; likelihoods are those of {own}"
 
 
 def check_likelihood(models: Iterable[str], options: ScoreOptions) -> None:
@@ -278,7 +289,7 @@ def facts_of(
         "environment": environment(model.device, "float32"),
         "prior": "normal" if prior is None else prior.kind,
     }
-    if isinstance(prior, MixturePrior):
+    if isinstance(prior, MixturePrior | LearntPrior):
         facts["components"] = prior.components
     if model.sampling is not None:
         facts["sampling"] = model.sampling.to_json()

@@ -47,9 +47,8 @@ def held_out_scores(
     tables: dict[str, Table] = {}
     if model.has_likelihood:
         values |= likelihoods(model, test, options, reporter)
-        tables["dimensions"] = dimension_table(
-            model.encode(test.images, test.labels if model.is_conditional else None), mean_kl(model, test)
-        )
+        codes = model.encode(test.images, test.labels if model.is_conditional else None)
+        tables["dimensions"] = dimension_table(codes, mean_kl(model, test), active=True)
         counts["active_units"] = sum(tables["dimensions"]["active"])
     means = {name: mean_and_interval(value) for name, value in values.items()}
     rows: list[dict[str, Any]] = [

@@ -8,19 +8,19 @@ from torch import Tensor
 
 from gentool.engine.randomness import rng
 from gentool.latent.model import Model
-from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize, sampled_kl
 from gentool.progress import SILENT, Reporter
 
 Binarisation = Literal["means", "static", "threshold"]
 VALUES_AT_ONCE = 2**24
-"""Pixel values that are decoded in one pass, which bounds the memory at some hundred MiB."""
+"""Pixel values, or distances from components, of one pass, which bounds the memory at some hundred MiB."""
 IMAGES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Bounds:
     """Nats per image: the terms of the negative ELBO from one sample of z (N,), and the negative importance-weighted
-    bound of the first images (M,)."""
+    bound of the first images (M,), under the prior of the training: N(0, I), or the learnt one."""
 
     reconstruction: Tensor
     kl: Tensor
@@ -70,9 +70,13 @@ def bounds(
         own = None if labels is None else labels[rows]
         mean, logvar = model.posterior(part, own)
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
-        reconstruction[rows] = bernoulli_nll(model.logits(reparameterize(mean, logvar, noise), own), part).cpu()
-        kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
-    step = max(1, VALUES_AT_ONCE // (k * images[0].numel()))
+        z = reparameterize(mean, logvar, noise)
+        reconstruction[rows] = bernoulli_nll(model.logits(z, own), part).cpu()
+        if model.prior is None:
+            kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
+        else:
+            kl[rows] = sampled_kl(noise, logvar, model.prior.log_density(z)).cpu()
+    step = max(1, VALUES_AT_ONCE // (k * values_of_a_code(model, images)))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
         tighter[start : start + step] = importance_bound(
@@ -86,6 +90,13 @@ def bounds(
     return Bounds(reconstruction, kl, -tighter)
 
 
+def values_of_a_code(model: Model, images: Tensor) -> int:
+    """The numbers that a code takes: the pixel values of its image, or its distances from the components of a learnt
+    prior where these are more."""
+    pixels = images[0].numel()
+    return pixels if model.prior is None else max(pixels, model.prior.components)
+
+
 def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, labels: Tensor | None = None) -> Tensor:
     """The importance-weighted bound of K samples on log p(x), nats (N,) in float64, of images x (N, C, H, W).
 
@@ -93,7 +104,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
     """
     mean, logvar = model.posterior(x, labels)
     pixels = x[0].numel()
-    at_once = max(1, min(k, VALUES_AT_ONCE // (len(x) * pixels)))
+    at_once = max(1, min(k, VALUES_AT_ONCE // (len(x) * values_of_a_code(model, x))))
     total = torch.full((len(x),), -torch.inf, dtype=torch.float64)  # on the CPU: mps has no float64
     for start in range(0, k, at_once):
         count = min(at_once, k - start)
@@ -101,6 +112,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         repeated = None if labels is None else labels.repeat_interleave(count)
         logits = model.logits(z.flatten(0, 1), repeated).reshape(len(x), count, pixels)
-        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar).cpu().double()
+        log_prior = None if model.prior is None else model.prior.log_density(z)
+        weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar, log_prior=log_prior).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.randomness import indexed_noise, rng
+from gentool.engine.randomness import rng
 from gentool.explorer.graph import graph_of
 from gentool.figures.grids import Picture, grid, to_picture
 from gentool.latent.model import Model
@@ -64,7 +64,7 @@ def explorer_content(
     else:
         center, directions, spreads = image_directions(model, seed)
         # A generator has seen no code near the center, so the map is drawn around a sample, apart from the plane.
-        sample = indexed_noise(seed, 0, 1, model.latent_dim)[0]
+        sample = model.draw_codes(1, seed=seed)[0]
         origin = sample - (directions[:2] @ sample) @ directions[:2]
     reporter.progress("map", 1, 3)
     spreads = spreads.clamp(min=1e-6)
@@ -77,13 +77,19 @@ def explorer_content(
         "directions": [numbers(direction) for direction in directions],
         "spreads": numbers(spreads),
         "scales": numbers(scales.clamp(min=1e-3)[:MOST_DIMENSIONS]),
-        "samples": [numbers(z) for z in indexed_noise(seed, 0, SAMPLES, model.latent_dim)],
+        "samples": [numbers(z) for z in model.draw_codes(SAMPLES, seed=seed)],
         "seed": seed,
         "reach": REACH,
         "map": map_address(model, origin, directions, spreads),
     }
     if points is not None:
         content["points"] = points
+    if model.prior is not None:
+        content["prior"] = {
+            "ends": numbers(model.prior.weights.cumsum(0)),
+            "means": [numbers(mean) for mean in model.prior.mixture.means],
+            "deviations": [numbers(deviation) for deviation in (0.5 * model.prior.mixture.logvars).exp()],
+        }
     if with_network:
         reporter.progress("network", 2, 3)
         content |= networks(model)
@@ -112,7 +118,7 @@ def image_directions(model: Model, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     spreads are 1, as those of the noise are. With more dimensions than half the samples, the covariance of noise and
     image takes the place of the fit: the two are the same for many samples, since the noise is white.
     """
-    z = indexed_noise(seed, 0, REGRESSED, model.latent_dim)
+    z = model.draw_codes(REGRESSED, seed=seed)
     labels = None if not model.is_conditional else torch.arange(len(z)) % len(model.classes)
     images = model.decode(z, labels).flatten(1).double()
     if 2 * model.latent_dim <= len(z):

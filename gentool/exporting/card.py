@@ -12,11 +12,13 @@ from gentool.engine.folder import read_if_there
 from gentool.engine.hub import WEIGHTS
 from gentool.engine.report.scores import EVALUATION
 from gentool.evaluation.summary import FLOOR, SAMPLES, summary_lines
+from gentool.exporting.config import PRIOR
 from gentool.figures.grids import Picture, grid, labelled_rows
 from gentool.latent.model import Model
 from gentool.models import MODELS, options_class
 from gentool.progress import counted, printable
 
+READING = "import json\nfrom pathlib import Path\n"
 CARD, PICTURE = "README.md", "samples.png"
 SHOWN, PER_CLASS, MOST_CLASSES = 25, 8, 10
 """Samples in the picture; of a conditional model those of each class, and the most classes."""
@@ -76,26 +78,52 @@ def usage(file: str, model: Model) -> str:
     if file == "decoder.onnx":
         return python(
             "With onnxruntime",
-            "import numpy as np, onnxruntime\n"
-            f'session = onnxruntime.InferenceSession("{file}")\n'
-            f"z = np.random.default_rng(0).standard_normal((25, {model.latent_dim}), dtype=np.float32)\n{labels}"
+            f"{READING if model.prior else ''}import numpy as np, onnxruntime\n"
+            f'session = onnxruntime.InferenceSession("{file}")\n{numpy_codes(model)}\n{labels}'
             f'(images,) = session.run(["images"], {{"z": z{argument}}})  # (25, {", ".join(map(str, model.shape))})',
         )
     if file in ("decoder.torchscript", "decoder.pt2"):
         call = f'torch.jit.load("{file}")' if file.endswith("torchscript") else f'torch.export.load("{file}").module()'
         labels = f", torch.arange(25) % {len(model.classes)}" if model.is_conditional else ""
+        noise = f"torch.randn(25, {model.latent_dim})"
+        title, decoder = f"With PyTorch: `{file}`", f"import torch\ndecoder = {call}"
+        if model.prior is None:
+            return python(title, f"{decoder}\nimages = decoder({noise}{labels})")
         return python(
-            f"With PyTorch: `{file}`",
-            f"import torch\ndecoder = {call}\nimages = decoder(torch.randn(25, {model.latent_dim}){labels})",
+            title,
+            f"{READING}{decoder}\n"
+            f'prior = {{key: torch.tensor(rows) for key, rows in json.loads(Path("{PRIOR}").read_text()).items()}}\n'
+            'chosen = torch.multinomial(prior["weights"], 25, replacement=True)\n'
+            f'z = prior["means"][chosen] + prior["standard_deviations"][chosen] * {noise}\n'
+            f"images = decoder(z{labels})",
         )
     return ""
+
+
+def numpy_codes(model: Model) -> str:
+    """How one draws 25 codes z with NumPy."""
+    if model.prior is None:
+        return f"z = np.random.default_rng(0).standard_normal((25, {model.latent_dim}), dtype=np.float32)"
+    return (
+        f'prior = {{key: np.array(rows) for key, rows in json.loads(Path("{PRIOR}").read_text()).items()}}\n'
+        "random = np.random.default_rng(0)\n"
+        f'chosen = random.choice({model.prior.components}, 25, p=prior["weights"])\n'
+        f"noise = random.standard_normal((25, {model.latent_dim}))\n"
+        'z = (prior["means"][chosen] + prior["standard_deviations"][chosen] * noise).astype(np.float32)'
+    )
 
 
 def inputs(model: Model, config: dict[str, Any]) -> str:
     """What codes, classes and pixels are."""
     shape = ", ".join(map(str, ("N", *model.shape)))
     lines = [f"- `z`: float32 (N, {model.latent_dim}), drawn from N(0, 1)."]
-    if not model.gaussian_prior:
+    if model.prior is not None:
+        lines[0] = (
+            f"- `z`: float32 (N, {model.latent_dim}), drawn from the prior that the model has learnt, a mixture of "
+            f"{counted(model.prior.components, 'Gaussian')} with diagonal covariances: `{PRIOR}` has their weights, "
+            "means and standard deviations. The decoder was not trained on codes from N(0, 1)."
+        )
+    elif not model.gaussian_prior:
         lines[0] += (
             " This autoencoder was not trained to generate: z is in units of the standard deviation of the "
             "training codes, and images of random z are rough."

@@ -1,12 +1,17 @@
 """config.json: what an exported model is, and what goes in and comes out of its files."""
 
+import json
 from typing import Any
+
+from torch import Tensor
 
 from gentool.engine import checkpoint
 from gentool.exporting.formats import OPSET
 from gentool.exporting.parts import Part
 from gentool.latent.model import Model
+from gentool.latent.prior import LearntPrior
 
+PRIOR = "prior.json"
 CHANNELS = {1: "grey", 3: "RGB", 4: "RGBA, colours premultiplied by alpha"}
 
 
@@ -27,8 +32,29 @@ def description(model: Model) -> dict[str, Any]:
             "channels": CHANNELS.get(channels, f"{channels} channels"),
             "range": [0, 1],
         },
-        "prior": {"distribution": "normal", "mean": 0, "standard_deviation": 1},
+        "prior": prior_of(model),
     }
+
+
+def prior_of(model: Model) -> dict[str, Any]:
+    """What codes are drawn from, in short."""
+    if model.prior is None:
+        return {"distribution": "normal", "mean": 0, "standard_deviation": 1}
+    return {"distribution": "mixture of normals", "components": model.prior.components, "file": PRIOR}
+
+
+def prior_text(prior: LearntPrior) -> str:
+    """The content of prior.json: weights (K,), means (K, D) and standard deviations (K, D)."""
+
+    def plain(rows: Tensor) -> list[list[float]]:
+        return [[float(f"{value:.9g}") for value in row] for row in rows.tolist()]  # what tells one f32 from another
+
+    content = {
+        "weights": prior.weights.tolist(),
+        "means": plain(prior.mixture.means),
+        "standard_deviations": plain((0.5 * prior.mixture.logvars).exp()),
+    }
+    return json.dumps(content, allow_nan=False) + "\n"
 
 
 NOTES = (

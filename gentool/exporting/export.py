@@ -8,7 +8,7 @@ from typing import Any
 from gentool.engine.hub import CONFIG, WEIGHTS, packed
 from gentool.errors import GentoolError
 from gentool.exporting.card import CARD, PICTURE, card, sample_picture
-from gentool.exporting.config import description, notes, of_file
+from gentool.exporting.config import PRIOR, description, notes, of_file, prior_text
 from gentool.exporting.formats import FORMATS, SAFETENSORS, Run, check_packages, quietly
 from gentool.exporting.parts import Part, parts_of
 from gentool.figures.grids import Picture, save_png
@@ -24,7 +24,9 @@ TOLERANCE = 1e-4
 COUNTS = (1, 5)
 """The numbers of rows for which every file is checked."""
 EXPORT = Results(
-    CONFIG, "fingerprint", rf"(decoder|encoder)\.(onnx|torchscript|pt2)|{re.escape(WEIGHTS)}|{CARD}|{PICTURE}"
+    CONFIG,
+    "fingerprint",
+    rf"(decoder|encoder)\.(onnx|torchscript|pt2)|{re.escape(WEIGHTS)}|{re.escape(PRIOR)}|{CARD}|{PICTURE}",
 )
 
 
@@ -64,7 +66,8 @@ class Export:
     """An exported model.
 
     Attributes:
-        files: The content of the files by name: `decoder.onnx`, `encoder.onnx`, `model.safetensors`, …
+        files: The content of the files by name: `decoder.onnx`, `encoder.onnx`, `model.safetensors`, …; `prior.json`
+            of a model with a learnt prior.
         config: What config.json says: the model, its inputs and outputs, and the largest differences from PyTorch.
         card: The model card, README.md.
         samples: The picture in the card, uint8 (H, W) or (H, W, 3).
@@ -137,6 +140,8 @@ def export(
             done(len(facts))
     if SAFETENSORS in options.format:
         files[WEIGHTS] = packed(model.network.state_dict())
+    if model.prior is not None:
+        files[PRIOR] = prior_text(model.prior).encode()
     config["files"] = facts
     return Export(files, config, card(model, config, options.license, list(files)), sample_picture(model))
 

@@ -41,8 +41,11 @@ class LatentCard:
 
 
 def mean_kl(model: "Model", split: Split) -> Tensor | None:
-    """KL(q(z | x) || N(0, I)) of each dimension in nats, mean over a split (D,); None without a posterior."""
-    if not model.has_likelihood:
+    """KL(q(z | x) || N(0, I)) of each dimension in nats, mean over a split (D,).
+
+    None without a posterior, and with a learnt prior, from which the KL divergence is no sum over dimensions.
+    """
+    if not model.has_likelihood or model.prior is not None:
         return None
     total = torch.zeros(model.latent_dim, dtype=torch.float64)
     for start in range(0, len(split), IMAGES_AT_ONCE):
@@ -51,14 +54,17 @@ def mean_kl(model: "Model", split: Split) -> Tensor | None:
     return total / len(split)
 
 
-def dimension_table(z: Tensor, kl: Tensor | None) -> Table:
-    """A row per dimension of codes z (N, D): mean and variance, and with a KL (D,) whether the dimension is active."""
+def dimension_table(z: Tensor, kl: Tensor | None, *, active: bool) -> Table:
+    """A row per dimension of codes z (N, D): mean, variance, its KL where there is one (D,), and with `active` whether
+    the dimension is."""
     variance, mean = torch.var_mean(z.double(), dim=0, correction=0)
     rows: list[dict[str, Any]] = []
     for index in range(z.shape[1]):
         row: dict[str, Any] = {"dimension": index, "mean": mean[index].item(), "variance": variance[index].item()}
         if kl is not None:
-            row |= {"kl": kl[index].item(), "active": bool(variance[index] > ACTIVE)}
+            row["kl"] = kl[index].item()
+        if active:
+            row["active"] = bool(variance[index] > ACTIVE)
         rows.append(row)
     return Table(rows)
 
@@ -94,11 +100,13 @@ def latent_card(model: "Model", codes: dict[str, Tensor], data: ImageData, seed:
     z, splits = torch.cat(list(codes.values())), data.splits
     judged = "test" if "test" in codes else next(iter(codes))
     kl = mean_kl(model, splits[judged])
-    dimensions = dimension_table(z, kl)
+    dimensions = dimension_table(z, kl, active=model.has_likelihood)
     summary: dict[str, Any] = {"images": len(z), "dimensions": len(dimensions)}
     summary["variance"] = sum(dimensions["variance"])
     if kl is not None:
-        summary |= {"kl": kl.sum().item(), "kl_images": judged, "active_units": sum(dimensions["active"])}
+        summary |= {"kl": kl.sum().item(), "kl_images": judged}
+    if model.has_likelihood:
+        summary["active_units"] = sum(dimensions["active"])
     train, test = splits["train"], splits["test"]
     if train.labels is not None and test.labels is not None and {"train", "test"} <= codes.keys():
         summary |= label_scores((codes["train"], train.labels), (codes["test"], test.labels), seed)

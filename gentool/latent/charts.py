@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.randomness import indexed_noise
 from gentool.errors import OptionError
 from gentool.latent.reduction import principal_directions
 from gentool.progress import SILENT, Reporter
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from gentool.latent.model import Model
 
 OUTERMOST = 0.02
-"""Charts go from this quantile of N(0, 1) to the opposite one: from -2.05 to 2.05."""
+"""Charts go from this quantile of N(0, 1) to the opposite one: from -2.05 to 2.05 standard deviations."""
 MOST_ALONG = 200
 """The most images along a side of a chart."""
 
@@ -40,7 +39,9 @@ def manifold_codes(
     if len(set(dims)) != 2 or len(dims) != 2:
         raise OptionError("--dims: --manifold needs two different ones, such as 0,5")
     directions = torch.eye(model.latent_dim)[list(dims)]
-    return plane_codes(origin(model, seed) * (1 - directions.sum(0)), directions, torch.ones(2), along)
+    center, deviations = moments(model)
+    start = torch.where(directions.sum(0) > 0, center, origin(model, seed))
+    return plane_codes(start, directions, deviations[list(dims)], along)
 
 
 def check_dims(model: "Model", dims: tuple[int, ...]) -> None:
@@ -52,8 +53,18 @@ def check_dims(model: "Model", dims: tuple[int, ...]) -> None:
 
 
 def origin(model: "Model", seed: int) -> Tensor:
-    """The code (D,) around which a chart is drawn. A GAN has only seen noise; codes of autoencoders lie around 0."""
-    return torch.zeros(model.latent_dim) if model.encodes else indexed_noise(seed, 0, 1, model.latent_dim)[0]
+    """The code (D,) around which a chart is drawn. A GAN has only seen noise; codes of autoencoders lie around the mean
+    of their prior."""
+    if not model.encodes:
+        return model.draw_codes(1, seed=seed)[0]
+    return moments(model)[0]
+
+
+def moments(model: "Model") -> tuple[Tensor, Tensor]:
+    """The mean and the standard deviation of each dimension of the prior, each (D,)."""
+    if model.prior is None:
+        return torch.zeros(model.latent_dim), torch.ones(model.latent_dim)
+    return model.prior.center, model.prior.deviations
 
 
 def normal_quantiles(count: int, outermost: float = OUTERMOST) -> Tensor:
@@ -72,9 +83,10 @@ def plane_codes(origin: Tensor, directions: Tensor, deviations: Tensor, side: in
     return (origin + across[None, :, None] * directions[0] + up[:, None, None] * directions[1]).flatten(0, 1)
 
 
-def traversal_codes(origin: Tensor, dimensions: list[int], steps: int) -> Tensor:
-    """Codes (len(dimensions) * steps, D): in each row, one dimension of origin (D,) takes the quantiles of N(0, 1)."""
+def traversal_codes(origin: Tensor, dimensions: list[int], steps: int, center: Tensor, deviations: Tensor) -> Tensor:
+    """Codes (len(dimensions) * steps, D): in each row, one dimension of origin (D,) takes the quantiles of
+    N(center, deviation^2), with center and deviations (D,)."""
     codes = origin.repeat(len(dimensions), steps, 1)
     for row, dimension in enumerate(dimensions):
-        codes[row, :, dimension] = normal_quantiles(steps)
+        codes[row, :, dimension] = center[dimension] + normal_quantiles(steps) * deviations[dimension]
     return codes.flatten(0, 1)

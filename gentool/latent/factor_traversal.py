@@ -9,7 +9,7 @@ from torch import Tensor
 from gentool.data.images import ImageData
 from gentool.engine.randomness import rng
 from gentool.errors import DataError
-from gentool.latent.charts import normal_quantiles, traversal_codes
+from gentool.latent.charts import traversal_codes
 from gentool.latent.factors import Part, encoded, select_factors, what_codes_know
 from gentool.progress import SILENT, Reporter
 from gentool.tables import Table
@@ -55,10 +55,8 @@ def traverse_factors(
     columns = ("factor", "dimension", "mutual_information", "share")
     rows = zip(selection.names, best.tolist(), known.tolist(), (known / entropy).tolist(), strict=True)
     variance, mean = torch.var_mean(z.double(), dim=0, correction=0)
-    codes = traversal_codes(_origin(model, data, selection.judged, label, seed), best.tolist(), along)
-    for row, dimension in enumerate(best.tolist()):
-        places = mean[dimension] + normal_quantiles(along) * variance[dimension].sqrt()
-        codes[row * along : (row + 1) * along, dimension] = places.float()
+    origin = _origin(model, data, selection.judged, label, seed)
+    codes = traversal_codes(origin, best.tolist(), along, mean.float(), variance.sqrt().float())
     labels = None if label is None else torch.full((len(codes),), label)
     images = model.decode(codes, labels)
     return FactorTraversal(images, Table(dict(zip(columns, row, strict=True)) for row in rows))

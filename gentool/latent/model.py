@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -18,19 +19,20 @@ from gentool.engine.folder import model_path
 from gentool.engine.randomness import derived_seed, indexed_noise, isolated
 from gentool.engine.trained import Trained
 from gentool.errors import CheckpointError, DataError, OptionError
-from gentool.latent.charts import MOST_ALONG, check_dims, manifold_codes, origin, traversal_codes
+from gentool.latent.charts import MOST_ALONG, check_dims, manifold_codes, moments, origin, traversal_codes
 from gentool.latent.factor_traversal import FactorTraversal, traverse_factors
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for
 from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.likeliest import likeliest_class
-from gentool.latent.prior import MixturePrior, Prior
+from gentool.latent.prior import LearntPrior, MixturePrior, Prior
 from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
+from gentool.metrics.elbo import Mixture
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, abilities_of, models_that
-from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts
+from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts, LearnsPrior
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
 
@@ -97,6 +99,15 @@ class Model(Trained[nn.Module]):
     def inverts(self) -> bool:
         """Whether images come from noise along a path that can be followed backwards."""
         return "inverts" in self.abilities
+
+    @cached_property
+    def prior(self) -> LearntPrior | None:
+        """The prior of the codes where the model has learnt one; None: N(0, I)."""
+        if not isinstance(self.network, LearnsPrior):
+            return None
+        with torch.no_grad():
+            parts = self.network.prior()
+        return LearntPrior(self.network.prior_name, Mixture(*(part.float().cpu() for part in parts)))
 
     def require(self, ability: str, purpose: str = "") -> None:
         """Raises OptionError where the model lacks an ability: encodes, has_likelihood, is_conditional or inverts."""
@@ -261,6 +272,12 @@ class Model(Trained[nn.Module]):
 
     # What the model generates.
 
+    def draw_codes(self, count: int, *, seed: int = 0, first: int = 0) -> Tensor:
+        """Codes first .. first + count - 1 of the model's prior (count, D). Code i is a function of (seed, i) alone."""
+        if self.prior is None:
+            return indexed_noise(seed, first, count, self.latent_dim)
+        return self.prior.draw(seed, first, count)
+
     def sample(
         self,
         count: int = 25,
@@ -277,7 +294,8 @@ class Model(Trained[nn.Module]):
         Args:
             count: The number of samples, of all classes together.
             labels: The classes of a conditional model, by name or number, in turn; all of them by default.
-            prior: A density to draw the codes from, such as `fit_prior` returns; N(0, I) by default.
+            prior: A density to draw the codes from, such as `fit_prior` returns; the model's own by default, which is
+                N(0, I) unless `prior` says otherwise.
             numbers: The numbers of the samples, in any order, in place of `first` and `count`.
             truncation: Codes are drawn towards their mean by this factor, from 0 to 1: the smaller, the more alike the
                 images (Karras et al. 2019, arXiv:1812.04948, appendix B, but of z).
@@ -320,7 +338,8 @@ class Model(Trained[nn.Module]):
         if not 0 <= truncation <= 1:
             raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
         seed, start, number = whole("seed", seed, 0), numbers.start, len(numbers)
-        z = prior.draw(seed, start, number) if prior else indexed_noise(seed, start, number, self.latent_dim)
+        prior = prior or self.prior
+        z = prior.draw(seed, start, number) if prior else self.draw_codes(number, seed=seed, first=start)
         if truncation < 1:
             center = prior.center if prior else torch.zeros(self.latent_dim)
             z = center + truncation * (z - center)
@@ -356,8 +375,8 @@ class Model(Trained[nn.Module]):
     ) -> Tensor:
         """A grid over the latent space, `along` x `along` images in rows from the top left: (along^2, C, H, W).
 
-        The grid is over two dimensions, at the quantiles of N(0, 1), or by default over the two principal directions of
-        the codes of `data` (those of the training by default).
+        The grid is over two dimensions, at Gaussian quantiles of the prior, or by default over the two principal
+        directions of the codes of `data` (those of the training by default).
         """
         along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
         images = None
@@ -382,7 +401,7 @@ class Model(Trained[nn.Module]):
         along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
         rows = tuple(range(self.latent_dim)) if dims is None else dims
         check_dims(self, rows)
-        z = traversal_codes(origin(self, seed), list(rows), along)
+        z = traversal_codes(origin(self, seed), list(rows), along, *moments(self))
         return self.decode(z, self._one_class(label, len(z)))
 
     def traverse_factors(

@@ -1,6 +1,6 @@
-"""A density fitted to the codes of real images, to draw codes from in place of N(0, I).
+"""Densities to draw codes from: the prior that a model has learnt, N(0, I), or one fitted to the codes of real images.
 
-Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436): it makes a generator of any autoencoder.
+Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436) makes a generator of any autoencoder.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from gentool.errors import DataError, OptionError
 from gentool.files import replacing
 from gentool.latent.code_files import read_arrays
 from gentool.latent.mixture import fit_mixture
+from gentool.metrics.elbo import Mixture, mixture_log_density, mixture_sample
 from gentool.progress import counted
 
 SEARCH_ITERATIONS = 20
@@ -27,7 +28,8 @@ SEARCH_ITERATIONS = 20
 class Prior(Protocol):
     """A density of codes. `kind` is its name, as --prior takes it."""
 
-    kind: ClassVar[str]
+    @property
+    def kind(self) -> str: ...
 
     def draw(self, seed: int, first: int, count: int) -> Tensor:
         """Codes (count, D): code i is a function of the seed and first + i alone."""
@@ -37,6 +39,69 @@ class Prior(Protocol):
     def center(self) -> Tensor:
         """The mean of the codes (D,)."""
         ...
+
+
+@dataclass(frozen=True)
+class NormalPrior:
+    """N(0, I) in `dim` dimensions."""
+
+    kind: ClassVar[str] = "normal"
+
+    dim: int
+
+    @property
+    def center(self) -> Tensor:
+        """The mean of the codes (D,)."""
+        return torch.zeros(self.dim)
+
+    def draw(self, seed: int, first: int, count: int) -> Tensor:
+        """Codes (count, D): code i is a function of the seed and first + i alone."""
+        return indexed_noise(seed, first, count, self.dim)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LearntPrior:
+    """The prior that a model has learnt in training: a mixture of K Gaussians with diagonal covariances, on the CPU.
+
+    `kind` is its name, as --prior of the training takes it.
+    """
+
+    kind: str
+    mixture: Mixture
+
+    def __repr__(self) -> str:
+        size = f"{counted(self.components, 'Gaussian')} in {counted(self.mixture.means.shape[1], 'dimension')}"
+        return f"<learnt prior ({self.kind}), a mixture of {size}>"
+
+    @property
+    def components(self) -> int:
+        """The number K of Gaussians."""
+        return len(self.mixture.means)
+
+    @property
+    def weights(self) -> Tensor:
+        """The weights of the Gaussians (K,), f64; they sum to 1."""
+        return self.mixture.log_weights.double().softmax(0)
+
+    @property
+    def center(self) -> Tensor:
+        """The mean of the mixture (D,)."""
+        return (self.weights @ self.mixture.means.double()).float()
+
+    @property
+    def deviations(self) -> Tensor:
+        """The standard deviation of each dimension (D,)."""
+        means, variances = self.mixture.means.double(), self.mixture.logvars.double().exp()
+        return (self.weights @ (variances + (means - self.center.double()).square())).sqrt().float()
+
+    def draw(self, seed: int, first: int, count: int) -> Tensor:
+        """Codes (count, D): code i is a function of the seed and first + i alone."""
+        noise = indexed_noise(seed, first, count, self.mixture.means.shape[1])
+        return mixture_sample(self.mixture, component_shares(seed, first, count), noise)
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """The log-density of codes z (..., D) on any device, nats (...)."""
+        return mixture_log_density(z, Mixture(*(part.to(z.device) for part in self.mixture)))
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -76,10 +141,9 @@ class MixturePrior:
     def draw(self, seed: int, first: int, count: int) -> Tensor:
         """Codes (count, D): code i is a function of the seed and first + i alone."""
         noise = indexed_noise(seed, first, count, self.means.shape[1])
-        shares = torch.stack([
-            torch.rand((), generator=rng(seed, "component", index)) for index in range(first, first + count)
-        ])  # fmt: skip
-        chosen = torch.searchsorted(self.weights.cumsum(0), shares).clamp_max(len(self.weights) - 1)
+        chosen = torch.searchsorted(self.weights.cumsum(0), component_shares(seed, first, count)).clamp_max(
+            len(self.weights) - 1
+        )
         return self.means[chosen] + (self.factors[chosen] @ noise[:, :, None]).squeeze(2)
 
     def save(self, path: Path, key: str) -> None:
@@ -108,6 +172,12 @@ class MixturePrior:
         if not fit or not all(part.dtype == np.float32 and np.isfinite(part).all() for part in parts):
             raise DataError(f"{path}: damaged; remove it to have the mixture fitted again")
         return cls(*map(torch.from_numpy, parts))
+
+
+def component_shares(seed: int, first: int, count: int) -> Tensor:
+    """Numbers (count,) in [0, 1) that choose components: number i is a function of the seed and first + i alone."""
+    numbers = range(first, first + count)
+    return torch.stack([torch.rand((), generator=rng(seed, "component", number)) for number in numbers])
 
 
 def prior_key(checkpoint: Path, fingerprint: str, size: int) -> str:

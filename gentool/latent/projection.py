@@ -9,13 +9,12 @@ arXiv:1707.05776, keep it in a ball).
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import indexed_noise
 from gentool.errors import DataError, OptionError
 from gentool.latent.descent import VALUES_AT_ONCE, Candidates, best_so_far, descend, pyramid_error
 from gentool.latent.gauss_newton import MAX_DIM, ROUNDS, gauss_newton
@@ -52,7 +51,8 @@ class ProjectOptions(Validated):
     lr: float = option(0.2, "Peak learning rate.", min=1e-5, max=10)
     prior_weight: float = option(
         1e-4,
-        "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none.",
+        "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none. A learnt "
+        "prior has no such length, and no penalty.",
         min=0,
         max=1,
         alias="prior",
@@ -117,6 +117,8 @@ def project(
         model.require("is_conditional")
     if model.inverts:
         return inverted(model, x, options, labels, film=film, reporter=reporter)
+    if model.prior is not None:
+        options = without_penalty(model, options)
     first = first_search_steps(options, len(labels))
     refine = model.latent_dim <= MAX_DIM
     announce(model, options, labels, reporter)
@@ -160,6 +162,13 @@ def project(
         seconds=time.perf_counter() - began,
         film=(*shots, images) if film else (),
     )
+
+
+def without_penalty(model: "Model", options: ProjectOptions) -> ProjectOptions:
+    """The options for a learnt prior. Raises OptionError where they have a weight of the penalty."""
+    if "prior_weight" in options.changed():
+        raise OptionError(f"--prior-weight: has no effect on a {model.name} with a learnt prior")
+    return replace(options, prior_weight=0.0)
 
 
 def inverted(
@@ -209,9 +218,7 @@ def first_search_steps(options: ProjectOptions, labels: int) -> int:
 def starts(model: "Model", x: Tensor, options: ProjectOptions, labels: Sequence[int]) -> Candidates:
     """For each image and class, the random codes whose images are nearest; with an encoder, the first is z(x)."""
     count, restarts = len(x), options.restarts
-    pool = indexed_noise(
-        options.seed, 0, max(POOL // max(len(labels), 1), MIN_POOL, restarts), model.latent_dim
-    )  # fmt: skip
+    pool = model.draw_codes(max(POOL // max(len(labels), 1), MIN_POOL, restarts), seed=options.seed)
     part = max(1, VALUES_AT_ONCE // x[0].numel())
     errors = torch.empty(count, max(len(labels), 1), len(pool))
     for row, label in enumerate(labels or [None]):

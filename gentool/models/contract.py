@@ -6,13 +6,15 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
+from gentool.metrics.elbo import Mixture
+
 
 @runtime_checkable
 class Generative(Protocol):
     """Every model: it turns codes into images.
 
     `latent_dim` is the size D of a code. `classes` is the number of classes of a conditional model, 0 for others.
-    `gaussian_prior` says that codes are drawn from N(0, I) in training, so that they lie near a sphere.
+    `gaussian_prior` says that codes have the prior N(0, I) in training, so that they lie near a sphere.
     """
 
     latent_dim: int
@@ -46,6 +48,20 @@ class HasLikelihood(Protocol):
 
     def logits(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Codes z (N, D) -> the logits of the pixels' means (N, C, H, W); of a conditional model with labels (N,)."""
+        ...
+
+
+@runtime_checkable
+class LearnsPrior(Protocol):
+    """Models that learn the prior of their codes, a mixture of Gaussians in place of N(0, I).
+
+    `prior_name` is its name, such as `vamp`.
+    """
+
+    prior_name: str
+
+    def prior(self) -> Mixture:
+        """The mixture of K Gaussians that codes (N, D) are drawn from, in f32."""
         ...
 
 

@@ -32,4 +32,4 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     if not data.labelled:
         raise DataError(f"{data.name}: has no labels, and cvae needs them; train vae, or sort the images into a folder "
                         "per class")  # fmt: skip
-    maximise(options, data, run, classes=len(data.classes))
+    maximise(options, data, run, build(options, data.shape, len(data.classes)))

@@ -1,26 +1,132 @@
-"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114).
+"""Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), with the prior N(0, I) or a learnt one.
 
-The network and the training loop are those of `gentool.models.variational`, here without labels.
+The training loop, and the network with the prior N(0, I), are those of `gentool.models.variational`, here without
+labels. A learnt prior is a mixture of Gaussians: one with means and variances of its own, or the mean of the posteriors
+of learnt pseudo-inputs (VampPrior, Tomczak & Welling 2018, arXiv:1705.07120).
 """
 
+import dataclasses
+import math
 from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor, nn
 
 from gentool.data.images import ImageData
+from gentool.engine.randomness import rng
 from gentool.engine.run import Run
+from gentool.errors import OptionError
+from gentool.memory import check_memory
+from gentool.metrics.elbo import Mixture
 from gentool.models.variational import VAE, VariationalOptions, maximise
 from gentool.networks.layers import Shape
+from gentool.options import option
+
+COMPONENTS = 500
+"""Components of a learnt prior, as in the paper on VampPriors."""
+IMAGES_PER_COMPONENT = 10
+"""Fewer components on small sets: a prior with a component for each image would remember them."""
+SPREAD = 0.5
+"""Variance of the means of a mixture at the start. Its components have the rest, so that all together have 1."""
+EDGE = 0.02
+"""Pseudo-inputs begin at least this far from 0 and 1, where the sigmoid has a gradient."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options(VariationalOptions):
     """The options of `gentool train vae`."""
 
+    prior: Literal["standard", "mixture", "vamp"] = option(
+        "standard",
+        "Prior of the codes: N(0, I) (standard), or learnt: a mixture of Gaussians (mixture), or of the posteriors of "
+        "learnt images (vamp; Tomczak & Welling 2018).",
+    )
+    components: int | None = option(
+        None,
+        "Gaussians of a learnt prior.",
+        min=1,
+        max=10_000,
+        only_with={"prior": ("mixture", "vamp")},
+        default_text=f"{COMPONENTS}, but at most one for {IMAGES_PER_COMPONENT} training images",
+    )
+
+    def for_data(self, data: Any) -> Self:
+        """The number of components decided."""
+        if self.prior == "standard" or self.components is not None:
+            return self
+        return dataclasses.replace(self, components=components_for(len(data.train)))
+
+    def given(self, data: Any) -> list[str]:
+        """The names of the options that differ from the defaults for this data."""
+        chosen = self.components == components_for(len(data.train))
+        return [name for name in super().given(data) if not (name == "components" and chosen)]
+
+
+def components_for(images: int) -> int:
+    """The default number of components of a learnt prior for this many training images."""
+    return max(1, min(COMPONENTS, images // IMAGES_PER_COMPONENT))
+
+
+class MixtureVAE(VAE):
+    """A VAE with the prior sum_k w_k N(mean_k, diag(exp(logvar_k))), all learnt."""
+
+    gaussian_prior, prior_name = False, "mixture"
+
+    def __init__(self, options: Options, shape: Shape) -> None:
+        super().__init__(options, shape, 0)
+        size = options.components or COMPONENTS, options.latent_dim
+        self.prior_logits = nn.Parameter(torch.zeros(size[0]))
+        self.prior_means = nn.Parameter(math.sqrt(SPREAD) * torch.randn(size))
+        self.prior_logvars = nn.Parameter(torch.full(size, math.log(1 - SPREAD)))
+
+    def prior(self) -> Mixture:
+        """The mixture of K Gaussians that codes (N, D) are drawn from."""
+        return Mixture(self.prior_logits.log_softmax(0), self.prior_means, self.prior_logvars)
+
+
+class VampVAE(VAE):
+    """A VAE with the prior 1/K sum_k q(z | u_k) of learnt pseudo-inputs u_k, the mean of their posteriors.
+
+    `pseudo_inputs` (K, C, H, W) are logits, so that pixels stay in [0, 1].
+    """
+
+    gaussian_prior, prior_name = False, "vamp"
+
+    def __init__(self, options: Options, shape: Shape) -> None:
+        super().__init__(options, shape, 0)
+        self.pseudo_inputs = nn.Parameter(torch.randn(options.components or COMPONENTS, *shape))
+
+    @torch.no_grad()
+    def start_at(self, x: Tensor) -> None:
+        """Begin with these images as pseudo-inputs, (K, C, H, W) in [0, 1]."""
+        self.pseudo_inputs.copy_(x.clamp(EDGE, 1 - EDGE).logit())
+
+    def prior(self) -> Mixture:
+        """The mixture of K Gaussians that codes (N, D) are drawn from."""
+        means, logvars = self.posterior(self.pseudo_inputs.sigmoid())
+        count = len(self.pseudo_inputs)
+        return Mixture(means.new_full((count,), -math.log(count)), means, logvars)
+
 
 def build(options: Options, shape: Shape, classes: int) -> VAE:
     """The network that model.pt holds. It has no classes."""
-    return VAE(options, shape, 0)
+    if options.prior == "standard":
+        return VAE(options, shape, 0)
+    return MixtureVAE(options, shape) if options.prior == "mixture" else VampVAE(options, shape)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
-    """Maximise the ELBO without labels."""
-    maximise(options, data, run, classes=0)
+    """Maximise the ELBO without labels. Raises OptionError for more pseudo-inputs than training images."""
+    if options.prior != "standard" and run.device.type == "cpu":
+        count = options.components or COMPONENTS
+        needed = 3 * 8 * run.rows * options.iwae * count  # distances in f64, their gradient, and one in between
+        check_memory(needed, f"--components {count}", "take fewer, or a smaller --batch-size or --iwae")
+    vae = build(options, data.shape, 0)
+    if isinstance(vae, VampVAE):
+        count, images = len(vae.pseudo_inputs), data.train.images
+        if count > len(images):
+            raise OptionError(f"--components {count}: {data.name} has {len(images)} training images to begin with")
+        chosen = torch.randperm(len(images), generator=rng(options.seed, "pseudo-inputs"))[:count].sort().values
+        vae.start_at(images[chosen].float() / 255)
+    maximise(options, data, run, vae)

@@ -23,9 +23,19 @@ from gentool.engine.run import Run
 from gentool.figures.grids import labelled_rows
 from gentool.memory import check_memory
 from gentool.metrics.diversity import RunningVariance, relative_spread
-from gentool.metrics.elbo import ACTIVE, negative_elbo, negative_importance_bound, reparameterize
+from gentool.metrics.elbo import (
+    ACTIVE,
+    Mixture,
+    mixture_log_density,
+    mixture_sample,
+    negative_elbo,
+    negative_importance_bound,
+    reparameterize,
+    sampled_kl,
+)
 from gentool.models.augmentation import augmentation
 from gentool.models.backbone import BackboneOptions, decoder, encoder
+from gentool.models.contract import LearnsPrior
 from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.networks.layers import Shape
 from gentool.options import option, redefault
@@ -135,31 +145,34 @@ class VAE(nn.Module):
         return self.logits(z, labels).sigmoid()
 
 
-def maximise(options: VariationalOptions, data: ImageData, run: Run, classes: int) -> None:
-    """Maximise the ELBO; given the class unless `classes` is 0."""
+def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -> None:
+    """Maximise the ELBO; given the class where the network has classes, and with the prior where it has its own."""
     if options.iwae > 1 and run.device.type == "cpu":
         needed = 3 * 4 * run.rows * options.iwae * math.prod(data.shape)  # logits, their gradient, and one in between
         check_memory(needed, f"--iwae {options.iwae}", "take fewer samples, or a smaller --batch-size")
-    vae = run.place(VAE(options, data.shape, classes))
+    vae, classes = run.place(vae), vae.classes
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)
     run.watch(posterior_collapse)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
     augment = augmentation(options, data, run)
-    z, shown = fixed_codes(run, options.latent_dim, classes)
-    held_out, held_out_labels = run.labelled_examples(10)
-    held_out_labels = held_out_labels if classes else None
     beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
     def update(x: Tensor, noise: Tensor, labels: Tensor | None, beta: Tensor) -> dict[str, Tensor]:
+        with run.autocast():
+            prior = learnt_prior(vae)
         if options.iwae > 1:
             with run.autocast():
                 logits, z, logvar = vae.several(x, noise, labels)
-            losses = negative_importance_bound(logits.float(), x.flatten(1), z, noise, logvar, beta)
+            log_prior = None if prior is None else mixture_log_density(z, prior)
+            losses = negative_importance_bound(
+                logits.float(), x.flatten(1), z, noise, logvar, beta, log_prior=log_prior
+            )
         else:
             with run.autocast():
                 logits, mean, logvar = vae(x, noise, labels)
-            losses = negative_elbo(logits.float(), x, mean, logvar, beta)
+            sampled = kl_from(prior, mean, logvar, noise)
+            losses = negative_elbo(logits.float(), x, mean, logvar, beta, sampled=sampled)
         run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
         return losses
 
@@ -177,14 +190,35 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, classes: in
         average = ema.average()
         run.record_validation(held_out_losses(average, data.validation, options, run))
         if run.pictures_due:
-            with torch.no_grad():
-                samples = average.decode(z, shown)
-                codes = average.encode(held_out, held_out_labels)
-                pair = torch.cat([held_out, average.decode(codes, held_out_labels)])
-            run.show("samples", sample_picture(samples, shown, data.classes))
-            run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
+            show_pictures(average, data, run)
         run.save(average, best_by="validation_negative_elbo")
     run.finish(held_out_losses(ema.network, data.test, options, run))
+
+
+def learnt_prior(vae: VAE) -> Mixture | None:
+    """The prior of a network that learns it; None: N(0, I)."""
+    return vae.prior() if isinstance(vae, LearnsPrior) else None
+
+
+def kl_from(prior: Mixture | None, mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor | None:
+    """`sampled_kl` (N,) from a learnt prior at z = mean + sd * noise; None without one, where the KL has a formula."""
+    if prior is None:
+        return None
+    return sampled_kl(noise, logvar, mixture_log_density(reparameterize(mean, logvar, noise), prior))
+
+
+@torch.no_grad()
+def show_pictures(vae: VAE, data: ImageData, run: Run) -> None:
+    """Samples from the same noise, and reconstructions of the same images, in every epoch."""
+    z, labels = fixed_codes(run, vae.latent_dim, vae.classes)
+    prior = learnt_prior(vae)
+    if prior is not None:
+        z = mixture_sample(prior, torch.special.ndtr(run.fixed_noise("components", len(z))), z)
+    run.show("samples", sample_picture(vae.decode(z, labels), labels, data.classes))
+    x, classes = run.labelled_examples(10)
+    classes = classes if vae.classes else None
+    pair = torch.cat([x, vae.decode(vae.encode(x, classes), classes)])
+    run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
 
 
 def kl_weight(options: VariationalOptions, shape: Shape) -> float:
@@ -211,12 +245,13 @@ def held_out_losses(vae: VAE, split: Split, options: VariationalOptions, run: Ru
     codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
     classes = split.labels.to(run.device) if vae.classes and split.labels is not None else None
+    prior = learnt_prior(vae)
     for rows, x in run.shared_out(split):
         if options.binarise == "dynamic":
             draws = [torch.rand(x.shape[1:], generator=rng(0, "binarise", int(row))) for row in rows]
             x = (torch.stack(draws).to(run.device) < x).float()
         logits, mean, logvar = vae(x, noise[rows], None if classes is None else classes[rows])
-        terms = negative_elbo(logits, x, mean, logvar)
+        terms = negative_elbo(logits, x, mean, logvar, sampled=kl_from(prior, mean, logvar, noise[rows]))
         for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
             variance.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):

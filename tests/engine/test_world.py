@@ -35,6 +35,8 @@ COMMANDS: dict[str, list[object]] = {
     "mlp gan": ["train", "gan", *DIGITS, "--arch", "mlp", "--hidden", "16,32", "--discriminator-hidden", 16],
     "wgan-gp": ["train", "cgan", *DIGITS, *TINY["cgan"], "--loss", "wgan-gp", "--norm", "none", "--critic-steps", 2],
     "flip and zoom": ["train", "vae", *DIGITS, *TINY["vae"], "--flip", "--zoom", 0.2],
+    "learnt mixture": ["train", "vae", *DIGITS, *TINY["vae"], "--prior", "mixture", "--components", 6],
+    "vamp": ["train", "vae", *DIGITS, *TINY["vae"], "--prior", "vamp", "--components", 7, "--iwae", 2],
     "uneven": ["train", "cae", *DIGITS, *TINY["cae"], "--batch-size", 50],
     "text2text": [
         "seq2seq", "train", "text2text", "--max-operand", 9, "--hidden", 16, "--embedding", 8, "--dropout", 0,

@@ -13,7 +13,7 @@ PIXELS = 6
 class Tiny:
     """One latent dimension, and a posterior that is wrong on purpose."""
 
-    device = torch.device("cpu")
+    device, prior = torch.device("cpu"), None
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)

@@ -158,6 +158,41 @@ def test_the_card_has_the_scores_of_these_weights(cli: Callable, runs: Path) -> 
     assert "fid_random_40" not in gentool.export("run", format="safetensors").card
 
 
+@pytest.mark.parametrize("prior", ["mixture", "vamp"])
+def test_a_learnt_prior_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prior: str) -> None:
+    """`prior.json` has the components, and the card's own code draws codes from them."""
+    options = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "steps": 20, "device": "cpu"}
+    model = gentool.train("vae", "digits", prior=prior, components=6, **options)
+    folder = gentool.export(model, format=tuple(ALL.split(","))).save(tmp_path / "exported")
+    assert model.prior is not None
+    written = json.loads((folder / "prior.json").read_text())
+    log_weights, means, logvars = model.prior.mixture
+    assert written["weights"] == pytest.approx(log_weights.exp().tolist(), rel=1e-5)
+    assert torch.equal(torch.tensor(written["means"]), means)
+    assert torch.equal(torch.tensor(written["standard_deviations"]), (0.5 * logvars).exp())
+    assert config(folder)["prior"] == {"distribution": "mixture of normals", "components": 6, "file": "prior.json"}
+    session = ort.InferenceSession(folder / "decoder.onnx", providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["prior"])["file"] == "prior.json"
+    text = (folder / "README.md").read_text()
+    assert "drawn from the prior that the model has learnt, a mixture of 6 Gaussians with diagonal" in text
+    assert "not trained to generate" not in text
+    monkeypatch.chdir(folder)
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 4
+    for block in blocks:
+        names: dict[str, Any] = {}
+        exec(block, names)
+        images = torch.as_tensor(names["images"])
+        assert images.shape == (25, 1, 8, 8)
+        if "z" in names:
+            assert (images - model.decode(names["z"])).abs().max() < 1e-4
+    again = gentool.load(folder, device="cpu")
+    assert torch.equal(again.sample(5), model.sample(5))
+    # Another export into the same folder leaves no prior of this one.
+    gentool.export(gentool.train("vae", "digits", **options), format="torchscript").save(folder)
+    assert not (folder / "prior.json").exists()
+
+
 def test_python(runs: Path, tmp_path: Path) -> None:
     exported = gentool.export(gentool.load(runs / "cae", device="cpu"), format=("onnx", "safetensors"))
     assert list(exported.files) == ["decoder.onnx", "encoder.onnx", "model.safetensors"]

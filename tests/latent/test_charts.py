@@ -46,7 +46,7 @@ def test_the_plane_grows_to_the_right_and_upwards() -> None:
 
 def test_a_traversal_changes_one_dimension() -> None:
     origin = torch.tensor([1.0, 2.0, 3.0])
-    codes = traversal_codes(origin, [2, 0], 5).unflatten(0, (2, 5))
+    codes = traversal_codes(origin, [2, 0], 5, torch.zeros(3), torch.ones(3)).unflatten(0, (2, 5))
     assert torch.equal(codes[0, :, 2], normal_quantiles(5))
     assert torch.equal(codes[0, :, :2], origin[:2].expand(5, 2))
     assert torch.equal(codes[1, :, 1:], origin[1:].expand(5, 2))

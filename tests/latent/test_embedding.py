@@ -64,13 +64,14 @@ def test_principal_directions_of_a_known_cloud() -> None:
 
 def test_card_by_closed_forms(runs: Path) -> None:
     z = torch.tensor([[0.0, 1.0], [2.0, 1.0], [4.0, 1.1]])
-    rows = dimension_table(z, torch.tensor([1.5, 0.0]))
+    rows = dimension_table(z, torch.tensor([1.5, 0.0]), active=True)
     assert rows["dimension"] == [0, 1]
     assert rows["mean"] == pytest.approx([2, 3.1 / 3])
     assert rows["variance"] == pytest.approx([8 / 3, 0.02 / 9])
     assert rows["kl"] == [1.5, 0]
     assert rows["active"] == [True, False]
-    assert dimension_table(z, None).columns == ["dimension", "mean", "variance"]
+    assert dimension_table(z, None, active=False).columns == ["dimension", "mean", "variance"]
+    assert dimension_table(z, None, active=True)["active"] == [True, False]
     vae, split = Model.load(runs / "vae", device="cpu"), load_data("digits").test
     mean, logvar = vae.posterior(split.images.float() / 255)
     expected = torch.distributions.kl_divergence(

@@ -2,16 +2,20 @@
 
 import pytest
 import torch
-from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.distributions import Bernoulli, Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
 
 from gentool.metrics.elbo import (
+    Mixture,
     bernoulli_nll,
     bernoulli_sum,
     gaussian_kl,
     importance_log_weights,
+    mixture_log_density,
+    mixture_sample,
     negative_elbo,
     negative_importance_bound,
     reparameterize,
+    sampled_kl,
     softplus,
 )
 
@@ -121,3 +125,112 @@ def test_the_loss_of_an_importance_weighted_autoencoder() -> None:
         negative_importance_bound(same[0], x, same[1], same[2], logvar)["loss"], reconstruction + kl
     )
     assert losses["loss"] < -weights.mean()
+
+
+def mixture(k: int, d: int, seed: int = 0) -> Mixture:
+    generator = torch.Generator().manual_seed(seed)
+    weights, means, logvars = (torch.randn(size, generator=generator) for size in ((k,), (k, d), (k, d)))
+    return Mixture(weights.log_softmax(0), 2 * means, logvars)
+
+
+def as_distribution(mixture: Mixture) -> MixtureSameFamily:
+    log_weights, means, logvars = (part.double() for part in mixture)
+    return MixtureSameFamily(Categorical(logits=log_weights), Independent(Normal(means, (0.5 * logvars).exp()), 1))
+
+
+@pytest.mark.parametrize("shape", [(7,), (3, 5)])
+@pytest.mark.parametrize("k", [1, 4])
+def test_the_density_of_a_mixture_is_that_of_torch_distributions(shape: tuple[int, ...], k: int) -> None:
+    z, prior = 3 * torch.randn(*shape, 6, generator=torch.Generator().manual_seed(1)), mixture(k, 6)
+    found = mixture_log_density(z, prior)
+    assert (found.shape, found.dtype) == (shape, torch.float32)
+    torch.testing.assert_close(found.double(), as_distribution(prior).log_prob(z.double()), rtol=1e-5, atol=1e-5)
+
+
+def test_the_density_is_exact_where_its_terms_nearly_cancel() -> None:
+    """The expanded square of a distance has terms of 4e8 here, the distance is about D."""
+    means = 20 + torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
+    prior = Mixture(torch.zeros(5).log_softmax(0), means, torch.full((5, 40), -14.0))
+    z = means + torch.exp(torch.tensor(-7.0)) * torch.randn(5, 40, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(
+        mixture_log_density(z, prior).double(), as_distribution(prior).log_prob(z.double()), rtol=0, atol=1e-3
+    )
+
+
+def test_the_gradients_of_the_density_are_those_of_torch_distributions() -> None:
+    z, prior = torch.randn(7, 6, generator=torch.Generator().manual_seed(1)).requires_grad_(), mixture(4, 6)
+    for part in prior:
+        part.requires_grad_()
+    found = torch.autograd.grad(mixture_log_density(z, prior).sum(), (z, *prior))
+    wanted = torch.autograd.grad(as_distribution(prior).log_prob(z.double()).sum(), (z, *prior))
+    for one, other in zip(found, wanted, strict=True):
+        if one.ndim == 1:  # Categorical normalises the logits, which takes the mean out of their gradient
+            one = one - prior.log_weights.exp() * one.sum()
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_sampled_kl_is_on_average_the_closed_form() -> None:
+    """From one standard component, which is N(0, I), and from another Gaussian."""
+    generator = torch.Generator().manual_seed(0)
+    mean, logvar = torch.randn(1, 3, generator=generator), torch.randn(1, 3, generator=generator)
+    noise = torch.randn(200_000, 3, generator=generator)
+    z, posterior = reparameterize(mean, logvar, noise), Normal(mean, (0.5 * logvar).exp())
+    for prior in (Mixture(torch.zeros(1), torch.zeros(1, 3), torch.zeros(1, 3)), mixture(1, 3)):
+        found = sampled_kl(noise, logvar, mixture_log_density(z, prior)).mean().item()
+        one = Normal(prior.means, (0.5 * prior.logvars).exp())
+        assert found == pytest.approx(kl_divergence(posterior, one).sum().item(), rel=0.01)
+    assert gaussian_kl(mean, logvar).sum().item() == pytest.approx(
+        kl_divergence(posterior, Normal(0.0, 1.0)).sum().item(), rel=1e-5
+    )
+
+
+def test_the_kl_from_the_posterior_itself_is_0_in_every_sample() -> None:
+    """One pseudo-input that equals the image: the prior is the posterior."""
+    generator = torch.Generator().manual_seed(0)
+    mean, logvar = torch.randn(1, 5, generator=generator), torch.randn(1, 5, generator=generator)
+    noise = torch.randn(50, 5, generator=generator)
+    prior = Mixture(torch.zeros(1), mean, logvar)
+    kl = sampled_kl(noise, logvar, mixture_log_density(reparameterize(mean, logvar, noise), prior))
+    torch.testing.assert_close(kl, torch.zeros(50), rtol=0, atol=1e-4)
+
+
+def test_samples_of_a_mixture_have_its_moments_and_weights() -> None:
+    prior = Mixture(
+        torch.tensor([0.2, 0.5, 0.3]).log(),
+        torch.tensor([[-99.0], [0.0], [99.0]]),
+        torch.tensor([[0.0], [2.0], [-2.0]]),
+    )
+    generator = torch.Generator().manual_seed(0)
+    z = mixture_sample(prior, torch.rand(60_000, generator=generator), torch.randn(60_000, 1, generator=generator))
+    parts = [z[z < -50], z[(z > -50) & (z < 50)], z[z > 50]]
+    assert [len(part) / len(z) for part in parts] == pytest.approx([0.2, 0.5, 0.3], abs=0.01)
+    assert [part.mean().item() for part in parts] == pytest.approx([-99, 0, 99], abs=0.05)
+    assert [part.var().log().item() for part in parts] == pytest.approx([0, 2, -2], abs=0.05)
+    ends = mixture_sample(prior, torch.tensor([0.0, 1 - 2**-24]), torch.zeros(2, 1))
+    assert ends.flatten().tolist() == [-99, 99]
+
+
+def test_the_losses_take_the_kl_from_a_learnt_prior(batch: dict[str, torch.Tensor]) -> None:
+    generator = torch.Generator().manual_seed(5)
+    noise, prior = torch.randn(7, 6, generator=generator), mixture(4, 6)
+    z = reparameterize(batch["mean"], batch["logvar"], noise)
+    posterior = Independent(Normal(batch["mean"], (0.5 * batch["logvar"]).exp()), 1)
+    kl = posterior.log_prob(z) - as_distribution(prior).log_prob(z.double()).float()
+    sampled = sampled_kl(noise, batch["logvar"], mixture_log_density(z, prior))
+    terms = negative_elbo(**batch, beta=0.25, sampled=sampled)
+    reconstruction = bernoulli_nll(batch["logits"], batch["x"]).mean()
+    torch.testing.assert_close(terms["kl"], kl.mean(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(terms["loss"], reconstruction + 0.25 * kl.mean(), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(terms["negative_elbo"], reconstruction + kl.mean(), rtol=1e-4, atol=1e-4)
+    # One sample of the importance-weighted bound is that ELBO; N(0, I) as a mixture is the bound without one.
+    flat = batch["logits"].flatten(1)[:, None], batch["x"].flatten(1), z[:, None], noise[:, None], batch["logvar"]
+    bound = negative_importance_bound(*flat, 0.25, log_prior=mixture_log_density(z[:, None], prior))
+    torch.testing.assert_close(bound["loss"], terms["loss"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(bound["negative_bound"], terms["negative_elbo"], rtol=1e-4, atol=1e-4)
+    standard = Mixture(torch.zeros(1), torch.zeros(1, 6), torch.zeros(1, 6))
+    torch.testing.assert_close(
+        importance_log_weights(*flat, log_prior=mixture_log_density(z[:, None], standard)),
+        importance_log_weights(*flat),
+        rtol=1e-4,
+        atol=1e-4,
+    )

@@ -41,7 +41,7 @@ def evaluate(
     codes = prior.of(model, lambda: images, terminal)
     assert model.path is not None
     folder = output.path(
-        model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix}", results=EVALUATION
+        model.path.parent / f"{model.path.stem}-evaluation-{images.name}{prior.suffix(model)}", results=EVALUATION
     )
     evaluation = evaluate_model(model, images, options, prior=codes, reporter=terminal)
     evaluation.save(folder, figures)

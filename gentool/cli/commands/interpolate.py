@@ -24,7 +24,6 @@ from gentool.cli.options import (
     sampling_flags,
 )
 from gentool.engine.device import DeviceOptions
-from gentool.engine.randomness import indexed_noise
 from gentool.engine.terminal import Terminal
 from gentool.errors import OptionError
 from gentool.figures.film import check_film, film
@@ -237,17 +236,17 @@ def routes_between(keys: Keys, model: Model) -> list[Route]:
 
 def random_routes(model: Model, options: WalkOptions) -> list[Route]:
     """A route per row: between two random codes, of one class where there are any; or through the classes."""
-    classes, dim = model.classes, model.latent_dim
+    classes = model.classes
     if options.through_classes is not None:
         chosen = class_numbers(options.through_classes, classes, "--through-classes")
         if len(chosen) < 2:
             raise OptionError("--through-classes: a walk needs at least two classes")
         weights = F.one_hot(chosen, len(classes)).float()
-        noise = indexed_noise(options.seed, 0, options.rows or 5, dim)
+        noise = model.draw_codes(options.rows or 5, seed=options.seed)
         return [Route(f"z {row}", z.expand(len(chosen), -1), weights) for row, z in enumerate(noise)]
     chosen = class_numbers(options.labels, classes) if classes else torch.zeros(0, dtype=torch.long)
     rows = options.rows or len(chosen) or 5
-    pairs = indexed_noise(options.seed, 0, 2 * rows, dim).unflatten(0, (rows, 2))
+    pairs = model.draw_codes(2 * rows, seed=options.seed).unflatten(0, (rows, 2))
     if not classes:
         return [Route(f"z {2 * row} to {2 * row + 1}", z) for row, z in enumerate(pairs)]
     labels = chosen[torch.arange(rows) % len(chosen)]

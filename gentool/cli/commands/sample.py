@@ -133,11 +133,11 @@ def sample(
 ) -> None:
     """Draw samples from a trained model as a PNG grid, and with --each as single PNGs; or chart its latent space."""
     charted = options.manifold or options.traverse
-    if prior.fitted and charted:
-        raise OptionError(f"--prior {prior.prior}: has no effect with --manifold or --traverse")
     if data.changed() and options.palette is None and not (prior.fitted or options.manifold or options.factors):
         raise OptionError("--data: only with --palette, --factors, --prior gmm or flow, or --manifold without --dims")
     model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
+    if charted and prior.replaces(model):
+        raise OptionError(f"--prior {prior.prior}: has no effect with --manifold or --traverse")
     if options.each and max(options.numbers or (0,)) > LARGEST_NAME:
         raise OptionError(f"--numbers: --each names files by the number of a sample, at most {LARGEST_NAME:,}")
     if not model.is_conditional and options.labels != (ALL,):
@@ -150,7 +150,7 @@ def sample(
     what = "manifold" if options.manifold else "traversals" if options.traverse else "samples"
     assert model.path is not None
     path = output.path(
-        model.path.parent / f"{model.path.stem}-{what}{prior.suffix}-{options.seed}.png",
+        model.path.parent / f"{model.path.stem}-{what}{prior.suffix(model)}-{options.seed}.png",
         *([""] if options.each else []),
         *([".gif"] if options.gif else []),
         results=SAMPLES if options.each else None,
@@ -242,7 +242,8 @@ def chart(
         if options.dims is None and model.latent_dim > MAX_TRAVERSALS:
             raise OptionError(f"--traverse: {model.latent_dim} rows are too many; choose some with --dims")
         images = model.traverse(options.dims, options.along or 11, label=label, seed=options.seed)
-        return images, [f"z {row}" for row in options.dims or range(model.latent_dim)], "z"
+        axis = "z" if model.prior is None else "(z - mean) / sd"
+        return images, [f"z {row}" for row in options.dims or range(model.latent_dim)], axis
     real = None
     if options.dims is None and model.latent_dim != 2 and model.encodes:
         real = data.load_for(model.header, terminal)
@@ -251,7 +252,8 @@ def chart(
     along = options.along or 20
     images = model.manifold(along, dims=options.dims, label=label, data=real, seed=options.seed, reporter=terminal)
     dims = options.dims or ((0, 1) if model.latent_dim == 2 else None)
-    right, up = (f"z {dim}" for dim in dims) if dims else ("direction 1 / sd", "direction 2 / sd")
+    unit = "" if model.prior is None else ", in sd"
+    right, up = (f"z {dim}{unit}" for dim in dims) if dims else ("direction 1 / sd", "direction 2 / sd")
     return images, [f"{up} = {place:.2f}" for place in normal_quantiles(along).flip(0)], right
 
 
