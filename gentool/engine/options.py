@@ -11,6 +11,11 @@ from gentool.engine.plan import MOST_EPOCHS, Plan, Schedule
 from gentool.options import option
 
 
+def run_name(path: Path) -> str:
+    """The name of a run's folder, or of a checkpoint with that of its folder."""
+    return "/".join(path.parts[-2:] if path.suffix else path.parts[-1:])
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(DeviceOptions):
     """The options that every training has. A model's own options extend them and may change a default."""
@@ -49,6 +54,11 @@ class TrainOptions(DeviceOptions):
         """The values in force of options that leave the choice to gentool, for this data."""
         plan = Plan.of(self, len(data.train), updates=self.updates_on(data))
         return {"epochs": plan.total_epochs, "steps": plan.total_steps}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for files: of --init the name, not the place, since checkpoints are passed on."""
+        values = super().to_json()
+        return values if self.init is None else values | {"init": run_name(self.init)}
 
     @classmethod
     def help_values(cls) -> dict[str, Any]:

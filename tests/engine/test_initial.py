@@ -41,6 +41,8 @@ def test_the_weights_are_those_of_the_run(cli: Callable, path: str) -> None:
     header, content = checkpoint.load(Path("second/model.pt"), "model")
     assert content["init"] == line.partition(": ")[2]
     assert header.options["init"] == path
+    again = cli(*vae("--steps", 1, "--lr", 1e-8, "--init", Path(path).absolute(), "--out", "second"))
+    assert (again.code, "finished already" in again.err) == (0, True)
     facts = json.loads(cli("info", "second", "--json").out)
     assert facts["started_from"] == content["init"]
 
