@@ -363,7 +363,7 @@ def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = math.copysign(math.inf, value) if abs(value) > LARGEST_FLOAT else float(value)
-    if kind is Path and isinstance(value, str):
+    if kind is Path and isinstance(value, str) and value:
         value = Path(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise OptionError(f"{name}: {shown(value)} is not {KINDS.get(kind, f'of type {kind.__name__}')}")

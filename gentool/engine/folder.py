@@ -153,7 +153,8 @@ def differences_from(before: dict[str, Any], now: Header, options: TrainOptions)
     for field in fields(options):
         old, new = old_options[field.name], now.options[field.name]
         if old != new and field.metadata["resume"] == "same":
-            differences.append(f"{flag(field.name)} was {old}, is {new}")
+            was, now_is = ("not given" if value is None else value for value in (old, new))
+            differences.append(f"{flag(field.name)} was {was}, is {now_is}")
     return differences
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from gentool.engine import checkpoint
@@ -34,6 +33,7 @@ class Initial:
     model: Weights
     networks: Mapping[str, Weights]
     origin: str
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> "Initial":
@@ -44,14 +44,14 @@ class Initial:
         if not finite(weights):
             raise CheckpointError(f"{file}: holds weights that are NaN or infinite; start from another run")
         digest = checkpoint.digest(weights)[:DIGITS]
-        at = "" if content.get("step") is None else f", update {content['step']:,}"
-        origin = f"{header.model} on {header.data}{at}, weights {digest}"
+        step = content.get("step")
+        origin = f"{header.model} on {header.data}{'' if step is None else f', update {step:,}'}, weights {digest}"
         networks: dict[str, Weights] = {}
-        for state in states_in(path)[-1:] if path.is_dir() else ():
-            for name, part in checkpoint.load(state, "state")[1]["parts"].items():
-                if _is_weights(part) and finite(part):
-                    networks[name] = part
-        return cls(path, weights, networks, origin)
+        notes: list[str] = []
+        if path.is_dir():
+            parts, notes = _parts_in(path, header.model, step)
+            networks = {name: part for name, part in parts.items() if _is_weights(part) and finite(part)}
+        return cls(path, weights, networks, origin, tuple(notes))
 
     def give_to(self, parts: Mapping[str, Any]) -> list[str]:
         """Copy the weights into the networks of a training, as far as their names and shapes are the same.
@@ -60,25 +60,49 @@ class Initial:
         again at these weights. Returns what is to be said: which weights are not from the run. Raises OptionError where
         none fits.
         """
-        texts = [f"starting from {self.path}: {self.origin}"]
+        texts = [f"starting from {self.path}: {self.origin}", *self.notes]
         networks = {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
         for number, (name, network) in enumerate(networks.items()):
             given = self.networks.get(name) if number else self.model
             if given is None:
                 texts.append(f"no {name} is there, so it starts anew; the folder of a run has one in its saved states")
                 continue
-            new = _copy(given, network)
-            own = len(network.state_dict())
-            if number == 0 and len(new) == own:
+            own = network.state_dict()
+            fitting = {name: tensor for name, tensor in given.items() if _fits(tensor, own.get(name))}
+            if number == 0 and not any(tensor.ndim > 1 for tensor in fitting.values()):
                 raise OptionError(f"--init {self.path}: none of its weights fits; it is of {self.origin}")
+            network.load_state_dict({**own, **fitting})
+            new = [name for name in own if name not in fitting]
             if new:
+                total = sum(tensor.numel() for tensor in own.values())
+                share = sum(own[name].numel() for name in new) / total
                 more = ", …" if len(new) > LISTED else ""
-                listed = f"{', '.join(new[:LISTED])}{more}"
-                texts.append(f"{len(new)} of the {own} tensors of {name} do not fit, and start anew: {listed}")
+                texts.append(
+                    f"{share:.0%} of the numbers of {name} are not there, or of another shape, and start anew, in "
+                    f"{len(new)} of {len(own)} tensors: {', '.join(new[:LISTED])}{more}"
+                )
         for part in parts.values():
             if isinstance(part, EMA):
                 part.restart()
         return texts
+
+
+def _parts_in(folder: Path, model: str, step: int | None) -> tuple[dict[str, Any], list[str]]:
+    """The parts of the saved state that belongs to model.pt, of update `step`, else of the newest one that is whole;
+    and what is to be said of states that are damaged."""
+    newest: dict[str, Any] = {}
+    notes = []
+    for path in states_in(folder)[::-1]:
+        try:
+            header, content = checkpoint.load(path, "state")
+        except CheckpointError as error:
+            notes.append(f"{error}; trying the one before it")
+            continue
+        if header.model == model and content["step"] == step:
+            return content["parts"], notes
+        if header.model == model:
+            newest = newest or content["parts"]
+    return newest, notes
 
 
 def _is_weights(part: Any) -> bool:
@@ -90,11 +114,5 @@ def _is_weights(part: Any) -> bool:
     return bool(part)
 
 
-@torch.no_grad()
-def _copy(given: Weights, network: nn.Module) -> list[str]:
-    """Copy what fits, and return the names of what does not."""
-    own = network.state_dict()
-    fitting = {name: tensor for name, tensor in given.items() if name in own and tensor.shape == own[name].shape}
-    for name, tensor in fitting.items():
-        own[name].copy_(tensor)
-    return [name for name in own if name not in fitting]
+def _fits(given: Tensor, own: Tensor | None) -> bool:
+    return own is not None and given.shape == own.shape

@@ -121,6 +121,11 @@ class Journal:
         figure = draw_curves(panels, places, unit=unit).figure
         Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
 
+    @property
+    def drawn(self) -> bool:
+        """Whether this process has drawn the curves."""
+        return self.drawn_at > float("-inf")
+
     def make_films(self) -> None:
         """Write one film of each kind of picture."""
         if self.folder is None:

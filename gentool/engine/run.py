@@ -291,10 +291,19 @@ class Run:
                 f"the learning rate continues at {share:.0%} of its peak"
             )
 
+    def _read_initial(self, path: Path) -> Initial:
+        """Raises OptionError for the run that this one would replace: nothing would be left of it after a failure."""
+        if self.folder is not None and self.folder.resolve() in (path.resolve(), path.resolve().parent):
+            raise OptionError(f"--init {path}: is in the folder of this run, which begins anew; give another --out")
+        try:
+            return Initial.read(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"--init: {error}") from error
+
     def _started_from(self, path: Path) -> list[str]:
-        """Give the networks the weights of another run, before an earlier run in the folder is removed: it may be that
-        one. Returns what is to be said of it."""
-        initial = self.world.of_first(lambda: Initial.read(path))
+        """Give the networks the weights of another run, before an earlier run in the folder is removed. Returns what is
+        to be said of it."""
+        initial = self.world.of_first(lambda: self._read_initial(path))
         self.origin = {"init": initial.origin}
         return initial.give_to(self.parts)
 
@@ -595,6 +604,8 @@ class Run:
         """End the training: the films, result.json with the losses on the test images, report.html."""
         if self.options.gif:
             self.journal.make_films()
+        if not self.journal.drawn:  # the last process was killed before it drew them
+            self.journal.draw_curves(now=True)
         self.result = self.journal.finish(test or {})
         if self.best is not None and self.folder is not None:
             epoch, score = self.plan.epochs_begun(self.best["step"]), self.best["score"]

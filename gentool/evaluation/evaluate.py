@@ -215,6 +215,8 @@ def evaluate(
         tables |= held_out.tables
         facts |= held_out.facts
     near = [first.scores[column] for column in first.scores if column.startswith("near_train")]
+    if modes is not None:
+        facts["digit_classifier"] = modes.facts
     facts |= verdicts(near, first.chances) | {"chances": first.chances, "spacing": first.spacing}
     facts["collapsed"] = max(first.spacing.values()) < COLLAPSED
     facts["missing_classes"] = list(first.missing)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gentool.data.images import ImageData, Split
 from gentool.data.sources.stacked_mnist import is_stacked
+from gentool.engine.checkpoint import digest
 from gentool.errors import DataError
 from gentool.evaluation.classifier import Classifier, classifier_of, predict
 from gentool.evaluation.samples import shuffled
@@ -27,11 +28,12 @@ CLASSIFIED = 20_000
 @dataclass(frozen=True)
 class ModeReference:
     """The classifier of single digits, the share (1000,) of each mode in the data, and training images in place of
-    samples, uint8 (N, 3, H, W)."""
+    samples, uint8 (N, 3, H, W). `facts` are the hash of the classifier's weights and its accuracy."""
 
     classifier: Classifier
     expected: Tensor
     train: Tensor
+    facts: dict[str, Any]
 
     @classmethod
     def of(
@@ -44,11 +46,13 @@ class ModeReference:
         if not is_stacked(data.info):
             return None
         digits = digits_of(data)
-        classifier = classifier_of(digits, device, reporter=reporter).network
+        trained = classifier_of(digits, device, reporter=reporter)
         assert digits.train.labels is not None
         shares = torch.bincount(digits.train.labels, minlength=DIGITS).double() / len(digits.train)
         expected = torch.einsum("i,j,k->ijk", shares, shares, shares).flatten()
-        return cls(classifier, expected, data.train.images[shuffled(len(data.train), seed)[:count]])
+        chosen = data.train.images[shuffled(len(data.train), seed)[:count]]
+        known = {"hash": digest(trained.network.state_dict())[:16], "accuracy": trained.accuracy}
+        return cls(trained.network, expected, chosen, known)
 
     def floor(self) -> dict[str, float]:
         """The scores of the training images."""

@@ -56,7 +56,8 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0, subsets: int = SUBSETS, si
 def _filled(kind: Any, real: Tensor, fake: Tensor, **settings: Any) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that features are kept in memory, where they already are
-        metric = kind(feature=_Given(real.shape[1]), **settings)
+        # Several processes compute the same: each has all features, and nothing is to be brought together.
+        metric = kind(feature=_Given(real.shape[1]), sync_on_compute=False, **settings)
     metric.update(real.double(), real=True)
     metric.update(fake.double(), real=False)
     return metric

@@ -245,7 +245,7 @@ class AdversarialOptions(SampleScoreOptions):
         changes = comma_separated(self.augmentations(data)) or "none"
         own = {
             "norm": self.discriminator_norm, "r1": self.r1_weight, "r2": self.r2_weight, "beta1": self.first_decay,
-            "penalty_end": self.last_penalty, "augment": changes,
+            "penalty_end": self.last_penalty if max(self.r1_weight, self.r2_weight) else 1.0, "augment": changes,
         }  # fmt: skip
         return super().resolved(data) | own
 

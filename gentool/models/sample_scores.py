@@ -61,8 +61,9 @@ class SampleScore:
         self.run = run
         self.every = options.score_every if options.keep == "best" or options.score_every is not None else 0
         if self.every != 0 and len(data.validation) < FEWEST:
+            option_given = "--keep best" if options.score_every is None else "--score-every"
             raise OptionError(
-                f"--score-every: there are too few validation images ({len(data.validation)}); prepare more with "
+                f"{option_given}: there are too few validation images ({len(data.validation)}); prepare more with "
                 "--validation"
             )
         if self.every != 0:

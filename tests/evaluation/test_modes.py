@@ -1,6 +1,7 @@
 """stacked-mnist: three digits in three channels, and the modes that samples of it show."""
 
 import csv
+import json
 import math
 import struct
 from collections.abc import Callable
@@ -79,6 +80,14 @@ def test_labels_are_needed(source: Path, tmp_path: Path) -> None:
         load_data("stacked-mnist", source=tmp_path)
 
 
+def test_training_images_alone_will_do(source: Path, tmp_path: Path) -> None:
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (tmp_path / name).write_bytes((source / name).read_bytes())
+    data = load_data("stacked-mnist", source=tmp_path, count=200)
+    assert sum(map(len, data.splits.values())) == 200
+    assert len(data.test) == 20
+
+
 def test_modes_are_counted(stacked: ImageData) -> None:
     reference = ModeReference.of(stacked, 1000, 0, CPU)
     assert reference is not None
@@ -125,6 +134,7 @@ def test_evaluate_counts_them(cli: Callable, source: Path) -> None:
     assert 1 <= float(rows["samples"]["modes_100"]) <= 100
     assert float(rows["training images (floor)"]["modes_100"]) > 80
     assert "samples, 2 seeds: mean" in rows
+    assert json.loads(Path("scores/evaluation.json").read_text())["digit_classifier"].keys() == {"hash", "accuracy"}
     assert any(line.startswith("modes_100") and "floor" in line for line in done.err.splitlines())
 
 

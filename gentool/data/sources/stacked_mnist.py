@@ -32,7 +32,7 @@ def choose(seed: int, count: int, digits: int) -> NDArray[np.int64]:
 
     Made of whole numbers only, from the stream of Philox (Salmon et al. 2011), which NumPy does not change.
     """
-    high = np.random.Philox(key=seed).random_raw(count * len(FACTORS)).reshape(count, -1) >> np.uint64(32)
+    high = np.random.Philox(key=seed).random_raw(count * len(FACTORS)).reshape(count, len(FACTORS)) >> np.uint64(32)
     return high.astype(np.int64) * digits >> 32
 
 
