@@ -78,8 +78,8 @@ class Initial:
                 share = sum(own[name].numel() for name in new) / total
                 more = ", …" if len(new) > LISTED else ""
                 texts.append(
-                    f"{share:.0%} of the numbers of {name} are not there, or of another shape, and start anew, in "
-                    f"{len(new)} of {len(own)} tensors: {', '.join(new[:LISTED])}{more}"
+                    f"{share:.0%} of the weights of {name} are missing there, or have another shape, and start anew: "
+                    f"{len(new)} of {len(own)} tensors, {', '.join(new[:LISTED])}{more}"
                 )
         for part in parts.values():
             if isinstance(part, EMA):

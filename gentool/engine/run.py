@@ -582,15 +582,19 @@ class Run:
             with self.stop.held():
                 self._save_state(self.folder)
                 checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
-                if self.best is not None and self.best["step"] != self.best_written:
-                    checkpoint.save(self.folder / BEST, "model", self.header, self.best)
-                    self.best_written = self.best["step"]
+                self._save_best(self.folder)
         self.journal.draw_curves(now=last)
 
     def _content_of(self, network: nn.Module) -> dict[str, Any]:
         """What a file of the network holds."""
         weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         return {"weights": weights, "step": self.step, **self.origin}
+
+    def _save_best(self, folder: Path) -> None:
+        """Write model-best.pt where it is another one than this process has written."""
+        if self.best is not None and self.best["step"] != self.best_written:
+            checkpoint.save(folder / BEST, "model", self.header, self.best)
+            self.best_written = self.best["step"]
 
     def _keep_best(self, network: nn.Module, column: str, score: float | None) -> None:
         """Keep the network of this epoch if its score is the best so far, and --keep asks for it."""
@@ -699,5 +703,6 @@ class Run:
             raise Stopped(f"stopped in {where}; the run has no folder to save it in")
         if self.folder is not None:
             self._save_state(self.folder)
+            self._save_best(self.folder)
             self.journal.draw_curves(now=True)
         raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")

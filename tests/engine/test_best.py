@@ -93,6 +93,17 @@ def test_a_resumed_run_keeps_the_same(cli: Callable) -> None:
     assert all(torch.equal(tensor, other["weights"][name]) for name, tensor in one["weights"].items())
 
 
+def test_a_run_that_is_stopped_has_the_best_so_far(cli: Callable, stopping: Callable) -> None:
+    """Also that of an epoch after which no state was due: 15 seconds have not gone by since the first."""
+    words = [*VAE, "--batch-size", 256, "--epochs", 4, "--keep", "best", "--out", "run"]
+    with stopping(13):  # in the third epoch, of five updates each
+        assert cli(*words).code == 75
+    scores = column("run", SCORES["vae"])
+    assert len(scores) == 2
+    assert scores[1] < scores[0]
+    assert (model_in("run/model-best.pt")["step"], model_in("run/model.pt")["step"]) == (10, 5)
+
+
 def test_a_lost_or_damaged_file_is_written_again(cli: Callable) -> None:
     words = [*VAE, "--epochs", 2, "--keep", "best", "--out", "run"]
     assert cli(*words).code == 0

@@ -82,7 +82,7 @@ def test_what_does_not_fit_is_listed(cli: Callable, first: Path) -> None:
     done = cli("train", "vae", "--data", "faces", *VAE, "--steps", 1, "--lr", 1e-8, "--init", first, "--out", "faces")
     assert done.code == 0, done.err
     (line,) = [line for line in done.err.splitlines() if "start anew" in line]
-    assert " of the numbers of vae are not there, or of another shape, and start anew, in 3 of 8 tensors: " in line
+    assert " of the weights of vae are missing there, or have another shape, and start anew: 3 of 8 tensors, " in line
     of_both = [name for name, tensor in weights("first").items() if tensor.shape == weights("faces")[name].shape]
     assert len(of_both) == 5
     for name in of_both:
