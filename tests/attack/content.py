@@ -25,9 +25,11 @@ def content(folder: Path) -> dict[str, Any]:
 def content_of(path: Path) -> Any:
     """The content of a file, without times."""
     if path.suffix == ".pt":
-        kind = "model" if path.name == "model.pt" else "state"
+        kind = "state" if path.name.startswith("state-") else "model"
         inner = checkpoint.load(path, kind)[1]
-        return checkpoint.digest(inner if kind == "model" else [inner["parts"], inner["step"], inner["model"]])
+        if kind == "state":
+            inner = [inner["parts"], inner["step"], inner["model"], inner.get("best")]
+        return checkpoint.digest(inner)
     if path.suffix == ".csv":
         with path.open(newline="", encoding="utf-8") as file:
             return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]

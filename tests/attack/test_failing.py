@@ -26,7 +26,7 @@ SEQ2SEQ = ["--max-operand", 9, "--embedding", 8, "--hidden", 16]
 TRAININGS: dict[str, list[object]] = {
     **{
         name: ["train", name, "--data", "digits", "--batch-size", 256, "--epochs", 2, "--gif", *options]
-        for name, options in TINY.items()
+        for name, options in (TINY | {"vae": [*TINY["vae"], "--keep", "best"]}).items()
     },
     "text2text": ["seq2seq", "train", "text2text", *SEQ2SEQ, "--epochs", 2],
     "text2image": ["seq2seq", "train", "text2image", *SEQ2SEQ, "--digits", "digits", "--epochs", 2],
