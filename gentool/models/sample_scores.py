@@ -39,7 +39,7 @@ class SampleScoreOptions(AugmentationOptions):
         "never.",
         min=0,
         metavar="N",
-        default_text="with --keep best every epoch up to 200, every 10th up to 2,000, then every 100th; else never",
+        default_text="with --keep best as often as --sample-every by default, else never",
     )
 
     def cross_check(self) -> None:
