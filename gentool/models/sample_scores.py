@@ -25,8 +25,8 @@ SAMPLES, AT_ONCE = 512, 64
 FEWEST, FEWEST_DISTINCT = 2, 3
 """Validation images that an FID needs, and training images that their ratios need."""
 WATCHED, WATCH_EVERY, MOST_COPIES = 128, 250, 0.15
-"""Whether samples copy few training images is seen on this many of them, every so many updates. Up to this share they
-may: unseen images have at most .08 by accident (benchmarks/near_copies.py)."""
+"""Near copies are counted among 128 samples every 250 updates. The alarm is raised above a share of .15; real images
+outside the training set reach .08 at most (benchmarks/near_copies.py)."""
 
 
 @dataclass(frozen=True, kw_only=True)
