@@ -118,7 +118,7 @@ def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
         facts["parameters"] = sum(tensor.numel() for name, tensor in weights.items() if not name.endswith(BUFFERS))
         facts["weights"] = checkpoint.digest(weights)[:DIGITS]
         if "score" in content:
-            facts |= {"best_of_update": content["step"], "score": content["score"]}
+            facts |= {"update": content["step"], "best_score": content["score"]}
         if content.get("init") is not None:
             facts["started_from"] = content["init"]
     else:
