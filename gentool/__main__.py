@@ -29,6 +29,10 @@ def main() -> None:
     atexit.register(end)  # the first to be registered is the last to be called
     if os.environ.pop(STOPS_WITH_INPUT, None):
         stop_with_input()
+    from gentool.cli.mock_imports import mock_imports, only_help
+
+    if only_help(sys.argv[1:]):
+        mock_imports()
     from gentool.cli.app import run
 
     code = run(sys.argv[1:])

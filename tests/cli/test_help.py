@@ -1,8 +1,12 @@
 """Help pages: their width, their groups, and three examples of each command that its parser accepts."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,3 +106,47 @@ def test_defaults_ranges_and_choices_are_in_the_text(cli: Callable, monkeypatch:
     assert "(default: auto; auto|batch|spectral|none)" in page
     assert "--seed N Random seed. (default: 0)" in page
     assert "(default: about 20,000 updates, 3,000 for faces, at most 2,000 epochs)" in page
+
+
+EVERY_PAGE = """
+import sys
+
+from gentool.cli.mock_imports import mock_imports
+
+mock_imports()
+from gentool.cli.app import run
+
+for line in sys.stdin:
+    words = line.split()
+    print("\\f", *words)
+    run([*words, "--help"])
+assert not hasattr(sys.modules["torch"], "__file__")
+"""
+
+
+def test_pages_are_the_same_without_torch(cli: Callable) -> None:
+    """PyTorch is mocked for a help page, which is to be what the real options say."""
+    words = [" ".join(page) for page in pages()]
+    done = subprocess.run([sys.executable, "-c", EVERY_PAGE], input="\n".join(words), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = dict(part.split("\n", 1) for part in done.stdout.split("\f ")[1:])
+    for page in words:
+        assert shown[page] == cli(*page.split(), "--help").out, page
+
+
+def test_help_is_shown_without_torch(tmp_path: Path) -> None:
+    """A torch that cannot be imported is in the way of a training, and not of its help."""
+    (tmp_path / "torch.py").write_text("raise ImportError('broken')")
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "COLUMNS": "80"}
+
+    def gentool(*words: str, **more: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "gentool", *words]
+        return subprocess.run(command, env=environment | more, capture_output=True, text=True, cwd=tmp_path)
+
+    page = gentool("train", "flow", "--help")
+    assert (page.returncode, page.stderr) == (0, "")
+    assert "--pairing" in page.stdout
+    words = {"_GENTOOL_COMPLETE": "complete_bash", "COMP_WORDS": "gentool train flow --pair", "COMP_CWORD": "3"}
+    assert gentool(**words).stdout.split() == ["--pairing"]
+    for real in (("train", "flow", "--data", "digits", "--out", "--help"), ("train", "flow", "--", "--help")):
+        assert "--pairing" not in gentool(*real).stdout
