@@ -7,7 +7,7 @@ Sphinx does for documentation (`autodoc_mock_imports`): modules whose names are 
 import os
 import sys
 from abc import ABCMeta
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -54,8 +54,6 @@ class _Mock(metaclass=_Names):
 
 
 class _Module(ModuleType):
-    __path__: MutableSequence[str] = []
-
     def __getattr__(self, name: str) -> Any:
         return _mock(name)
 
