@@ -148,11 +148,12 @@ def main(job: dict[str, Any]) -> None:
         if before is not None:
             shutil.copytree(before, folder)
 
-    fresh()
-    code, text, count = ran(words, folder, -1, None, shim)
-    assert code == 0, text
+    for _ in range(2):  # the second time, imports are made and the cache is full, as for all that follow
+        fresh()
+        code, text, count = ran(words, folder, -1, None, shim)
+        assert code == 0, text
+        import_as_well(folder.with_name("modules.txt").read_text().split("\n"))
     expected = content(folder)
-    import_as_well(folder.with_name("modules.txt").read_text().split("\n"))
     for failure in job["failures"]:
         for at in range(job.get("first", 0), count, job["step"]):
             fresh()
