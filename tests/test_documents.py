@@ -48,7 +48,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "cache"))
         monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
         notebook = nbformat.read(ROOT / "examples" / "first_model.ipynb", as_version=4)
-        assert sum(cell.cell_type == "code" for cell in notebook.cells) == 10
+        assert sum(cell.cell_type == "code" for cell in notebook.cells) == 11
         hurry = "import gentool.evaluation.classifier\ngentool.evaluation.classifier.UPDATES = 20"
         notebook.cells.insert(0, nbformat.v4.new_code_cell(hurry))
         resources = {"metadata": {"path": str(tmp_path)}}
