@@ -36,8 +36,21 @@ class Initial:
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def read(cls, path: Path) -> "Initial":
-        """From a run's folder or a checkpoint. Raises CheckpointError where there is none that is whole."""
+    def read(cls, path: Path, own: Path | None = None) -> "Initial":
+        """From a run's folder or a checkpoint, not from those of the run that starts, whose folder is `own`.
+
+        Raises OptionError for that, of which nothing would be left after a failure, and CheckpointError where there is
+        no model that is whole.
+        """
+        if own is not None and own.resolve() in (path.resolve(), path.resolve().parent):
+            raise OptionError(f"--init {path}: is in the folder of this run, which begins anew; give another --out")
+        try:
+            return cls._read(path)
+        except CheckpointError as error:
+            raise CheckpointError(f"--init: {error}") from error
+
+    @classmethod
+    def _read(cls, path: Path) -> "Initial":
         file = model_path(path)
         header, content = checkpoint.load(file, "model")
         weights = content["weights"]

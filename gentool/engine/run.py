@@ -21,6 +21,7 @@ from gentool.data import cache
 from gentool.data.disk import in_turn
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
+from gentool.engine.best import Best
 from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
 from gentool.engine.context import StopSignal, flush_denormals, training_context
 from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
@@ -58,7 +59,7 @@ from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError,
 from gentool.figures.grids import Picture
 from gentool.files import write_json
 from gentool.metrics.diversity import RunningVariance
-from gentool.metrics.glossary import main_columns, meaning, short_name
+from gentool.metrics.glossary import main_columns, short_name
 from gentool.options import flag
 from gentool.progress import SILENT, Reporter, listed
 from gentool.reading import Each, check
@@ -121,8 +122,7 @@ class Run:
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
         self.model: dict[str, Any] | None = None  # the content of model.pt
-        self.best: dict[str, Any] | None = None  # that of model-best.pt, with its score
-        self.best_written = -1  # the update of the one that is in the file
+        self.best = Best()
         if not self.in_folder:
             check_in_memory(options)
         if options.keep == "best" and not len(data.splits["validation"]):
@@ -277,7 +277,7 @@ class Run:
             return
         state, self.state = self.state, None
         self._restore(state)
-        self.model, self.best = state.get("model"), state.get("best")
+        self.model, self.best.content = state.get("model"), state.get("best")
         begun = self.epoch if self.step < self.plan.total_steps else None
         self.journal.begin(state["rows"], state.get("metrics"), begun, state.get("noted"))
         where = f"at epoch {self.epoch} of {self.plan.total_epochs}, update {self.step % self.plan.steps_per_epoch}"
@@ -291,19 +291,10 @@ class Run:
                 f"the learning rate continues at {share:.0%} of its peak"
             )
 
-    def _read_initial(self, path: Path) -> Initial:
-        """Raises OptionError for the run that this one would replace: nothing would be left of it after a failure."""
-        if self.folder is not None and self.folder.resolve() in (path.resolve(), path.resolve().parent):
-            raise OptionError(f"--init {path}: is in the folder of this run, which begins anew; give another --out")
-        try:
-            return Initial.read(path)
-        except CheckpointError as error:
-            raise CheckpointError(f"--init: {error}") from error
-
     def _started_from(self, path: Path) -> list[str]:
         """Give the networks the weights of another run, before an earlier run in the folder is removed. Returns what is
         to be said of it."""
-        initial = self.world.of_first(lambda: self._read_initial(path))
+        initial = self.world.of_first(lambda: Initial.read(path, self.folder))
         self.origin = {"init": initial.origin}
         return initial.give_to(self.parts)
 
@@ -568,7 +559,8 @@ class Run:
             "seconds": round(self.seconds, 2),
         }
         self._report(epoch, self.measured)
-        self._keep_best(network, best_by, row.get(best_by))
+        if self.options.keep == "best" and best_by in row and self.folder is not None:
+            self.best.offer(best_by, row[best_by], lambda: self._content_of(network))
         raised = self.journal.add_row(row)
         fatal = [alarm.text for alarm in raised if alarm.fatal] if self.options.stop_on_collapse else []
         for text in self.world.of_first(lambda: fatal):
@@ -582,27 +574,13 @@ class Run:
             with self.stop.held():
                 self._save_state(self.folder)
                 checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
-                self._save_best(self.folder)
+                self.best.save(self.folder, self.header)
         self.journal.draw_curves(now=last)
 
     def _content_of(self, network: nn.Module) -> dict[str, Any]:
         """What a file of the network holds."""
         weights = {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
         return {"weights": weights, "step": self.step, **self.origin}
-
-    def _save_best(self, folder: Path) -> None:
-        """Write model-best.pt where it is another one than this process has written."""
-        if self.best is not None and self.best["step"] != self.best_written:
-            checkpoint.save(folder / BEST, "model", self.header, self.best)
-            self.best_written = self.best["step"]
-
-    def _keep_best(self, network: nn.Module, column: str, score: float | None) -> None:
-        """Keep the network of this epoch if its score is the best so far, and --keep asks for it."""
-        if self.options.keep != "best" or score is None or self.folder is None:
-            return
-        higher = meaning(column).better == "higher"
-        if self.best is None or (score > self.best["score"] if higher else score < self.best["score"]):
-            self.best = {**self._content_of(network), "score": score}
 
     def finish(self, test: Mapping[str, float] | None = None) -> None:
         """End the training: the films, result.json with the losses on the test images, report.html."""
@@ -611,8 +589,9 @@ class Run:
         if not self.journal.drawn:  # the last process was killed before it drew them
             self.journal.draw_curves(now=True)
         self.result = self.journal.finish(test or {})
-        if self.best is not None and self.folder is not None:
-            epoch, score = self.plan.epochs_begun(self.best["step"]), self.best["score"]
+        best = self.best.content
+        if best is not None and self.folder is not None:
+            epoch, score = self.plan.epochs_begun(best["step"]), best["score"]
             self.journal.notice(f"{self.folder / BEST}: that of epoch {epoch}, with the best score, {score:.4g}")
         if self.folder is not None:
             write_report(self.folder)
@@ -672,7 +651,7 @@ class Run:
             "noted": self.journal.noted.text() if self.journal.noted.rows else None,
             **self.origin,
             "model": self.model,
-            **({} if self.best is None else {"best": self.best}),
+            **({} if self.best.content is None else {"best": self.best.content}),
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
             "parts": {name: part.state_dict() for name, part in self.parts.items()},
@@ -703,6 +682,6 @@ class Run:
             raise Stopped(f"stopped in {where}; the run has no folder to save it in")
         if self.folder is not None:
             self._save_state(self.folder)
-            self._save_best(self.folder)
+            self.best.save(self.folder, self.header)
             self.journal.draw_curves(now=True)
         raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")
