@@ -45,7 +45,9 @@ def explorer_content(
 
     Raises OptionError for a network that the page cannot compute.
     """
-    reporter.progress("directions", 0, 3)
+    reporter.progress("network", 0, 3)
+    computed = networks(model) if with_network else {}  # first of all: one that the page cannot compute ends the command
+    reporter.progress("directions", 1, 3)
     points = None
     scales = torch.ones(model.latent_dim)
     if model.encodes and data is not None:
@@ -66,7 +68,7 @@ def explorer_content(
         # A generator has seen no code near the center, so the map is drawn around a sample, apart from the plane.
         sample = model.draw_codes(1, seed=seed)[0]
         origin = sample - (directions[:2] @ sample) @ directions[:2]
-    reporter.progress("map", 1, 3)
+    reporter.progress("map", 2, 3)
     spreads = spreads.clamp(min=1e-6)
     content: dict[str, Any] = {
         "title": f"{model.name} trained on {model.header.data}",
@@ -90,11 +92,8 @@ def explorer_content(
             "means": [numbers(mean) for mean in model.prior.mixture.means],
             "deviations": [numbers(deviation) for deviation in (0.5 * model.prior.mixture.logvars).exp()],
         }
-    if with_network:
-        reporter.progress("network", 2, 3)
-        content |= networks(model)
-    reporter.progress("network", 3, 3)
-    return content
+    reporter.progress("map", 3, 3)
+    return content | computed
 
 
 def networks(model: Model) -> dict[str, Any]:

@@ -194,6 +194,15 @@ def test_an_operation_that_the_page_has_not_is_named() -> None:
         graph_of(odd, odd, [torch.zeros(1, 4)])
 
 
+def test_a_flow_is_refused_before_anything_is_computed(
+    cli: Callable, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gentool.explorer.content.image_directions", lambda model, seed: pytest.fail("computed"))
+    done = cli("explore", runs / "flow", "--out", "page.html")
+    assert done.code == 2
+    assert re.search(r"gentool: --out: the network computes aten\.\S*, which the page cannot; leave out", done.err)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
