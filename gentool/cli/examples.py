@@ -1,12 +1,10 @@
 """Three examples of each command, for its help page."""
 
-from collections.abc import Sequence
-
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "gentool": (
-        "gentool train vae --data digits",
-        "gentool sample runs/vae-digits",
-        "gentool evaluate runs/vae-digits",
+        "gentool train gan --data faces",
+        "gentool sample runs/gan-faces",
+        "gentool evaluate runs/gan-faces",
     ),
     "prepare": (
         "gentool prepare --list",
@@ -122,8 +120,3 @@ def examples_of(path: str, name: str = "") -> list[str]:
     words = path.split()[1:] or [path]
     found = EXAMPLES.get(" ".join(words)) or EXAMPLES.get(" ".join(words[:-1]), ())
     return [example.format(name=name or words[-1]) for example in found]
-
-
-def as_epilog(examples: Sequence[str]) -> str:
-    """Examples below the page of a group."""
-    return "\n\n".join(["Examples:", *examples])

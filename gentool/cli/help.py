@@ -1,7 +1,7 @@
-"""A help page in two columns: what the command does, three examples, and its options in groups."""
+"""A help page in two columns: what the command does, its commands, three examples, and its options in groups."""
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -22,18 +22,27 @@ class HelpPage(TyperCommand):
 
     def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # Typer's types are private
         """Print the page."""
-        console = Console(highlight=False, soft_wrap=True)
-        for line in page(self, ctx, min(console.width, WIDEST)):
-            console.print(line)
+        print_page(self, ctx, examples_of(ctx.command_path))
 
 
-def page(command: Any, ctx: typer.Context, width: int) -> Iterable[Text]:
+def print_page(command: Any, ctx: typer.Context, examples: Sequence[str]) -> None:
+    """Print the page of a command or of a group of commands."""
+    console = Console(highlight=False, soft_wrap=True)
+    for line in page(command, ctx, examples, min(console.width, WIDEST)):
+        console.print(line)
+
+
+def page(command: Any, ctx: typer.Context, examples: Sequence[str], width: int) -> Iterable[Text]:
     """The lines of the page."""
     yield Text(command.get_usage(ctx), style="bold")
     for paragraph in (command.help or "").split("\n\n"):
         yield Text()
         yield from map(Text, textwrap.wrap(paragraph, width, break_on_hyphens=False))
-    examples = examples_of(ctx.command_path)
+    commands = getattr(command, "commands", {})
+    if commands:
+        yield from _heading("Commands")
+        for name, member in commands.items():
+            yield from _row(name, member.help, width, max(map(len, commands)))
     if examples:
         yield from _heading("Examples")
         yield from (Text(f"  {example}") for example in examples)
@@ -78,15 +87,15 @@ def _flags(parameter: Any) -> str:
     return f"{flags} {parameter.metavar or 'TEXT'}"
 
 
-def _row(left: str, right: str, width: int) -> Iterable[Text]:
-    """A row of the two columns; what is too long for the first one stands above its text."""
-    lines = textwrap.wrap(right, max(width - FLAGS - 2 * GAP, 20), break_on_hyphens=False) or [""]
+def _row(left: str, right: str, width: int, first: int = FLAGS) -> Iterable[Text]:
+    """A row of the two columns; what is too long for the `first` one stands above its text."""
+    lines = textwrap.wrap(right, max(width - first - 2 * GAP, 20), break_on_hyphens=False) or [""]
     flags, _, metavar = left.partition(" ") if left.startswith("--") else (left, "", "")
     cell = Text.assemble(" " * GAP, (flags, "cyan"), f" {metavar}" if metavar else "")
-    if len(left) > FLAGS:
+    if len(left) > first:
         yield cell
         cell = Text()
-    cell.pad_right(FLAGS + 2 * GAP - len(cell))
+    cell.pad_right(first + 2 * GAP - len(cell))
     for line in lines:
         yield Text.assemble(cell, line)
-        cell = Text(" " * (FLAGS + 2 * GAP))
+        cell = Text(" " * (first + 2 * GAP))

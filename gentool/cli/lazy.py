@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import typer
 from typer.core import TyperGroup
 
-from gentool.cli.examples import as_epilog
+from gentool.cli.help import print_page
 
 
 def lazy_group(
@@ -21,7 +21,7 @@ def lazy_group(
 ) -> typer.Typer:
     """A Typer group of `commands` (name to one line of help), which `load(name)` imports when they are needed.
 
-    `callback` holds the group's own help and options, and `examples` stand below them.
+    `callback` holds the group's own help and options, and `examples` stand on its help page.
     """
 
     class LazyGroup(TyperGroup):
@@ -32,9 +32,10 @@ def lazy_group(
                 command.name = name
             return name, command, rest
 
-    group = typer.Typer(
-        cls=LazyGroup, no_args_is_help=True, add_completion=completion, epilog=as_epilog(examples) if examples else None
-    )
+        def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # the same
+            print_page(self, ctx, examples)
+
+    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=completion)
     for name, line in commands.items():
         group.command(name, help=line)(_not_loaded)
     group.callback()(callback)

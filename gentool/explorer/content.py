@@ -46,7 +46,7 @@ def explorer_content(
     Raises OptionError for a network that the page cannot compute.
     """
     reporter.progress("network", 0, 3)
-    computed = networks(model) if with_network else {}  # first of all: one that the page cannot compute ends the command
+    computed = networks(model) if with_network else {}  # first: it may be refused
     reporter.progress("directions", 1, 3)
     points = None
     scales = torch.ones(model.latent_dim)

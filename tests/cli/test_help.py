@@ -71,7 +71,9 @@ def test_a_page_fits_80_columns_and_has_three_examples(
 def test_a_group_has_examples_too(cli: Callable, monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     page = cli(*words.split(), "--help").out
-    examples = re.findall(r"^ (gentool .*?) *$", page.partition("Examples:")[2], flags=re.MULTILINE)
+    assert headings(page) == ["Commands", "Examples", "Options"]
+    assert max(map(len, page.splitlines())) <= 80
+    examples = re.findall(r"^  (gentool .*)$", page.partition("\nExamples\n")[2], flags=re.MULTILINE)
     assert len(examples) == 3
     for example in examples:
         parsed(shlex.split(example)[1:])
