@@ -14,12 +14,20 @@ from gentool.data.images import ImageData
 from gentool.data.load import load_data
 from gentool.data.prepare import PrepareOptions
 from gentool.engine.checkpoint import Header
-from gentool.errors import DataError, GentoolError, OptionError
+from gentool.errors import GentoolError, OptionError
 from gentool.figures.grids import CELL
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for, training_data
 from gentool.latent.model import Model
-from gentool.latent.prior import MixturePrior, NormalPrior, Prior, prior_key
+from gentool.latent.prior import (
+    COMPONENTS,
+    COMPONENTS_OF_A_CLASS,
+    ClassMixturePrior,
+    Density,
+    MixturePrior,
+    NormalPrior,
+    prior_key,
+)
 from gentool.models import MODELS, check_name, sampling_class
 from gentool.options import Validated, field_types, flag, option, redefault
 from gentool.progress import Reporter
@@ -181,9 +189,14 @@ class PriorOptions(Validated):
         "(autoencoders).",
         default_text="the model's own prior: N(0, I), or the one that it has learnt",
     )
-    components: int = option(
-        10, "Components of the mixture of --prior gmm.", min=1, max=10_000, only_with={"prior": "gmm"}
-    )  # fmt: skip
+    components: int | None = option(
+        None,
+        "Components of the mixture of --prior gmm; a conditional model has a mixture for each class.",
+        min=1,
+        max=10_000,
+        only_with={"prior": "gmm"},
+        default_text=f"{COMPONENTS}; {COMPONENTS_OF_A_CLASS} for each class",
+    )
 
     @property
     def fitted(self) -> bool:
@@ -198,7 +211,7 @@ class PriorOptions(Validated):
         """The ending of the names of files that are made with it."""
         return f"-{self.prior}" if self.replaces(model) else ""
 
-    def of(self, model: Model, images: Images, reporter: Reporter) -> Prior | None:
+    def of(self, model: Model, images: Images, reporter: Reporter) -> Density | None:
         """The density for a model, None for its own prior. One that was fitted is kept beside the checkpoint.
 
         Raises OptionError for a model without an encoder.
@@ -212,19 +225,23 @@ class PriorOptions(Validated):
         assert model.path is not None
         return (self._flow if self.prior == "flow" else self._mixture)(model, model.path, data, reporter)
 
-    def _mixture(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Prior:
-        key = prior_key(checkpoint, data.fingerprint, self.components)
-        path = checkpoint.with_name(f"{checkpoint.stem}-gmm-{self.components}.npz")
-        mixture = MixturePrior.load(path, key)
-        if mixture is not None and mixture.means.shape != (self.components, model.latent_dim):
-            raise DataError(f"{path}: a mixture of another size; remove it to have one fitted")
+    def _mixture(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Density:
+        count, size = self.components or model.mixture_components, model.latent_dim
+        key = prior_key(checkpoint, data.fingerprint, count)
+        each = "-each" if model.is_conditional else ""
+        path = checkpoint.with_name(f"{checkpoint.stem}-gmm-{count}{each}.npz")
+        mixture: MixturePrior | ClassMixturePrior | None
+        if model.is_conditional:
+            mixture = ClassMixturePrior.load(path, key, (len(model.classes), count, size))
+        else:
+            mixture = MixturePrior.load(path, key, (count, size))
         if mixture is not None:
             return mixture
-        fitted = model.fit_prior(data, components=self.components, reporter=reporter)
-        keep(fitted, path, key, f"a mixture of {self.components} components", data, reporter)
+        fitted = model.fit_prior(data, components=count, reporter=reporter)
+        keep(fitted, path, key, f"a mixture of {count} components{' for each class' if each else ''}", data, reporter)
         return fitted
 
-    def _flow(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Prior:
+    def _flow(self, model: Model, checkpoint: Path, data: ImageData, reporter: Reporter) -> Density:
         key = prior_key(checkpoint, data.fingerprint, model.latent_dim)
         path = checkpoint.with_name(f"{checkpoint.stem}-flow-prior.npz")
         flow = FlowPrior.load(path, key, model.latent_dim)
@@ -236,7 +253,12 @@ class PriorOptions(Validated):
 
 
 def keep(
-    fitted: MixturePrior | FlowPrior, path: Path, key: str, what: str, data: ImageData, reporter: Reporter
+    fitted: MixturePrior | ClassMixturePrior | FlowPrior,
+    path: Path,
+    key: str,
+    what: str,
+    data: ImageData,
+    reporter: Reporter,
 ) -> None:
     """Keep a fitted density beside its checkpoint. Where that cannot be written, it is used all the same."""
     codes = f"{len(data.train):,} codes of {data.name}"

@@ -32,7 +32,7 @@ from gentool.figures.style import FigureOptions
 from gentool.latent.images import load_for
 from gentool.latent.loading import as_model
 from gentool.latent.model import Model
-from gentool.latent.prior import LearntPrior, MixturePrior, Prior
+from gentool.latent.prior import ClassMixturePrior, Density, LearntPrior, MixturePrior
 from gentool.metrics.classes import class_entropy
 from gentool.models.capabilities import abilities_of, models_that
 from gentool.options import flag
@@ -149,7 +149,7 @@ def evaluate(
     data: Source | None = None,
     options: EvaluateOptions | None = None,
     *,
-    prior: Prior | None = None,
+    prior: Density | None = None,
     references: Sequence[Reference] | None = None,
     reporter: Reporter = SILENT,
     **settings: Any,
@@ -225,7 +225,7 @@ def evaluate(
     return Evaluation(Table(rows), facts, tables, first.samples, first.neighbours, tuple(notes))
 
 
-def prior_note(model: Model, given: Prior | None) -> str:
+def prior_note(model: Model, given: Density | None) -> str:
     """Which prior the scores of a model with a learnt one are of; `given` is that of the samples, None for its own."""
     assert model.prior is not None
     own = f"the prior learnt in training ({model.prior.kind}, {counted(model.prior.components, 'component')})"
@@ -273,7 +273,7 @@ def facts_of(
     references: Sequence[Reference],
     options: ScoreOptions,
     count: int,
-    prior: Prior | None,
+    prior: Density | None,
 ) -> dict[str, Any]:
     """What the scores are of: the model, the data, the networks with their hashes."""
     facts = {
@@ -291,7 +291,7 @@ def facts_of(
         "environment": environment(model.device, "float32"),
         "prior": "normal" if prior is None else prior.kind,
     }
-    if isinstance(prior, MixturePrior | LearntPrior):
+    if isinstance(prior, MixturePrior | ClassMixturePrior | LearntPrior):
         facts["components"] = prior.components
     if model.sampling is not None:
         facts["sampling"] = model.sampling.to_json()

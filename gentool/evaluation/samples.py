@@ -10,7 +10,7 @@ from gentool.data.images import ImageData
 from gentool.engine.randomness import rng
 from gentool.errors import DataError
 from gentool.latent.model import DECODED, Model
-from gentool.latent.prior import Prior
+from gentool.latent.prior import Density
 from gentool.memory import joined
 from gentool.progress import SILENT, Reporter
 
@@ -42,7 +42,7 @@ def _some(classes: tuple[str, ...]) -> str:
 
 
 def draw_samples(
-    model: Model, data: ImageData, count: int, seed: int, *, prior: Prior | None = None, reporter: Reporter = SILENT
+    model: Model, data: ImageData, count: int, seed: int, *, prior: Density | None = None, reporter: Reporter = SILENT
 ) -> Samples:
     """Samples of a model, rounded to uint8 as in a picture file.
 

@@ -26,7 +26,14 @@ from gentool.latent.images import load_for
 from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, as_weights, class_numbers, whole
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.likeliest import likeliest_class
-from gentool.latent.prior import LearntPrior, MixturePrior, Prior
+from gentool.latent.prior import (
+    COMPONENTS,
+    COMPONENTS_OF_A_CLASS,
+    ClassMixturePrior,
+    Density,
+    LearntPrior,
+    MixturePrior,
+)
 from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
@@ -285,7 +292,7 @@ class Model(Trained[nn.Module]):
         seed: int = 0,
         labels: Labels | None = None,
         first: int = 0,
-        prior: Prior | None = None,
+        prior: Density | None = None,
         numbers: Sequence[int] | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
@@ -331,23 +338,28 @@ class Model(Trained[nn.Module]):
         *,
         seed: int = 0,
         labels: Labels | None = None,
-        prior: Prior | None = None,
+        prior: Density | None = None,
         truncation: float = 1.0,
     ) -> tuple[Tensor, Tensor | None]:
         """The codes (N, D) of samples, and the classes (N,) of a conditional model."""
         if not 0 <= truncation <= 1:
             raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
         seed, start, number = whole("seed", seed, 0), numbers.start, len(numbers)
+        classes: Tensor | None = None
+        if labels is not None or self.is_conditional:
+            self.require("is_conditional")
+            chosen = class_numbers(ALL if labels is None else labels, self.classes)
+            classes = chosen[torch.arange(start, start + number) % len(chosen)]
         prior = prior or self.prior
-        z = prior.draw(seed, start, number) if prior else self.draw_codes(number, seed=seed, first=start)
-        if truncation < 1:
-            center = prior.center if prior else torch.zeros(self.latent_dim)
-            z = center + truncation * (z - center)
-        if labels is None and not self.is_conditional:
-            return z, None
-        self.require("is_conditional")
-        classes = class_numbers(ALL if labels is None else labels, self.classes)
-        return z, classes[torch.arange(start, start + number) % len(classes)]
+        if isinstance(prior, ClassMixturePrior):
+            if classes is None:
+                raise OptionError(f"prior: is one of classes, and a {self.name} has none")
+            z, center = prior.draw(seed, start, classes), prior.center[classes]
+        elif prior is not None:
+            z, center = prior.draw(seed, start, number), prior.center
+        else:
+            z, center = self.draw_codes(number, seed=seed, first=start), torch.zeros(self.latent_dim)
+        return z if truncation == 1 else center + truncation * (z - center), classes
 
     def _numbered(self, numbers: list[int], **how: Any) -> Tensor:
         """The samples of these numbers, each in the pass in which it is among all samples."""
@@ -439,10 +451,11 @@ class Model(Trained[nn.Module]):
         kind: Literal["gmm", "flow"] = "gmm",
         seed: int = 0,
         reporter: Reporter = SILENT,
-    ) -> MixturePrior | FlowPrior:
+    ) -> MixturePrior | ClassMixturePrior | FlowPrior:
         """A density fitted to the codes of training images (those of the training by default).
 
-        `kind` is `gmm`, a mixture of this many Gaussians (10 by default), or `flow`, which takes about a minute.
+        `kind` is `gmm`, a mixture of this many Gaussians (10 by default; of a conditional model 3 for each class), or
+        `flow`, which takes about a minute.
         """
         self.require("encodes", "have a prior fitted to its codes")
         if kind not in ("gmm", "flow"):
@@ -452,10 +465,20 @@ class Model(Trained[nn.Module]):
         seed = whole("seed", seed, 0)
         images = load_for(self.header, data, reporter=reporter)
         labels = images.train.labels if self.is_conditional and images.classes == self.classes else None
+        if kind == "gmm" and self.is_conditional and labels is None:
+            raise DataError(f"{images.name}: has not the classes of the model, each of which --prior gmm is fitted to")
         z = self.encode(images.train.images, labels, reporter=reporter)
         if kind == "flow":
             return FlowPrior.fit(z, seed, reporter=reporter)
-        return MixturePrior.fit(z, 10 if components is None else components, seed)
+        count = self.mixture_components if components is None else components
+        if labels is None:
+            return MixturePrior.fit(z, count, seed)
+        return ClassMixturePrior.fit(z, labels, len(self.classes), count, seed)
+
+    @property
+    def mixture_components(self) -> int:
+        """The default number of Gaussians of a fitted mixture; of a conditional model that of each class."""
+        return COMPONENTS_OF_A_CLASS if self.is_conditional else COMPONENTS
 
     def interpolate(
         self, a: Array, b: Array, steps: int = 10, *, method: Method = "auto", labels: Labels | None = None

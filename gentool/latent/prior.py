@@ -20,6 +20,8 @@ from gentool.latent.mixture import fit_mixture
 from gentool.metrics.elbo import Mixture, mixture_log_density, mixture_sample
 from gentool.progress import counted
 
+COMPONENTS, COMPONENTS_OF_A_CLASS = 10, 3
+"""Gaussians of a fitted mixture by default; those of a class where each has a mixture of its own."""
 SEARCH_ITERATIONS = 20
 """Restarts are compared after this many iterations: a density to sample from needs no more (Biernacki, Celeux & Govaert
 2003, doi:10.1016/S0167-9473(02)00163-9), clusters that should agree with classes do."""
@@ -148,30 +150,103 @@ class MixturePrior:
 
     def save(self, path: Path, key: str) -> None:
         """Write the mixture with a key that says what it was fitted to."""
-        arrays = {"weights": self.weights, "means": self.means, "factors": self.factors}
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, key=key, **{name: array.numpy() for name, array in arrays.items()})  # type: ignore[arg-type]
+        _save(path, key, weights=self.weights, means=self.means, factors=self.factors)
 
     @classmethod
-    def load(cls, path: Path, key: str) -> Self | None:
-        """The mixture at `path` when it was fitted to what `key` says, else None.
+    def load(cls, path: Path, key: str, shape: tuple[int, int]) -> Self | None:
+        """The mixture at `path`, of means of this shape (K, D), when it was fitted to what `key` says, else None.
 
-        Raises DataError for a file that is damaged or not a mixture.
+        Raises DataError for a file that is damaged or not such a mixture.
         """
-        if not path.is_file():
-            return None
-        arrays = read_arrays(path)
-        if not {"key", "weights", "means", "factors"} <= arrays.keys():
-            raise DataError(f"{path}: not a fitted mixture; remove it to have one fitted")
-        if str(arrays["key"]) != key:
-            return None
-        weights, means, factors = (arrays[name] for name in ("weights", "means", "factors"))
-        parts = (weights, means, factors)
-        k, dim = means.shape if means.ndim == 2 else (0, 0)
-        fit = k and [part.shape for part in parts] == [(k,), (k, dim), (k, dim, dim)]
-        if not fit or not all(part.dtype == np.float32 and np.isfinite(part).all() for part in parts):
-            raise DataError(f"{path}: damaged; remove it to have the mixture fitted again")
-        return cls(*map(torch.from_numpy, parts))
+        parts = _load(path, key, shape)
+        return None if parts is None else cls(*parts)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class ClassMixturePrior:
+    """A mixture of K Gaussians in D dimensions for each of C classes, as `MixturePrior` has one: the prior of a
+    conditional model, whose codes need not be distributed alike in all classes (Sohn et al. 2015).
+
+    weights (C, K), means (C, K, D), and Cholesky factors (C, K, D, D).
+    """
+
+    kind: ClassVar[str] = "gmm"
+
+    weights: Tensor
+    means: Tensor
+    factors: Tensor
+
+    def __repr__(self) -> str:
+        size = f"{counted(self.components, 'Gaussian')} in {counted(self.means.shape[2], 'dimension')}"
+        return f"<mixture of {size} for each of {len(self.means)} classes>"
+
+    @classmethod
+    def fit(cls, z: Tensor, labels: Tensor, classes: int, components: int, seed: int = 0) -> Self:
+        """Fit to the codes z (N, D) of each class, by their labels (N,).
+
+        Raises OptionError where a class has fewer codes than components.
+        """
+        fitted = [MixturePrior.fit(z[labels == number], components, seed) for number in range(classes)]
+        return cls(
+            torch.stack([one.weights for one in fitted]),
+            torch.stack([one.means for one in fitted]),
+            torch.stack([one.factors for one in fitted]),
+        )
+
+    @property
+    def center(self) -> Tensor:
+        """The mean of each class (C, D)."""
+        return (self.weights[:, :, None] * self.means).sum(1)
+
+    @property
+    def components(self) -> int:
+        """The number K of Gaussians of a class."""
+        return self.weights.shape[1]
+
+    def draw(self, seed: int, first: int, labels: Tensor) -> Tensor:
+        """Codes (N, D) for the classes (N,): code i is a function of the seed, first + i and its class alone."""
+        noise = indexed_noise(seed, first, len(labels), self.means.shape[2])
+        shares, ends = component_shares(seed, first, len(labels)), self.weights.cumsum(1)[labels]
+        chosen = (shares[:, None] > ends).sum(1).clamp_max(self.components - 1)
+        return self.means[labels, chosen] + (self.factors[labels, chosen] @ noise[:, :, None]).squeeze(2)
+
+    def save(self, path: Path, key: str) -> None:
+        """Write the mixtures with a key that says what they were fitted to."""
+        _save(path, key, weights=self.weights, means=self.means, factors=self.factors)
+
+    @classmethod
+    def load(cls, path: Path, key: str, shape: tuple[int, int, int]) -> Self | None:
+        """The mixtures at `path`, of means of this shape (C, K, D), if they were fitted to what `key` says, else None.
+
+        Raises DataError for a file that is damaged or not such mixtures.
+        """
+        parts = _load(path, key, shape)
+        return None if parts is None else cls(*parts)
+
+
+Density = Prior | ClassMixturePrior
+"""What codes are drawn from."""
+
+
+def _save(path: Path, key: str, **tensors: Tensor) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, key=key, **{name: tensor.numpy() for name, tensor in tensors.items()})  # type: ignore[arg-type]
+
+
+def _load(path: Path, key: str, shape: tuple[int, ...]) -> list[Tensor] | None:
+    """The weights, means and factors of a file, None where there is none of this key."""
+    if not path.is_file():
+        return None
+    arrays = read_arrays(path)
+    if not {"key", "weights", "means", "factors"} <= arrays.keys():
+        raise DataError(f"{path}: not a fitted mixture; remove it to have one fitted")
+    if str(arrays["key"]) != key:
+        return None
+    parts = [arrays[name] for name in ("weights", "means", "factors")]
+    whole = all(part.dtype == np.float32 and np.isfinite(part).all() for part in parts)
+    if not whole or [part.shape for part in parts] != [shape[:-1], shape, (*shape, shape[-1])]:
+        raise DataError(f"{path}: damaged, or a mixture of another size; remove it to have one fitted")
+    return list(map(torch.from_numpy, parts))
 
 
 def component_shares(seed: int, first: int, count: int) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from gentool.data.load import load_data
 from gentool.engine.randomness import indexed_noise
@@ -205,6 +206,32 @@ def test_a_fitted_mixture_is_sampled_and_kept(cli: Callable, runs: Path, model: 
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert cli("sample", model, runs / model, "--out", "c.png", "-n", 9).code == 0
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
+    kept.unlink()
+
+
+def test_a_conditional_model_has_a_mixture_for_each_class(cli: Callable, runs: Path, tmp_path: Path) -> None:
+    kept = runs / "cvae" / "model-gmm-2-each.npz"
+    words = ("sample", "cvae", runs / "cvae", "--prior", "gmm", "--components", 2)
+    first = cli(*words, "--out", "a.png")
+    assert first.code == 0, first.err
+    assert f"{kept}: a mixture of 2 components for each class, fitted to 1,527 codes of digits" in first.err
+    assert "fitted to" not in cli(*words, "--out", "b.png").err
+    assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
+    model, data = Model.load(runs / "cvae"), load_data("digits")
+    prior = model.fit_prior(data, components=2)
+    samples = model.sample(40, prior=prior)
+    assert torch.equal(model.sample(numbers=[7, 33], prior=prior), samples[[7, 33]])
+    threes = prior.draw(0, 0, torch.full((20,), 3))
+    shown = model.sample(20, labels=[3], prior=prior, truncation=0.5)
+    nearer = prior.center[3] + 0.5 * (threes - prior.center[3])
+    assert torch.allclose(shown, model.decode(nearer, torch.full((20,), 3)), atol=1e-6)
+    with pytest.raises(OptionError, match="prior: is one of classes, and a vae has none"):
+        Model.load(runs / "vae").sample(4, prior=prior)
+    np.savez(tmp_path / "two.npz", images=np.uint8(load_digits().images[:60] * 15), labels=np.arange(60) % 2)
+    assert cli("prepare", tmp_path / "two.npz", "--out", tmp_path / "two").code == 0
+    other = cli(*words, "--data", tmp_path / "two", "--out", "c.png")
+    assert other.code == 3
+    assert "has not the classes of the model, each of which --prior gmm is fitted to" in other.err
     kept.unlink()
 
 

@@ -8,7 +8,7 @@ import torch
 
 from gentool.errors import DataError, OptionError
 from gentool.latent.mixture import bayes_classifier, classify, fit_mixture, majority, matched, score
-from gentool.latent.prior import MixturePrior
+from gentool.latent.prior import ClassMixturePrior, MixturePrior
 
 CLUSTERS = np.array([0, 0, 0, 1, 1, 2, 2, 2])
 LABELS = np.array([1, 1, 0, 0, 0, 1, 1, 1])
@@ -73,16 +73,49 @@ def test_the_prior_has_the_moments_of_the_codes() -> None:
     assert not torch.equal(prior.draw(1, 40, 10), drawn[40:50])
 
 
+def test_each_class_has_the_moments_of_its_own_codes() -> None:
+    z, labels = three_blobs(3000)
+    prior = ClassMixturePrior.fit(z, labels, 3, 2)
+    assert (prior.components, repr(prior)) == (2, "<mixture of 2 Gaussians in 2 dimensions for each of 3 classes>")
+    asked = torch.arange(6000) % 3
+    drawn = prior.draw(0, 0, asked)
+    for number in range(3):
+        own, real = drawn[asked == number], z[labels == number]
+        assert torch.allclose(own.mean(0), real.mean(0), atol=0.08)
+        assert torch.allclose(own.T.cov(), real.T.cov(), rtol=0.12, atol=0.05)
+        assert torch.allclose(prior.center[number], real.mean(0), atol=1e-4)
+    assert torch.equal(prior.draw(0, 40, asked[40:50]), drawn[40:50])
+    assert not torch.equal(prior.draw(1, 40, asked[40:50]), drawn[40:50])
+    with pytest.raises(OptionError, match="a mixture of 4 components needs at least as many images; there are 3"):
+        ClassMixturePrior.fit(z[:9], labels[:9], 3, 4)
+
+
+def test_mixtures_of_classes_are_kept_for_what_they_were_fitted_to(tmp_path: Path) -> None:
+    z, labels = three_blobs()
+    prior, path = ClassMixturePrior.fit(z, labels, 3, 2), tmp_path / "prior.npz"
+    prior.save(path, "this")
+    again = ClassMixturePrior.load(path, "this", (3, 2, 2))
+    assert again is not None
+    assert torch.equal(again.draw(0, 0, labels[:5]), prior.draw(0, 0, labels[:5]))
+    assert ClassMixturePrior.load(path, "another", (3, 2, 2)) is None
+    for load in (
+        lambda: ClassMixturePrior.load(path, "this", (3, 4, 2)),
+        lambda: MixturePrior.load(path, "this", (2, 2)),
+    ):
+        with pytest.raises(DataError, match=r"prior\.npz: damaged, or a mixture of another size; remove it"):
+            load()
+
+
 def test_the_prior_is_kept_for_what_it_was_fitted_to(tmp_path: Path) -> None:
     z, _ = three_blobs()
     prior = MixturePrior.fit(z, 2)
     path = tmp_path / "prior.npz"
-    assert MixturePrior.load(path, "this") is None
+    assert MixturePrior.load(path, "this", (2, 2)) is None
     prior.save(path, "this")
-    again = MixturePrior.load(path, "this")
+    again = MixturePrior.load(path, "this", (2, 2))
     assert again is not None
     assert torch.equal(again.draw(0, 0, 5), prior.draw(0, 0, 5))
-    assert MixturePrior.load(path, "another") is None
+    assert MixturePrior.load(path, "another", (2, 2)) is None
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(DataError, match=r"prior\.npz: not a readable"):
-        MixturePrior.load(path, "this")
+        MixturePrior.load(path, "this", (2, 2))
