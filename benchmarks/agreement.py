@@ -25,13 +25,15 @@ def main() -> None:
     parser.add_argument("--data", required=True)
     parser.add_argument("--samples", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--prior", choices=["gmm"], help="codes from a mixture for each class, not from N(0, I)")
     arguments = parser.parse_args()
     with gentool.Terminal() as terminal:
         data = gentool.load_data(arguments.data, reporter=terminal)
         model = gentool.Model.load(arguments.checkpoint, name=arguments.model)
         classifier = classifier_of(data, model.device, reporter=terminal)
     labels = torch.arange(arguments.samples) % len(data.classes)
-    samples = model.sample(arguments.samples, seed=arguments.seed, labels=labels)
+    prior = model.fit_prior(data) if arguments.prior else None
+    samples = model.sample(arguments.samples, seed=arguments.seed, labels=labels, prior=prior)
     agrees = predict(classifier.network, (samples * 255).round().to(torch.uint8)) == labels
     writer = csv.writer(sys.stdout)
     writer.writerow(["what", "images", "share"])
