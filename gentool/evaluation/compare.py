@@ -136,9 +136,6 @@ def compare(
             )
         check_classes(model, data)
     references = references_for(data, options, known[0].device, reporter=reporter)
-    own_notes = notes_on(references)
-    for note in own_notes:
-        reporter.notice(note)
     rows, samples = [], {}
     evaluations: dict[str, list[Evaluation]] = {}
     floor: dict[str, Any] = {}
@@ -161,7 +158,7 @@ def compare(
     notes = (
         f"Data: {data.name}, {len(data.test):,} test images. ± is the standard deviation over training seeds.",
         f"Feature networks and their hashes: {hashes}. Do not compare with scores from networks with other hashes.",
-        *own_notes,
+        *notes_on(references),
     )
     return Comparison(Table(rows, columns), evaluations, samples, notes)
 

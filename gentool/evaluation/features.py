@@ -102,8 +102,8 @@ class OnGrey(nn.Module):
 
 
 def default_names(data: ImageData) -> tuple[str, ...]:
-    """The classifier where there are labels to learn, else the random network."""
-    return ("classifier",) if data.labelled and len(data.classes) > 1 else ("random",)
+    """The classifier where there are labels to learn, else the self-supervised network."""
+    return ("classifier",) if data.labelled and len(data.classes) > 1 else ("self-supervised",)
 
 
 def feature_networks(
@@ -119,7 +119,7 @@ def feature_networks(
     Raises OptionError for weights that cannot be used, DataError for a classifier without labels.
     """
     if "classifier" in names and default_names(data) != ("classifier",):
-        raise DataError(f"{data.name}: has no labels for a classifier to learn; use --features random")
+        raise DataError(f"{data.name}: has no labels for a classifier to learn; use --features self-supervised")
     return [_network(name, data, device, weights, reporter) for name in names]
 
 

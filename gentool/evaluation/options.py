@@ -33,7 +33,7 @@ class ScoreOptions(Validated):
         "Feature networks, with commas: classifier (trained once on the labels of the data), self-supervised "
         "(trained once on the images of the data), random (fixed, for any images), inception (Inception v3).",
         parse=one_of(NETWORKS),
-        default_text="classifier for labelled data, else random",
+        default_text="classifier for labelled data, else self-supervised",
     )
     weights: Path | None = option(
         None,

@@ -111,7 +111,7 @@ def test_a_doctored_classifier_is_trained_again(digits: ImageData, doctored: str
 
 def test_images_without_labels_have_no_classifier(digits: ImageData) -> None:
     bare = dataclasses.replace(digits, train=Split(digits.train.images), classes=())
-    with pytest.raises(DataError, match="--features random"):
+    with pytest.raises(DataError, match="--features self-supervised"):
         made("classifier", bare)
 
 
