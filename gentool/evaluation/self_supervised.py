@@ -31,7 +31,7 @@ VERSION = 1
 KIND = "self-supervised"
 UPDATES, BATCH, PEAK_LR = 400, 128, 3e-3
 """One-cycle. An update sees each image of its batch in two views, and spoilt in a third."""
-TEMPERATURE, STRENGTHS_WEIGHT = 0.2, 3.0
+TEMPERATURE, STRENGTHS_WEIGHT = 0.2, 1.0
 """Of the contrastive loss; and the weight of the squared error of the strengths beside it."""
 LARGEST, LARGEST_MAP = 64, 32
 """Larger images are averaged to at most `LARGEST` pixels; above `LARGEST_MAP`, the first convolution is strided."""
