@@ -53,7 +53,7 @@ LARGE = "disentanglement"
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
 ONLY_RANDOM = (
-    "random network: blurred or formless images can score well in it, and its KID has no scale; compare its scores "
+    "random network: blurred or noisy images can score well in it, and its KID has no scale; compare its scores "
     "only with their floor, or use --features self-supervised"
 )
 SCORED = "|".join(map(name_in_scores, NETWORKS))

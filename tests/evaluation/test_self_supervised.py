@@ -171,11 +171,11 @@ def test_evaluate_and_compare_use_it(cli: Callable, runs: Path) -> None:
 
 def test_scores_of_the_random_network_alone_come_with_a_word(cli: Callable, runs: Path) -> None:
     few = ("--samples", 40, "--half-samples", 0, "--device", "cpu")
-    word = "random network: blurred or formless images can score well in it"
+    word = "random network: blurred or noisy images can score well in it"
     alone = cli("evaluate", runs / "gan", *few, "--features", "random", "--out", "alone")
     assert alone.err.count(word) == 1
     beside = cli("evaluate", runs / "gan", *few, "--features", "random,classifier", "--out", "beside")
     assert word not in beside.err
     both = cli("compare", runs / "gan", runs / "cgan", *few[:2], "--features", "random", "--out", "both")
-    assert both.err.count(word) == 1
+    assert both.err.count(word) == 1, both.err
     assert word in Path("both/comparison.md").read_text()
