@@ -103,8 +103,8 @@ def self_supervised_of(data: ImageData, device: torch.device, *, reporter: Repor
     )
     if len(data.train) < FEW:
         reporter.notice(
-            f"self-supervised network of {data.name}: {len(data.train):,} training images are few; it may know them by "
-            "heart, and its floor is then high"
+            f"self-supervised network of {data.name}: {len(data.train):,} training images are few, and it may know "
+            "them by heart; read its scores beside their floor"
         )
     return trained
 
