@@ -42,7 +42,10 @@ STATE = {
     "noted": Maybe(str), "init": Maybe(str), "model": Maybe(WEIGHTS),
     "best": Maybe(WEIGHTS | {"score": float}), "scaler": Each(Scalar), "losses": LOSSES, "parts": Each(Any),
 }  # fmt: skip
-CONTENTS: dict[str, Any] = {"model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float}}
+CONTENTS: dict[str, Any] = {
+    "model": WEIGHTS, "state": STATE, "classifier": WEIGHTS | {"accuracy": float},
+    "self-supervised": WEIGHTS | {"auc": float},
+}  # fmt: skip
 """The form of the content of each kind."""
 
 

@@ -13,7 +13,15 @@ from gentool.data.load import Source
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.budget import training_cost
-from gentool.evaluation.evaluate import EVALUATION, SHOWN, Evaluation, check_likelihood, evaluate, references_for
+from gentool.evaluation.evaluate import (
+    EVALUATION,
+    SHOWN,
+    Evaluation,
+    check_likelihood,
+    evaluate,
+    notes_on,
+    references_for,
+)
 from gentool.evaluation.options import OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import check_classes, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES
@@ -150,6 +158,7 @@ def compare(
     notes = (
         f"Data: {data.name}, {len(data.test):,} test images. ± is the standard deviation over training seeds.",
         f"Feature networks and their hashes: {hashes}. Do not compare with scores from networks with other hashes.",
+        *notes_on(references),
     )
     return Comparison(Table(rows, columns), evaluations, samples, notes)
 

@@ -22,7 +22,14 @@ from gentool.evaluation.held_out import HELD_OUT, held_out_scores
 from gentool.evaluation.intervals import Interval
 from gentool.evaluation.memorisation import COPIES, Copies, Distances, chance_of_nearness, verdicts
 from gentool.evaluation.modes import ModeReference
-from gentool.evaluation.options import MIN_IMAGES, NETWORKS, OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
+from gentool.evaluation.options import (
+    MIN_IMAGES,
+    NETWORKS,
+    OF_LIKELIHOODS,
+    EvaluateOptions,
+    ScoreOptions,
+    name_in_scores,
+)
 from gentool.evaluation.samples import Samples, check_classes, draw_samples, shuffled
 from gentool.evaluation.summary import FLOOR, NO_SCORES, SAMPLES, interval_rows, seed_rows, summary_lines
 from gentool.evaluation.verdicts import COLLAPSED, below_floor, verdict_lines
@@ -45,11 +52,16 @@ LARGE = "disentanglement"
 """The table that is not also in evaluation.json: it has a row for every factor and dimension."""
 SHOWN, PAIRS = 25, 10
 """Samples in the picture, and pairs of a sample and its nearest training image."""
+ONLY_RANDOM = (
+    "random network: blurred or noisy images can score well in it, and its KID has no scale; compare its scores "
+    "only with their floor, or use --features self-supervised"
+)
+SCORED = "|".join(map(name_in_scores, NETWORKS))
 EVALUATION = Results(
     "evaluation.json",
     "rows",
     rf"(evaluation|agreement|dimensions|factors|disentanglement|attributes|faces)\.csv|samples\.png|"
-    rf"nearest_({'|'.join(NETWORKS)})\.png|distances_({'|'.join(NETWORKS)})\.(png|pdf|svg|csv)",
+    rf"nearest_({SCORED})\.png|distances_({SCORED})\.(png|pdf|svg|csv)",
 )
 
 
@@ -181,6 +193,7 @@ def evaluate(
         notes.append(prior_note(model, prior))
     if references is None:
         references = references_for(data, options, model.device, reporter=reporter)
+        notes += notes_on(references)
     count = min(options.samples, len(data.train))
     if count < options.samples:
         notes.append(f"scoring {count:,} samples: the floor needs as many training images")
@@ -256,6 +269,11 @@ def references_for(
     names = options.features or default_names(data)
     networks = feature_networks(names, data, device, options.weights, reporter=reporter)
     return [Reference.of(network, data, options.seed, reporter=reporter) for network in networks]
+
+
+def notes_on(references: Sequence[Reference]) -> list[str]:
+    """What to know of scores in these feature networks: a line where there is only the random one."""
+    return [ONLY_RANDOM] if [one.network.name for one in references] == ["random"] else []
 
 
 def _more_images(data: ImageData) -> str:

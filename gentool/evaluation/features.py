@@ -1,6 +1,8 @@
 """Feature networks: what two sets of images are compared through.
 
 - `classifier`: means over the last maps of a classifier of the data's own labels (64 features of mean variance 1).
+- `self-supervised`: means over the last maps of a network that learns the data's own images without labels (128
+  features of mean variance 1).
 - `random`: means over the last maps of a fixed, randomly initialised network (128 features). It needs no labels.
 - `inception`: the pooled features of Inception v3 (2,048), whose weights you bring.
 
@@ -21,6 +23,8 @@ from gentool.engine.randomness import isolated
 from gentool.errors import DataError
 from gentool.evaluation.classifier import Classifier, classifier_of
 from gentool.evaluation.inception import load_inception
+from gentool.evaluation.options import name_in_scores
+from gentool.evaluation.self_supervised import self_supervised_of
 from gentool.memory import joined
 from gentool.networks.random_features import RandomFeatures
 from gentool.progress import SILENT, Reporter
@@ -30,7 +34,7 @@ VERSION = 1
 AT_ONCE = 128
 """Images in one pass: few enough for the maps to stay in a CPU's cache, which is twice as fast as 500."""
 SCALE_IMAGES = 4096
-"""Training images on which the scale of the classifier's features is measured."""
+"""Training images on which the scale of a trained network's features is measured."""
 GREY = 128
 """What a network of three channels sees behind transparent pixels: neither black nor white sprites vanish on it."""
 
@@ -59,14 +63,17 @@ class FeatureNetwork:
         return joined(parts(), len(images))
 
 
-class ClassifierFeatures(nn.Module):
-    """uint8 images (N, C, H, W) -> features (N, 64): means over the last maps of a classifier, divided by `scale`."""
+class MeanFeatures(nn.Module):
+    """uint8 images (N, C, H, W) -> features (N, D): means over the last maps of a trained network, divided by `scale`.
+
+    `maps` turns images in [0, 1] into maps (N, D, h, w).
+    """
 
     scale: Tensor
 
-    def __init__(self, classifier: Classifier) -> None:
+    def __init__(self, maps: nn.Module) -> None:
         super().__init__()
-        self.maps = classifier.maps
+        self.maps = maps
         self.register_buffer("scale", torch.ones(()))
 
     @torch.no_grad()
@@ -76,7 +83,7 @@ class ClassifierFeatures(nn.Module):
         self.scale.copy_(features.var(0, correction=0).mean().sqrt().clamp_min(1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
-        """uint8 images (N, C, H, W) -> features (N, 64)."""
+        """uint8 images (N, C, H, W) -> features (N, D)."""
         return self.maps(x.float() / 255).mean((2, 3)) / self.scale
 
 
@@ -95,8 +102,8 @@ class OnGrey(nn.Module):
 
 
 def default_names(data: ImageData) -> tuple[str, ...]:
-    """The classifier where there are labels to learn, else the random network."""
-    return ("classifier",) if data.labelled and len(data.classes) > 1 else ("random",)
+    """The classifier where there are labels to learn, else the self-supervised network."""
+    return ("classifier",) if data.labelled and len(data.classes) > 1 else ("self-supervised",)
 
 
 def feature_networks(
@@ -107,12 +114,12 @@ def feature_networks(
     *,
     reporter: Reporter = SILENT,
 ) -> list[FeatureNetwork]:
-    """The networks of these names. A classifier is trained on `data` the first time; `weights` are those of inception.
+    """The networks of these names. What learns from `data` is trained the first time; `weights` are those of inception.
 
     Raises OptionError for weights that cannot be used, DataError for a classifier without labels.
     """
     if "classifier" in names and default_names(data) != ("classifier",):
-        raise DataError(f"{data.name}: has no labels for a classifier to learn; use --features random")
+        raise DataError(f"{data.name}: has no labels for a classifier to learn; use --features self-supervised")
     return [_network(name, data, device, weights, reporter) for name in names]
 
 
@@ -125,9 +132,10 @@ def _network(
     if name == "classifier":
         trained = classifier_of(data, device, reporter=reporter)
         classifier, facts = trained.network, {"accuracy": trained.accuracy}
-        features = ClassifierFeatures(classifier).to(device)
-        features.fit(data.train.images[:: -(-len(data.train) // SCALE_IMAGES)])
-        network = features
+        network = _scaled(classifier.maps, data, device)
+    elif name == "self-supervised":
+        learnt = self_supervised_of(data, device, reporter=reporter)
+        network, facts = _scaled(learnt.network.maps, data, device), {"auc": learnt.auc}
     elif name == "random":
         with isolated(0):
             network = RandomFeatures(4 if data.shape[0] == 4 else 3)
@@ -136,7 +144,14 @@ def _network(
         if data.shape[0] == 4:
             network, facts = OnGrey(network), {**facts, "ground": GREY}
     network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    return FeatureNetwork(name, network, _hash(name, network), device, facts, classifier)
+    return FeatureNetwork(name_in_scores(name), network, _hash(name, network), device, facts, classifier)
+
+
+def _scaled(maps: nn.Module, data: ImageData, device: torch.device) -> MeanFeatures:
+    """The features of a trained network, whose mean variance over training images is 1."""
+    features = MeanFeatures(maps).to(device)
+    features.fit(data.train.images[:: -(-len(data.train) // SCALE_IMAGES)])
+    return features
 
 
 def _hash(name: str, network: nn.Module) -> str:

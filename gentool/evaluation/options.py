@@ -7,12 +7,17 @@ from typing import ClassVar, Literal
 from gentool.errors import OptionError
 from gentool.options import Validated, one_of, option
 
-NETWORKS = ("classifier", "random", "inception")
+NETWORKS = ("classifier", "self-supervised", "random", "inception")
 MIN_IMAGES = 12
 """Samples, test images and training images that are needed at least: density looks at the fifth neighbour, in
 half-samples too."""
 OF_LIKELIHOODS = ("k", "bound_images", "binarise")
 """The options of models with a likelihood."""
+
+
+def name_in_scores(network: str) -> str:
+    """What a feature network is called in the names of scores and files: `selfsupervised`."""
+    return network.replace("-", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,10 +30,10 @@ class ScoreOptions(Validated):
     seed: int = option(0, "Seed of the samples.", min=0, max=2**31 - 1)
     features: tuple[str, ...] | None = option(
         None,
-        "Feature networks, with commas: classifier (trained once on the labels of the data), random (fixed, for any "
-        "images), inception (Inception v3).",
+        "Feature networks, with commas: classifier (trained once on the labels of the data), self-supervised "
+        "(trained once on the images of the data), random (fixed, for any images), inception (Inception v3).",
         parse=one_of(NETWORKS),
-        default_text="classifier for labelled data, else random",
+        default_text="classifier for labelled data, else self-supervised",
     )
     weights: Path | None = option(
         None,

@@ -226,7 +226,9 @@ def _begins_with(name: str, known: str) -> bool:
 
 
 def _words(rest: str) -> str:
-    """`random_500` as `random, 500`, `k50_means_200` as `k = 50, means, 200`, and `6factors` as `6 factors`."""
+    """`selfsupervised_500` as `self-supervised, 500`, `k50_means_200` as `k = 50, means, 200`, and `6factors` as
+    `6 factors`."""
+    rest = rest.replace("selfsupervised", "self-supervised")
     words = (re.sub(r"^k(\d+)$", r"k = \1", word) for word in rest.split("_"))
     return ", ".join(re.sub(r"^(\d+)(factors)$", r"\1 \2", word) for word in words)
 

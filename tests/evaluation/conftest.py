@@ -1,4 +1,4 @@
-"""Real images, and a classifier with a short training, once for all tests of evaluation."""
+"""Real images, and feature networks with a short training, once for all tests of evaluation."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,15 +8,16 @@ import torch
 
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
-from gentool.evaluation import classifier
+from gentool.evaluation import classifier, self_supervised
 from gentool.evaluation.features import FeatureNetwork, feature_networks
 
 
 @pytest.fixture(scope="session", autouse=True)
-def quick_classifier() -> Iterator[None]:
+def quick_networks() -> Iterator[None]:
     """A tenth of the usual training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "UPDATES", 200)
+        patch.setattr(self_supervised, "UPDATES", 40)
         yield
 
 
@@ -26,7 +27,7 @@ def digits(cache: Path) -> ImageData:
     return load_data("digits")
 
 
-@pytest.fixture(scope="session", params=["random", "classifier"])
+@pytest.fixture(scope="session", params=["random", "classifier", "self-supervised"])
 def network(request: pytest.FixtureRequest, digits: ImageData) -> FeatureNetwork:
     """Each feature network that needs nothing from outside."""
     return feature_networks((request.param,), digits, torch.device("cpu"))[0]

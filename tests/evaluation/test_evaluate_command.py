@@ -162,7 +162,7 @@ def test_the_same_command_gives_the_same_numbers(cli: Callable, runs: Path, tmp_
             2,
             "--binarise: a cae has no likelihood (models with one: vae and cvae)",
         ),
-        (["gan", "gan", "--features", "vgg"], 2, "choose from classifier, random, inception"),
+        (["gan", "gan", "--features", "vgg"], 2, "choose from classifier, self-supervised, random"),
         (["gan", "gan", "--weights", "w.pth"], 2, "--weights: only with --features inception"),
         (["gan", "gan", "--half-samples", 1], 2, "--half-samples: needs at least 2"),
         (["gan", "gan", "--bootstrap", 1], 2, "--half-samples: needs at least 2"),

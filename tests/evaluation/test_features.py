@@ -11,7 +11,7 @@ from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
 from gentool.errors import DataError, OptionError
 from gentool.evaluation import classifier
-from gentool.evaluation.features import FeatureNetwork, feature_networks
+from gentool.evaluation.features import FeatureNetwork, default_names, feature_networks
 from gentool.evaluation.inception import load_inception
 from gentool.progress import Reporter
 
@@ -111,8 +111,9 @@ def test_a_doctored_classifier_is_trained_again(digits: ImageData, doctored: str
 
 def test_images_without_labels_have_no_classifier(digits: ImageData) -> None:
     bare = dataclasses.replace(digits, train=Split(digits.train.images), classes=())
-    with pytest.raises(DataError, match="--features random"):
+    with pytest.raises(DataError, match="--features self-supervised"):
         made("classifier", bare)
+    assert default_names(bare) == ("self-supervised",)
 
 
 def test_inception_without_weights_says_where_to_put_them(cli: Callable, runs: Path, cache: Path) -> None:

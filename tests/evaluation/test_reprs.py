@@ -66,7 +66,7 @@ def test_a_comparison_is_its_table_above_its_notes(vae: Model, runs: Path, digit
     text = repr(comparison)
     assert text + "\n" == comparison._repr_markdown_() == comparison.to_markdown()
     assert text.splitlines()[0] == "| | vae | gan | training images (floor) |"
-    assert text.splitlines()[-2:] == list(comparison.notes)
+    assert text.splitlines()[-3:] == list(comparison.notes)
     assert comparison.notes[0].startswith("Data: digits, 180 test images.")
     fid = {row["model"]: row["fid_random_40"] for row in comparison.table}
     (line,) = [line for line in text.splitlines() if line.startswith("| fid_random_40 |")]
