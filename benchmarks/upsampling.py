@@ -80,7 +80,7 @@ WAYS: dict[str, tuple[Callable[[Kernels], None] | None, tuple[type[nn.Module], .
 
 
 def spectrum(images: Tensor) -> list[Tensor]:
-    """The power of each frequency along rows, (W // 2 + 1,), and along columns, (H // 2 + 1,), of images (N, C, H, W)."""
+    """The powers of images (N, C, H, W) by frequency: along rows (W // 2 + 1,), and along columns (H // 2 + 1,)."""
     images = images.float() - images.float().mean((2, 3), keepdim=True)
     return [torch.fft.rfft(images, dim=dim).abs().square().mean([d for d in range(4) if d != dim]) for dim in (3, 2)]
 
