@@ -17,7 +17,8 @@ WARM_UP_STEPS = 300
 DIVERSITY_DROP, MIN_DIVERSITY = 0.25, 0.1
 """Diversity has collapsed below this share of its best value, or where it stays below the minimum after the warm-up."""
 ALIKE_DIVERSITY, ALIKE_SHARE = 0.6, 0.5
-"""After the warm-up, samples are one picture with small changes where diversity and own share are both below these."""
+"""In an epoch after the warm-up, samples are one picture with small changes where diversity and own share are both
+below these."""
 CONSTANT_DIVERSITY = 1e-6
 """Below this the output is the same for every input, which is a collapse from the first epoch on."""
 OVERFIT_RATIO, OVERFIT_RISE = 3.0, 1.15
@@ -88,9 +89,10 @@ def all_alike(rows: Sequence[Row]) -> Iterator[Alarm]:
     """Samples that are one picture with small changes, such as a blob of varying outline, which does vary.
 
     What tells it from samples that are only less varied than real images: most of what separates them from the mean
-    real image is the same in all of them.
+    real image is the same in all of them. A row is the mean of an epoch, which must have begun after the warm-up.
     """
-    if "own_share" not in rows[-1] or rows[-1]["step"] < WARM_UP_STEPS:
+    begun = rows[-2]["step"] if len(rows) > 1 else 0
+    if "own_share" not in rows[-1] or begun < WARM_UP_STEPS:
         return
     diversity, own = rows[-1]["diversity"], rows[-1]["own_share"]
     if diversity < ALIKE_DIVERSITY and own < ALIKE_SHARE:
