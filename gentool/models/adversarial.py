@@ -114,8 +114,7 @@ class AdversarialOptions(SampleScoreOptions):
     )
     upsample: Upsample = option(
         "nearest",
-        "How the generator doubles its maps: nearest upsampling, then a 3x3 convolution; or DCGAN's transposed "
-        "convolution, whose first samples are woven with checkerboards.",
+        "How the generator doubles its maps.",
         only_with={"arch": "conv"},
     )
     hidden: tuple[int, ...] = option(
@@ -137,7 +136,7 @@ class AdversarialOptions(SampleScoreOptions):
     )
     r1: float | None = option(
         None,
-        f"Weight gamma of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
+        f"Weight of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
         min=0,
         default_text=f"{R1_WEIGHT:g} for bce and relativistic without normalisation, else 0",
     )
