@@ -142,7 +142,7 @@ class AdversarialOptions(SampleScoreOptions):
     )
     r2: float | None = option(
         None,
-        "Weight of the same penalty on generated images; 0: none.",
+        "Weight of that penalty on samples; 0: none.",
         min=0,
         default_text="that of --r1 for relativistic, else 0",
     )
