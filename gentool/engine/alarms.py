@@ -16,6 +16,9 @@ WARM_UP_STEPS = 300
 """Updates before signs that are normal at the beginning of a training count."""
 DIVERSITY_DROP, MIN_DIVERSITY = 0.25, 0.1
 """Diversity has collapsed below this share of its best value, or where it stays below the minimum after the warm-up."""
+ALIKE_DIVERSITY, ALIKE_SHARE = 0.6, 0.5
+"""In an epoch after the warm-up, samples are one picture with small changes where diversity and own share are both
+below these."""
 CONSTANT_DIVERSITY = 1e-6
 """Below this the output is the same for every input, which is a collapse from the first epoch on."""
 OVERFIT_RATIO, OVERFIT_RISE = 3.0, 1.15
@@ -82,6 +85,24 @@ def mode_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
             )
 
 
+def all_alike(rows: Sequence[Row]) -> Iterator[Alarm]:
+    """Samples that are one picture with small changes, such as a blob of varying outline, which does vary.
+
+    What tells it from samples that are only less varied than real images: most of what separates them from the mean
+    real image is the same in all of them. A row is the mean of an epoch, which must have begun after the warm-up.
+    """
+    begun = rows[-2]["step"] if len(rows) > 1 else 0
+    if "own_share" not in rows[-1] or begun < WARM_UP_STEPS:
+        return
+    diversity, own = rows[-1]["diversity"], rows[-1]["own_share"]
+    if diversity < ALIKE_DIVERSITY and own < ALIKE_SHARE:
+        yield Alarm(
+            "mode_collapse",
+            f"mode collapse: {1 - own:.0%} of what separates samples from the mean real image is the same in all of "
+            f"them, and they vary {diversity:.0%} as much as real images; train longer, or try a lower --lr",
+        )
+
+
 def memorising(rows: Sequence[Row]) -> Iterator[Alarm]:
     """Training images that the model has memorised at the cost of others."""
     for name in ("loss", "negative_elbo"):
@@ -97,4 +118,4 @@ def memorising(rows: Sequence[Row]) -> Iterator[Alarm]:
             return
 
 
-EVERY_MODEL: tuple[Check, ...] = (exploding("loss"), mode_collapse, memorising)
+EVERY_MODEL: tuple[Check, ...] = (exploding("loss"), mode_collapse, all_alike, memorising)

@@ -56,6 +56,20 @@ def pixel_deviation(images: Tensor) -> Tensor:
     return torch.linalg.vector_norm(rows - rows.mean(0)) / math.sqrt(rows.numel())
 
 
+def own_share(images: Tensor, real: Tensor) -> Tensor:
+    """The share of how images (N, C, H, W) deviate from the mean of real ones (M, C, H, W) that each has of its own.
+
+    A scalar in [0, 1]: the variance of a pixel over the images, divided by that variance plus the squared distance of
+    the mean image from the mean real image. About 1 where images vary around what real ones vary around; near 0 where
+    they are one picture with small changes. Both terms are unbiased, and the distance is at least 0.
+    """
+    variance, real_variance = (pixel_deviation(x).square() / max(len(x) - 1, 1) for x in (images, real))
+    apart = (images.float().mean(0) - real.float().mean(0)).square().mean()
+    common = (apart - variance - real_variance).clamp_min(0)
+    own = variance * len(images)
+    return own / (own + common).clamp_min(1e-12)
+
+
 def relative_spread(variance: Tensor, real: Tensor) -> Tensor:
     """`diversity`, from the variances of the pixels."""
     return (variance.mean() / real.mean().clamp_min(1e-12)).sqrt()

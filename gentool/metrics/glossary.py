@@ -81,10 +81,10 @@ CHARTS = (
     ),
     Chart(
         "Variety of the pictures",
-        ("diversity", "class_entropy_ratio"),
+        ("diversity", "class_entropy_ratio", "own_share"),
         "relative to real images",
-        "1: as varied as real images, and as evenly spread over the classes. Near 0 all pictures are alike: mode "
-        "collapse.",
+        "1: as varied as real images, as evenly spread over the classes, and around the same mean image. Near 0 all "
+        "pictures are alike: mode collapse.",
     ),
     Chart(
         "FID of samples",
@@ -153,6 +153,12 @@ MEANINGS = {
     "text_answer": Meaning("answers to text", better="lower"),
     "reading": Meaning("symbols read", better="lower"),
     "diversity": Meaning("diversity", "Variety beside that of real images, which is 1.", "higher"),
+    "own_share": Meaning(
+        "own share",
+        "Share of the samples' deviation from the mean real image that is not the same in all of them; real images "
+        "have about 1.",
+        "higher",
+    ),
     "class_entropy_ratio": Meaning("entropy of classes", "Beside that of real images, which is 1.", "higher"),
     "sample_fid": Meaning("FID of samples", "Of a few hundred, in the features of a random network.", "lower"),
     "near_copies": Meaning("near copies", "Share of samples that are a training image with small changes.", "lower"),

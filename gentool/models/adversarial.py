@@ -3,7 +3,7 @@ arXiv:1406.2661)."""
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,7 +29,7 @@ from gentool.metrics.adversarial import (
     squared_gradient,
 )
 from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
-from gentool.metrics.diversity import diversity
+from gentool.metrics.diversity import diversity, own_share
 from gentool.models.augmentation import augmentation
 from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions, copying
@@ -43,6 +43,7 @@ from gentool.networks.gan import (
     MLPDiscriminator,
     MLPGenerator,
     PaletteGenerator,
+    Upsample,
 )
 from gentool.networks.layers import Shape
 from gentool.options import comma_separated, numbers, option, redefault
@@ -111,6 +112,11 @@ class AdversarialOptions(SampleScoreOptions):
         only_with={"arch": "conv"},
         default_text=_by_data("colours"),
     )
+    upsample: Upsample = option(
+        "nearest",
+        "How the generator doubles its maps.",
+        only_with={"arch": "conv"},
+    )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
         "Units of the generator's hidden layers, from the noise to the image.",
@@ -130,13 +136,13 @@ class AdversarialOptions(SampleScoreOptions):
     )
     r1: float | None = option(
         None,
-        f"Weight gamma of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
+        f"Weight of the R1 penalty on real images, applied every {R1_EVERY}th update; 0: none.",
         min=0,
         default_text=f"{R1_WEIGHT:g} for bce and relativistic without normalisation, else 0",
     )
     r2: float | None = option(
         None,
-        "Weight of the same penalty on generated images; 0: none.",
+        "Weight of that penalty on samples; 0: none.",
         min=0,
         default_text="that of --r1 for relativistic, else 0",
     )
@@ -193,6 +199,15 @@ class AdversarialOptions(SampleScoreOptions):
     def updates_on(self, data: Any) -> int:
         """About how many updates these options make on this data without a length."""
         return FACES_UPDATES if is_faces(data.info) else super().updates_on(data)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The options that `to_json` wrote. Those of earlier versions have no `upsample`: it was transposed.
+
+        Raises OptionError.
+        """
+        earlier = {} if values.get("arch") == "mlp" else {"upsample": "transposed"}
+        return super().from_json(earlier | dict(values))
 
     @property
     def filters(self) -> int:
@@ -284,8 +299,10 @@ def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     if options.arch == "mlp":
         return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
     if options.colours:
-        return PaletteGAN(shape, options.latent_dim, options.filters, options.colours, classes=classes)
-    return ConvGAN(shape, options.latent_dim, options.filters, classes=classes)
+        return PaletteGAN(
+            shape, options.latent_dim, options.filters, options.colours, classes=classes, upsample=options.upsample
+        )
+    return ConvGAN(shape, options.latent_dim, options.filters, classes=classes, upsample=options.upsample)
 
 
 def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int) -> Discriminator:
@@ -455,7 +472,7 @@ class Telemetry:
         return {name: value.item() for name, value in self._variety(samples * 2 - 1, real * 2 - 1).items()}
 
     def _variety(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        columns = {"diversity": diversity(fake, real)}
+        columns = {"diversity": diversity(fake, real), "own_share": own_share(fake, real)}
         if self.classifier:
             columns["class_entropy_ratio"] = class_entropy_ratio(self.classifier, (fake + 1) / 2, (real + 1) / 2)
         return columns

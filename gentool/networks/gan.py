@@ -1,6 +1,8 @@
 """Generators and discriminators.
 
-The convolutional pair is DCGAN's: transposed convolutions against strided ones (Radford et al. 2015, arXiv:1511.06434).
+The convolutional pair is DCGAN's: convolutions that double maps against strided ones (Radford et al. 2015,
+arXiv:1511.06434). Doubling is nearest upsampling and a 3x3 convolution, whose samples have no checkerboards (Odena et
+al. 2016, doi:10.23915/distill.00003), or DCGAN's transposed convolution.
 The fully connected pair has layers as in the first GAN (Goodfellow et al. 2014, arXiv:1406.2661), with batch norm in
 the generator. With `classes` a pair is conditional: a label embedding beside z in the generator, and the projection
 discriminator of Miyato & Koyama (2018, arXiv:1802.05637).
@@ -15,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from gentool.networks.layers import Down, Shape, Up, halved_sizes
+from gentool.networks.layers import Down, NearestUp, Shape, Up, halved_sizes
 
 Norm = Literal["batch", "none", "spectral"]
+Upsample = Literal["nearest", "transposed"]
 LABEL_DIM = 32
 LEAK = 0.2
 """Slope of LeakyReLU for negative inputs."""
@@ -62,19 +65,22 @@ class Generator(nn.Module):
 
 
 class ConvGenerator(Generator):
-    """Transposed convolutions with batch norm and ReLU, from `width` filters on the smallest map."""
+    """Layers that double the map, with batch norm and ReLU, from `width` filters on the smallest map."""
 
-    def __init__(self, shape: Shape, latent_dim: int, width: int = 256, *, classes: int = 0) -> None:
+    def __init__(
+        self, shape: Shape, latent_dim: int, width: int = 256, *, classes: int = 0, upsample: Upsample = "nearest"
+    ) -> None:
         super().__init__(latent_dim, classes)
         channels, height, width_ = shape
         sizes = halved_sizes((height, width_))[::-1]
         filters = widths(width, len(sizes) - 1)
         self.base = (filters[0], *sizes[0])
         self.project = nn.Linear(self.inputs, math.prod(self.base), bias=False)
+        double = NearestUp if upsample == "nearest" else Up
         layers: list[nn.Module] = [nn.BatchNorm2d(filters[0]), nn.ReLU(inplace=True)]
         for before, after, size in zip(filters, filters[1:], sizes[1:], strict=False):
-            layers += [Up(before, after, size, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
-        layers.append(Up(filters[-1], channels, sizes[-1]))
+            layers += [double(before, after, size, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+        layers.append(double(filters[-1], channels, sizes[-1]))
         self.layers = nn.Sequential(*layers)
         initialise(self)
 
@@ -91,9 +97,18 @@ class PaletteGenerator(ConvGenerator):
     pixels share it, not because each of them has learned it.
     """
 
-    def __init__(self, shape: Shape, latent_dim: int, width: int, colours: int, *, classes: int = 0) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        latent_dim: int,
+        width: int,
+        colours: int,
+        *,
+        classes: int = 0,
+        upsample: Upsample = "nearest",
+    ) -> None:
         channels, height, width_ = shape
-        super().__init__((colours, height, width_), latent_dim, width, classes=classes)
+        super().__init__((colours, height, width_), latent_dim, width, classes=classes, upsample=upsample)
         self.channels = channels
         self.places = nn.Parameter(torch.randn(colours, height, width_) / SHARPNESS)
         last = nn.Linear(COLOUR_HIDDEN, colours * channels)

@@ -104,15 +104,39 @@ class Up(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         height, width = self.size
+        kernel = self.kernel()
         if self.out_channels <= FEW_CHANNELS:
             # Output block k (pixels 2k and 2k + 1) sums inputs k - 1 and k: a 2x2 convolution, taps reversed.
-            taps = F.pixel_unshuffle(self.weight.transpose(0, 1), 2)
+            taps = F.pixel_unshuffle(kernel.transpose(0, 1), 2)
             taps = taps.unflatten(1, (self.in_channels, 4)).transpose(1, 2).flatten(0, 1).flip(2, 3)
             x = F.pixel_shuffle(F.conv2d(x, taps, padding=1), 2)[..., 1 : height + 1, 1 : width + 1]
         elif _multiplied(x, x.shape[2] * x.shape[3]):
-            x, weight = _autocast(x, self.weight)
+            x, weight = _autocast(x, kernel)
             x = _Up.apply(x, weight) if torch.is_grad_enabled() else F.conv_transpose2d(x, weight, stride=2, padding=1)
             x = x[..., :height, :width]
         else:
-            return super().forward(x)[..., :height, :width]
+            return F.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)[..., :height, :width]
         return x if self.bias is None else x + self.bias.to(x.dtype)[:, None, None]
+
+    def kernel(self) -> Tensor:
+        """That of the transposed convolution, (C, C', 4, 4)."""
+        return self.weight
+
+
+class NearestUp(Up):
+    """Nearest upsampling to twice the size, then a 3x3 convolution (Odena et al. 2016, doi:10.23915/distill.00003).
+
+    (N, C, H, W) -> (N, C', *size). Computed as the 4x4 transposed convolution that it equals, whose kernel sums 2x2
+    neighbours of the 3x3 weights: 4 products per output pixel in place of 9. `weight` is (C, C', 3, 3), stored as
+    transposed convolutions have it, so turned by 180 degrees.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, size: tuple[int, int], *, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, size, bias=bias)
+        self.weight = nn.Parameter(self.weight[..., :3, :3].detach().clone())
+
+    def kernel(self) -> Tensor:
+        """That of the transposed convolution, (C, C', 4, 4)."""
+        padded = F.pad(self.weight, (1, 1, 1, 1))
+        rows = padded[..., :-1, :] + padded[..., 1:, :]
+        return rows[..., :-1] + rows[..., 1:]

@@ -36,6 +36,10 @@ def names(rows: list[dict[str, float]]) -> list[str]:
         ({"validation_diversity": [1e-3, 1e-8]}, ["mode_collapse"]),  # an end
         ({"diversity": [0.02, 0.03, 0.02, 0.02]}, ["mode_collapse"]),  # never began
         ({"validation_diversity": [0.3, 0.7, 0.8, 0.05]}, ["mode_collapse"]),
+        ({"diversity": [0.5] * 3, "own_share": [0.1] * 3}, []),  # a beginning
+        ({"diversity": [0.5] * 4, "own_share": [0.1] * 3 + [0.4]}, ["mode_collapse"]),  # a blob of varying outline
+        ({"diversity": [0.5] * 4, "own_share": [0.1] * 3 + [0.6]}, []),  # less varied, around the right mean
+        ({"diversity": [0.5] * 3 + [0.8], "own_share": [0.1] * 3 + [0.4]}, []),  # varied, around another mean
         ({"class_entropy_ratio": [0.3, 0.5, 0.8, 0.9]}, []),
         ({"class_entropy_ratio": [0.1, 0.9, 0.3]}, ["class_collapse"]),  # fell
         ({"class_entropy_ratio": [0.6, 0.3]}, []),  # had not risen
@@ -61,6 +65,11 @@ def names(rows: list[dict[str, float]]) -> list[str]:
 )
 def test_what_raises_an_alarm(columns: dict[str, list[float]], expected: list[str]) -> None:
     assert names(table(**columns)) == expected
+
+
+def test_the_mean_of_an_epoch_that_holds_the_beginning_is_no_blob() -> None:
+    assert names(table(step=310, diversity=[0.4], own_share=[0.3])) == []
+    assert names(table(step=310, diversity=[0.4, 0.4], own_share=[0.3, 0.3])) == ["mode_collapse"]
 
 
 def test_a_collapse_differs_from_memorising() -> None:

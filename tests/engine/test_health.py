@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from gentool.engine.alarms import MIN_DIVERSITY, WARM_UP_STEPS
 from gentool.engine.run import Run
+from gentool.networks.gan import Generator
 
 MODELS = {
     "cae": ["--channels", "8,16", "--latent-dim", 8],
@@ -80,6 +82,36 @@ def test_a_spoilt_discriminator_is_called(cli: Callable, monkeypatch: pytest.Mon
     done = cli("train", "gan", "--data", "digits", "--epochs", 6, "--latent-dim", 16, *QUICK)
     assert done.code == 0
     assert raised()
+
+
+def test_one_blob_for_all_is_called(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A generator that draws figures of one colour and varying outlines on the right ground: its pixels vary, and no
+    alarm saw it."""
+    figures = np.full((320, 16, 16, 3), 235, np.uint8)
+    random = np.random.default_rng(0)
+    for image in figures:
+        top, left = random.integers(2, 6, 2)
+        image[top : random.integers(9, 14), left : random.integers(9, 14)] = random.integers(0, 256, 3)
+    np.save("figures.npy", figures)
+    image = Generator.image
+
+    def blob(generator: Generator, z: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        drawn = image(generator, z, labels)
+        ground = torch.full_like(drawn, 0.84)
+        ground[..., 4:12, 4:12] = -0.6
+        outline = (z[:, :1] > 0).view(-1, 1, 1).expand(-1, 3, 16)
+        ground[..., 3, 4:12] = torch.where(outline, -0.6, 0.84)[..., 4:12]
+        return ground + 0.2 * (drawn - drawn.mean(0))
+
+    monkeypatch.setattr(Generator, "image", blob)
+    done = cli("train", "gan", "--data", "figures.npy", *MODELS["gan"], "--steps", 320, "--stop-on-collapse", *QUICK)
+    assert done.code == 5
+    assert "mode collapse: " in done.err
+    assert "is the same in all of them" in done.err
+    with (Path("run") / "metrics.csv").open(newline="") as file:
+        last = list(csv.DictReader(file))[-1]
+    assert float(last["diversity"]) > 2 * MIN_DIVERSITY, "the alarm of before was silent"
+    assert int(last["step"]) >= WARM_UP_STEPS
 
 
 @pytest.mark.parametrize("model", ["gan", "vae"])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gentool.metrics.diversity import RunningVariance, diversity, pixel_deviation, relative_spread
+from gentool.metrics.diversity import RunningVariance, diversity, own_share, pixel_deviation, relative_spread
 
 
 @pytest.mark.parametrize("shape", [(16, 3, 5, 7), (1, 1, 4, 4), (9, 1, 1, 1)])
@@ -33,3 +33,20 @@ def test_the_variance_of_parts_is_that_of_the_whole() -> None:
     for part in codes.split([20, 1, 29]):
         running.add(part)
     torch.testing.assert_close(running.variance, codes.double().var(0, correction=0), rtol=1e-9, atol=1e-12)
+
+
+def test_the_own_share_is_1_around_the_real_mean_and_0_for_one_picture() -> None:
+    draws = torch.Generator().manual_seed(0)
+    noise = torch.randn((4000, 3, 4, 5), generator=draws)
+    real, centre = noise[:2000] + 0.3, torch.randn((3, 4, 5), generator=draws)
+    assert own_share(0.1 * noise[2000:] + 0.3, real).item() == pytest.approx(1, abs=0.1)
+    apart = (centre - 0.3).square().mean().item()
+    for spread in (0.0, 0.2, 1.0):
+        blob = centre + spread * noise[2000:]
+        expected = spread**2 / (spread**2 + apart)
+        assert own_share(blob, real).item() == pytest.approx(expected, abs=0.03), spread
+        few = torch.stack([own_share(blob[i : i + 16], real[i : i + 16]) for i in range(0, 1600, 16)]).mean().item()
+        assert few == pytest.approx(expected, abs=0.05), "few images do not look apart only because their means differ"
+    same = torch.full((8, 3, 4, 4), 0.5)
+    assert own_share(same, same).item() == 0  # and not 0 / 0
+    assert own_share(blob.bfloat16(), real.bfloat16()).item() == pytest.approx(own_share(blob, real).item(), abs=1e-2)

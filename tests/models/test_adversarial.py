@@ -133,6 +133,31 @@ def test_a_run_of_before_beta1_was_left_open_goes_on() -> None:
     assert gentool.GANOptions().for_data(digits).to_json()["beta1"] == 0.5
 
 
+def test_a_model_of_before_upsample_is_built_and_goes_on_as_it_was(
+    cli: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its options do not name the layers, which were transposed convolutions."""
+    small = ("--data", "digits", "--width", 16, "--latent-dim", 8, "--sample-every", 0, "--out", "run")
+    to_json = gentool.GANOptions.to_json
+
+    def of_before(options: gentool.GANOptions) -> dict[str, Any]:
+        return {name: value for name, value in to_json(options).items() if name != "upsample"}
+
+    with monkeypatch.context() as before:
+        before.setattr(gentool.GANOptions, "to_json", of_before)
+        assert cli("train", "gan", *small, "--upsample", "transposed", "--steps", 3).code == 0
+    model = gentool.Model.load("run")
+    assert "upsample" not in model.header.options
+    assert model.sample(3).shape == (3, 1, 8, 8)
+    assert {weight.shape[2:] for weight in model.network.parameters() if weight.dim() == 4} == {(4, 4)}
+    refused = cli("train", "gan", *small, "--steps", 5)
+    assert refused.code == 2
+    assert "--upsample was transposed, is nearest" in refused.err
+    assert cli("train", "gan", *small, "--steps", 5, "--upsample", "transposed").code == 0
+    mlp = {"arch": "mlp", "hidden": "8", "discriminator_hidden": "8"}
+    assert gentool.GANOptions.from_json(mlp).upsample == gentool.GANOptions(arch="mlp").upsample
+
+
 def test_without_a_weight_there_is_no_r1(records: list[dict[str, float]]) -> None:
     gentool.train("gan", "digits", r1=0, steps=17, **TINY)
     assert not any("r1" in losses for losses in records)

@@ -17,7 +17,7 @@ from gentool.networks.gan import (
     PaletteGenerator,
     minibatch_deviation,
 )
-from gentool.networks.layers import Down, Up, halved_sizes
+from gentool.networks.layers import Down, NearestUp, Up, halved_sizes
 
 CONV = (ConvGenerator, ConvDiscriminator, 32)
 MLP = (MLPGenerator, MLPDiscriminator, [24, 32])
@@ -102,6 +102,31 @@ def test_up_is_the_plain_transposed_convolution(channels: int, size: tuple[int, 
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
     inputs = (x, *layer.parameters())
     torch.testing.assert_close(gradients(layer(x), *inputs), gradients(expected, *inputs), atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8])
+@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_nearest_up_is_upsampling_and_a_convolution(channels: int, size: tuple[int, int], bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = NearestUp(16, channels, size, bias=bias)
+    x = torch.randn(2, 16, (size[0] + 1) // 2, (size[1] + 1) // 2, requires_grad=True)
+    doubled = F.interpolate(x, scale_factor=2, mode="nearest")
+    expected = F.conv2d(doubled, layer.weight.transpose(0, 1).flip(2, 3), layer.bias, padding=1)
+    expected = expected[..., : size[0], : size[1]]
+    torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
+    inputs = (x, *layer.parameters())
+    torch.testing.assert_close(gradients(layer(x), *inputs), gradients(expected, *inputs), atol=1e-4, rtol=1e-5)
+
+
+def test_only_transposed_convolutions_weave_a_plain_ground() -> None:
+    """From maps without any detail, nearest upsampling makes maps without any, whatever its weights."""
+    torch.manual_seed(0)
+    ground = torch.ones(1, 16, 8, 8)
+    for channels in (3, 32):
+        woven, plain = (layer(16, channels, (16, 16))(ground)[..., 2:-2, 2:-2] for layer in (Up, NearestUp))
+        assert plain.std((2, 3)).max() < 1e-5
+        assert woven.std((2, 3)).min() > 1e-2
 
 
 def test_down_can_be_differentiated_twice() -> None:
