@@ -2,8 +2,9 @@
 cache.
 
 It learns two things at once, and its last feature maps describe both. To tell each image from all others, also shifted
-and in slightly other colours, beside spoilt images (SimCLR, Chen et al. 2020, arXiv:2002.05709). And to say by how much
-an image is spoilt, and in which way: blur, noise, clouds, two images in one (`gentool.networks.corruptions`).
+and in slightly other colours, beside corrupted images (SimCLR, Chen et al. 2020, arXiv:2002.05709). And how
+strongly an image is corrupted, and in which way: blur, noise, clouds, two images in one
+(`gentool.networks.corruptions`).
 """
 
 import math
@@ -30,7 +31,7 @@ VERSION = 1
 """Raised whenever the network or its training changes, so that older ones are no longer used."""
 KIND = "self-supervised"
 UPDATES, BATCH, PEAK_LR = 400, 128, 3e-3
-"""One-cycle. An update sees each image of its batch in two views, and spoilt in a third."""
+"""One-cycle. An update sees each image of its batch in two views, and corrupted in a third."""
 TEMPERATURE, STRENGTHS_WEIGHT = 0.2, 1.0
 """Of the contrastive loss; and the weight of the squared error of the strengths beside it."""
 LARGEST, LARGEST_MAP = 64, 32
@@ -45,7 +46,7 @@ CHECKED, TOLERANCE = 2048, 0.05
 
 
 class SelfSupervised(nn.Module):
-    """Images (N, C, H, W) in [0, 1] -> the strengths (N, 5) in which each of `KINDS` has spoilt them, 0 for real ones.
+    """Images (N, C, H, W) in [0, 1] -> the strengths (N, 5) of each of `KINDS` of corruption, 0 for real ones.
 
     `maps` are the layers before, from images to maps (N, 128, h, w).
     """
@@ -74,7 +75,7 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class TrainedSelfSupervised:
-    """`network` is in eval mode; `auc` is how often it finds a spoilt test image more spoilt than a real one."""
+    """`network` is in eval mode; `auc` is how well it tells corrupted test images from real ones."""
 
     network: SelfSupervised
     auc: float
@@ -98,8 +99,8 @@ def self_supervised_of(data: ImageData, device: torch.device, *, reporter: Repor
         content = {"weights": network.state_dict(), "auc": trained.auc}
         checkpoint.save(path, KIND, Header.of(KIND, None, data), content)
     reporter.notice(
-        f"self-supervised network of {data.name}: takes a spoilt test image for more spoilt than a real one "
-        f"{trained.auc:.1%} of the time ({path})"
+        f"self-supervised network of {data.name}: tells corrupted test images from real ones with an AUC of "
+        f"{trained.auc:.3f} ({path})"
     )
     if len(data.train) < FEW:
         reporter.notice(
@@ -119,7 +120,7 @@ def _from_cache(path: Path, data: ImageData, device: torch.device) -> TrainedSel
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     found = auc(network, data)
     if not abs(found - content["auc"]) <= TOLERANCE:
-        raise CheckpointError(f"{path}: states {content['auc']:.1%} of spoilt images found, and gives {found:.1%}")
+        raise CheckpointError(f"{path}: states an AUC of {content['auc']:.3f}, and has {found:.3f}")
     with torch.no_grad():
         maps = network.maps(data.train.images[:AT_ONCE].to(device).float() / 255).mean((2, 3))
     if len(maps) > 1 and not maps.std(0).max() > 0:
@@ -143,8 +144,8 @@ def _train(data: ImageData, device: torch.device, reporter: Reporter) -> SelfSup
             order = epoch_order(images, 0, epoch, KIND)[: min(per_epoch, UPDATES - epoch * per_epoch) * batch]
             for number, index in enumerate(in_turn(images.disk, order, batch)):
                 x, _ = images.take(index)
-                spoilt, strengths = corrupted(x)
-                seen = torch.cat([_view(part, data.photographic) for part in (x, x, spoilt)])
+                changed, strengths = corrupted(x)
+                seen = torch.cat([_view(part, data.photographic) for part in (x, x, changed)])
                 with torch.autocast(device.type, precision, enabled=precision is not torch.float32):
                     features = network.maps(seen.contiguous(memory_format=torch.channels_last)).mean((2, 3)).float()
                 wanted = torch.cat([torch.zeros_like(strengths), torch.zeros_like(strengths), strengths])
@@ -196,8 +197,8 @@ def _view(x: Tensor, mirror: bool) -> Tensor:
 
 @torch.no_grad()
 def auc(network: SelfSupervised, data: ImageData) -> float:
-    """How often a spoilt test image has a larger sum of strengths than a real one, ties counted half: the area under
-    the ROC curve. The images are spoilt in the same way each time."""
+    """How often a corrupted test image has a larger sum of strengths than a real one, ties counted half: the area under
+    the ROC curve. The images are corrupted in the same way each time."""
     device = next(network.parameters()).device
     images = data.test.images[:: -(-len(data.test) // CHECKED)]
     sums: list[list[Tensor]] = [[], []]
@@ -207,7 +208,7 @@ def auc(network: SelfSupervised, data: ImageData) -> float:
             for found, x in zip(sums, (real, corrupted(real)[0]), strict=True):
                 x = x.to(device).contiguous(memory_format=torch.channels_last)
                 found.append(network(x).sum(1).double().cpu())
-    real, spoilt = (torch.cat(found) for found in sums)
+    real, changed = (torch.cat(found) for found in sums)
     order = real.sort().values
-    below, up_to = (torch.searchsorted(order, spoilt, right=right) for right in (False, True))
+    below, up_to = (torch.searchsorted(order, changed, right=right) for right in (False, True))
     return ((below + up_to).double().mean() / (2 * len(order))).item()

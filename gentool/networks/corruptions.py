@@ -1,4 +1,4 @@
-"""Images spoilt by a known amount, in ways in which generators fail: too smooth, noisy, formless, double, patched.
+"""Images corrupted by a known amount, in ways in which generators fail: too smooth, noisy, formless, double, patched.
 
 All functions take and return images (N, C, H, W) in [0, 1], of any size. Random numbers come from the generators that
 PyTorch itself uses.
@@ -62,7 +62,7 @@ def patched(x: Tensor, other: Tensor, sides: tuple[float, float], places: tuple[
 
 
 def corrupted(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Images (N, C, H, W), each spoilt in one of the `KINDS`, and by how much: strengths (N, 5) in [0, 1].
+    """Images (N, C, H, W), each corrupted in one of the `KINDS`, and by how much: strengths (N, 5) in [0, 1].
 
     A strength of 0 leaves an image as it is. Each kind gets neighbouring images and two strengths, drawn anew for each
     call. Images of four channels are premultiplied and stay so.
@@ -74,16 +74,16 @@ def corrupted(x: Tensor) -> tuple[Tensor, Tensor]:
     for number, (part, other, row) in enumerate(zip(x.tensor_split(2 * len(KINDS)), others, rows, strict=True)):
         strength, *rest = torch.rand(5).tolist()
         if len(part):
-            parts.append(_spoilt(part, other, KINDS[number // 2], strength, rest))
+            parts.append(_corrupt(part, other, KINDS[number // 2], strength, rest))
             row[:, number // 2] = strength
-    spoilt = torch.cat(parts)
+    changed = torch.cat(parts)
     if x.shape[1] == 4:
-        spoilt = torch.cat([torch.minimum(spoilt[:, :3], spoilt[:, 3:]), spoilt[:, 3:]], 1)
-    return spoilt, strengths
+        changed = torch.cat([torch.minimum(changed[:, :3], changed[:, 3:]), changed[:, 3:]], 1)
+    return changed, strengths
 
 
-def _spoilt(x: Tensor, other: Tensor, kind: str, strength: float, numbers: list[float]) -> Tensor:
-    """Images spoilt in one way; `numbers`, four in [0, 1), decide what the strength leaves open."""
+def _corrupt(x: Tensor, other: Tensor, kind: str, strength: float, numbers: list[float]) -> Tensor:
+    """Images corrupted in one way; `numbers`, four in [0, 1), decide what the strength leaves open."""
     first, second, third, _ = numbers
     size = min(x.shape[2:])
     if kind == "blur":

@@ -1,4 +1,4 @@
-"""Images spoilt by a known amount."""
+"""Images corrupted by a known amount."""
 
 import pytest
 import torch
@@ -59,16 +59,16 @@ def test_corrupted_images_keep_form_and_range_and_come_with_strengths(shape: tup
     if shape[1] == 4:
         x[:, :3] = torch.minimum(x[:, :3], x[:, 3:])
     torch.manual_seed(0)
-    spoilt, strengths = corrupted(x)
-    assert spoilt.shape == x.shape
-    assert 0 <= spoilt.min() <= spoilt.max() <= 1
+    changed, strengths = corrupted(x)
+    assert changed.shape == x.shape
+    assert 0 <= changed.min() <= changed.max() <= 1
     assert strengths.shape == (len(x), len(KINDS))
     assert 0 <= strengths.min() <= strengths.max() < 1
     assert ((strengths > 0).sum(1) <= 1).all()
     if shape[1] == 4:
-        assert (spoilt[:, :3] <= spoilt[:, 3:] + 1e-6).all()
+        assert (changed[:, :3] <= changed[:, 3:] + 1e-6).all()
     torch.manual_seed(0)
-    assert torch.equal(corrupted(x)[0], spoilt)
+    assert torch.equal(corrupted(x)[0], changed)
 
 
 def test_every_kind_changes_images_more_the_stronger_it_is() -> None:
@@ -76,8 +76,8 @@ def test_every_kind_changes_images_more_the_stronger_it_is() -> None:
     changes: list[list[tuple[float, float]]] = [[] for _ in KINDS]
     for seed in range(12):
         torch.manual_seed(seed)
-        spoilt, strengths = corrupted(x)
-        change = (spoilt - x).square().mean((1, 2, 3))
+        changed, strengths = corrupted(x)
+        change = (changed - x).square().mean((1, 2, 3))
         for kind, known in enumerate(changes):
             for strength in strengths[:, kind].unique():
                 if strength > 0:
