@@ -63,8 +63,8 @@ CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
 share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
-DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4}
-FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3}
+DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4, "upsample": "nearest"}
+FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "upsample": "transposed"}
 """The defaults on faces instead: pixel art of 16x16, in colours of the background, skin, hair and parts."""
 FACES_UPDATES = 3_000
 FEW_IMAGES = 8
@@ -79,7 +79,7 @@ GUESSING_LOSS = 4.0
 
 def _by_data(name: str) -> str:
     """The default of an option in words, where it depends on the data."""
-    return f"{FACES[name]:g} for faces, else {DEFAULTS[name]:g}"
+    return f"{FACES[name]} for faces, else {DEFAULTS[name]}"
 
 
 def augment_policies(text: str) -> tuple[str, ...]:
@@ -112,10 +112,11 @@ class AdversarialOptions(SampleScoreOptions):
         only_with={"arch": "conv"},
         default_text=_by_data("colours"),
     )
-    upsample: Upsample = option(
-        "nearest",
+    upsample: Upsample | None = option(
+        None,
         "How the generator doubles its maps.",
         only_with={"arch": "conv"},
+        default_text=_by_data("upsample"),
     )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
@@ -184,7 +185,7 @@ class AdversarialOptions(SampleScoreOptions):
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
 
     def for_data(self, data: Any) -> Self:
-        """The size of the networks and their learning rate decided: faces are small and in few colours."""
+        """The networks and their learning rate decided: faces are small and in few colours."""
         values = DEFAULTS | (FACES if is_faces(data.info) else {})
         fields = {field.name: field for field in dataclasses.fields(self)}
         left_open = {
@@ -298,11 +299,10 @@ def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
     """The network that model.pt holds."""
     if options.arch == "mlp":
         return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
+    how: dict[str, Any] = {"classes": classes, "upsample": options.upsample or DEFAULTS["upsample"]}
     if options.colours:
-        return PaletteGAN(
-            shape, options.latent_dim, options.filters, options.colours, classes=classes, upsample=options.upsample
-        )
-    return ConvGAN(shape, options.latent_dim, options.filters, classes=classes, upsample=options.upsample)
+        return PaletteGAN(shape, options.latent_dim, options.filters, options.colours, **how)
+    return ConvGAN(shape, options.latent_dim, options.filters, **how)
 
 
 def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int) -> Discriminator:
