@@ -66,6 +66,8 @@ NORM_BATCHES = 16
 DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4, "upsample": "nearest"}
 FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "upsample": "transposed"}
 """The defaults on faces instead: pixel art of 16x16, in colours of the background, skin, hair and parts."""
+PIXEL_ART: dict[str, dict[str, Any]] = {"cryptopunks": {"upsample": "transposed"}}
+"""Those on other pixel art, by the name of the set: samples with transposed convolutions are crisper."""
 FACES_UPDATES = 3_000
 FEW_IMAGES = 8
 """Fewer images than this in an update say nothing about variety."""
@@ -79,7 +81,7 @@ GUESSING_LOSS = 4.0
 
 def _by_data(name: str) -> str:
     """The default of an option in words, where it depends on the data."""
-    return f"{FACES[name]} for faces, else {DEFAULTS[name]}"
+    return f"{FACES[name]:g} for faces, else {DEFAULTS[name]:g}"
 
 
 def augment_policies(text: str) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ class AdversarialOptions(SampleScoreOptions):
         None,
         "How the generator doubles its maps.",
         only_with={"arch": "conv"},
-        default_text=_by_data("upsample"),
+        default_text="transposed for faces and cryptopunks, else nearest",
     )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
@@ -186,7 +188,7 @@ class AdversarialOptions(SampleScoreOptions):
 
     def for_data(self, data: Any) -> Self:
         """The networks and their learning rate decided: faces are small and in few colours."""
-        values = DEFAULTS | (FACES if is_faces(data.info) else {})
+        values = DEFAULTS | (FACES if is_faces(data.info) else PIXEL_ART.get(data.name, {}))
         fields = {field.name: field for field in dataclasses.fields(self)}
         left_open = {
             name: value

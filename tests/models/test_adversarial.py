@@ -1,5 +1,6 @@
 """The two updates of the adversarial game: what each of them changes, when, and with which penalties."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -133,6 +134,16 @@ def test_a_run_of_before_beta1_was_left_open_goes_on() -> None:
     assert gentool.GANOptions().for_data(digits).to_json()["beta1"] == 0.5
 
 
+def test_cryptopunks_keep_transposed_convolutions() -> None:
+    digits = gentool.load_data("digits")
+    assert gentool.GANOptions().for_data(digits).upsample == "nearest"
+    punks = dataclasses.replace(digits, name="cryptopunks")
+    chosen = gentool.GANOptions().for_data(punks)
+    assert (chosen.upsample, chosen.width, chosen.colours) == ("transposed", 256, 0)
+    assert gentool.GANOptions(upsample="nearest").for_data(punks).upsample == "nearest"
+    assert "upsample" not in chosen.given(punks)
+
+
 def test_a_model_of_before_upsample_is_built_and_goes_on_as_it_was(
     cli: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,7 +250,7 @@ def test_faces_are_drawn_in_colours_of_their_own(model: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("data", "given", "expected"),
     [
-        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16}),
+        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "upsample": "transposed"}),
         ("faces", {"lr": 4e-4, "width": 32}, {"width": 32, "lr": 4e-4, "colours": 16}),
         ("faces", {"arch": "mlp"}, {"width": None, "lr": 1e-3, "colours": None}),
         ("digits", {}, {"width": 256, "lr": 4e-4, "colours": 0}),
