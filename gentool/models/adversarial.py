@@ -116,9 +116,9 @@ class AdversarialOptions(SampleScoreOptions):
     )
     upsample: Upsample | None = option(
         None,
-        "How the generator doubles its maps.",
+        "Upsampling: nearest or transposed.",
         only_with={"arch": "conv"},
-        default_text="transposed for faces and cryptopunks, else nearest",
+        default_text="transposed for faces, cryptopunks, else nearest",
     )
     hidden: tuple[int, ...] = option(
         (128, 256, 512, 1024),
