@@ -73,6 +73,7 @@ class LSTMEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to features (N, out_features), of any sign and size."""
         _, (h, c) = self.lstm(to_rows(x))
+        h, c = h.flatten(0, -3), c.flatten(0, -3)  # torch.export of PyTorch 2.10 and 2.11 gives (layers, 1, N, hidden)
         features: Tensor = self.head(torch.cat([*h, *c], dim=1))
         return features
 
