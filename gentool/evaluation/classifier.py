@@ -11,15 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gentool.data.cache import cache_folder
 from gentool.data.disk import in_turn
 from gentool.data.images import ImageData, Split
-from gentool.engine import checkpoint
-from gentool.engine.checkpoint import Header
 from gentool.engine.order import epoch_order
 from gentool.engine.precision import untimed_precision
 from gentool.engine.randomness import derived_seed, isolated
-from gentool.errors import CheckpointError
+from gentool.evaluation.learnt import AT_ONCE, LearntNetwork, cache_path, convolution, from_cache_or_trained
 from gentool.progress import SILENT, Reporter
 
 VERSION = 1
@@ -28,14 +25,10 @@ EPOCHS, UPDATES, BATCH, PEAK_LR, MAX_SHIFT = 8, 1500, 256, 4e-3, 2
 """At least this many epochs and updates, one-cycle; images are shifted by up to `MAX_SHIFT` pixels."""
 LARGEST_MAP = 40
 """The first convolution of larger images is strided."""
-AT_ONCE = 128
 KIND = "classifier"
-CHECKED, TOLERANCE = 2048, 0.05
-"""A classifier from the cache is tried on about this many test images: its accuracy there may differ by this much from
-the one that it states."""
 
 
-class Classifier(nn.Module):
+class Classifier(LearntNetwork):
     """Images (N, C, H, W) in [0, 1] -> logits (N, classes). `maps` are the layers before the last linear one."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
@@ -45,8 +38,8 @@ class Classifier(nn.Module):
         while max(height, width) / stride > LARGEST_MAP:
             stride *= 2
         self.maps = nn.Sequential(
-            _convolution(channels, 32, stride), _convolution(32, 32), nn.MaxPool2d(2, ceil_mode=True),
-            _convolution(32, 64), _convolution(64, 64), nn.MaxPool2d(2, ceil_mode=True),
+            convolution(channels, 32, stride), convolution(32, 32), nn.MaxPool2d(2, ceil_mode=True),
+            convolution(32, 64), convolution(64, 64), nn.MaxPool2d(2, ceil_mode=True),
         )  # fmt: skip
         size = math.prod(-(-side // (4 * stride)) for side in (height, width))
         self.read = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * size, classes))
@@ -54,11 +47,6 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, C, H, W) -> logits (N, classes)."""
         return self.read(self.maps(x))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 @dataclass(frozen=True)
@@ -71,45 +59,19 @@ class TrainedClassifier:
 
 def classifier_path(data: ImageData) -> Path:
     """The file of the classifier of these images."""
-    return cache_folder() / "features" / f"classifier-{VERSION}-{data.fingerprint[:16]}.pt"
+    return cache_path(KIND, VERSION, data)
 
 
 def classifier_of(data: ImageData, device: torch.device, *, reporter: Reporter = SILENT) -> TrainedClassifier:
     """The classifier of a labelled data set, from the cache, or trained now and kept there."""
     path = classifier_path(data)
-    try:
-        trained = _from_cache(path, data, device)
-    except CheckpointError as error:
-        if path.exists():
-            reporter.notice(f"{error}; training it again")
-        network = _train(data, device, reporter)
-        trained = TrainedClassifier(network, accuracy(network, data.test))
-        content = {"weights": network.state_dict(), "accuracy": trained.accuracy}
-        checkpoint.save(path, KIND, Header.of(KIND, None, data), content)
-    reporter.notice(
-        f"classifier of {data.name}: {trained.accuracy:.2%} right on {len(data.test):,} test images ({path})"
-    )
-    return trained
-
-
-def _from_cache(path: Path, data: ImageData, device: torch.device) -> TrainedClassifier:
-    """The classifier in a file. Raises CheckpointError for one that is not what was trained on these images."""
-    header, content = checkpoint.load(path, KIND)
-    if (header.model, header.fingerprint) != (KIND, data.fingerprint):
-        raise CheckpointError(f"{path}: is the classifier of other images")
-    with isolated(0):
-        network = checkpoint.restored(lambda: Classifier(data.shape, len(data.classes)), content, path)
-    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    step = -(-len(data.test) // CHECKED)
-    labels = None if data.test.labels is None else data.test.labels[::step]
-    found = accuracy(network, Split(data.test.images[::step], labels))
-    if abs(found - content["accuracy"]) > TOLERANCE:
-        raise CheckpointError(f"{path}: states {content['accuracy']:.1%} of right answers, and gives {found:.1%}")
-    with torch.no_grad():
-        maps = network.maps(data.train.images[:AT_ONCE].to(device).float() / 255).mean((2, 3))
-    if len(maps) > 1 and not maps.std(0).max() > 0:
-        raise CheckpointError(f"{path}: has the same features for every image")
-    return TrainedClassifier(network, content["accuracy"])
+    network, share = from_cache_or_trained(
+        KIND, path, data, device,
+        lambda: Classifier(data.shape, len(data.classes)), lambda: _train(data, device, reporter),
+        ("accuracy", accuracy), reporter,
+    )  # fmt: skip
+    reporter.notice(f"classifier of {data.name}: {share:.2%} right on {len(data.test):,} test images ({path})")
+    return TrainedClassifier(network, share)
 
 
 def _train(data: ImageData, device: torch.device, reporter: Reporter) -> Classifier:

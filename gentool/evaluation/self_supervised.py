@@ -15,15 +15,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gentool.data.cache import cache_folder
 from gentool.data.disk import in_turn
-from gentool.data.images import ImageData
-from gentool.engine import checkpoint
-from gentool.engine.checkpoint import Header
+from gentool.data.images import ImageData, Split
 from gentool.engine.order import epoch_order
 from gentool.engine.precision import untimed_precision
 from gentool.engine.randomness import derived_seed, isolated
-from gentool.errors import CheckpointError
+from gentool.evaluation.learnt import (
+    AT_ONCE,
+    LearntNetwork,
+    cache_path,
+    convolution,
+    few_of,
+    from_cache_or_trained,
+)
 from gentool.networks.corruptions import KINDS, corrupted
 from gentool.progress import SILENT, Reporter
 
@@ -40,12 +44,9 @@ WIDTH = 128
 """The number of features."""
 FEW = 200
 """Below this number of training images, a notice says that the network may know them by heart."""
-AT_ONCE = 128
-CHECKED, TOLERANCE = 2048, 0.05
-"""It is tried on about this many test images; one from the cache must do as well as it states, but for this."""
 
 
-class SelfSupervised(nn.Module):
+class SelfSupervised(LearntNetwork):
     """Images (N, C, H, W) in [0, 1] -> the strengths (N, 5) of each of `KINDS` of corruption, 0 for real ones.
 
     `maps` are the layers before, from images to maps (N, 128, h, w).
@@ -58,19 +59,14 @@ class SelfSupervised(nn.Module):
         stride = 2 if math.ceil(max(height, width) / factor) > LARGEST_MAP else 1
         self.maps = nn.Sequential(
             nn.AvgPool2d(factor, ceil_mode=True),
-            _convolution(channels, 32, stride), _convolution(32, 64, 2), _convolution(64, 64),
-            _convolution(64, WIDTH, 2),
+            convolution(channels, 32, stride), convolution(32, 64, 2), convolution(64, 64),
+            convolution(64, WIDTH, 2),
         )  # fmt: skip
         self.strengths = nn.Linear(WIDTH, len(KINDS))
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, C, H, W) -> strengths (N, 5)."""
         return self.strengths(self.maps(x).mean((2, 3)))
-
-
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
-    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 @dataclass(frozen=True)
@@ -83,49 +79,26 @@ class TrainedSelfSupervised:
 
 def self_supervised_path(data: ImageData) -> Path:
     """The file of the network of these images."""
-    return cache_folder() / "features" / f"{KIND}-{VERSION}-{data.fingerprint[:16]}.pt"
+    return cache_path(KIND, VERSION, data)
 
 
 def self_supervised_of(data: ImageData, device: torch.device, *, reporter: Reporter = SILENT) -> TrainedSelfSupervised:
     """The network of a data set, from the cache, or trained now and kept there."""
     path = self_supervised_path(data)
-    try:
-        trained = _from_cache(path, data, device)
-    except CheckpointError as error:
-        if path.exists():
-            reporter.notice(f"{error}; training it again")
-        network = _train(data, device, reporter)
-        trained = TrainedSelfSupervised(network, auc(network, data))
-        content = {"weights": network.state_dict(), "auc": trained.auc}
-        checkpoint.save(path, KIND, Header.of(KIND, None, data), content)
+    network, area = from_cache_or_trained(
+        KIND, path, data, device,
+        lambda: SelfSupervised(data.shape), lambda: _train(data, device, reporter), ("auc", auc), reporter,
+    )  # fmt: skip
     reporter.notice(
         f"self-supervised network of {data.name}: tells corrupted test images from real ones with an AUC of "
-        f"{trained.auc:.3f} ({path})"
+        f"{area:.3f} ({path})"
     )
     if len(data.train) < FEW:
         reporter.notice(
             f"self-supervised network of {data.name}: {len(data.train):,} training images are few, and it may know "
             "them by heart; read its scores beside their floor"
         )
-    return trained
-
-
-def _from_cache(path: Path, data: ImageData, device: torch.device) -> TrainedSelfSupervised:
-    """The network in a file. Raises CheckpointError for one that is not what was trained on these images."""
-    header, content = checkpoint.load(path, KIND)
-    if (header.model, header.fingerprint) != (KIND, data.fingerprint):
-        raise CheckpointError(f"{path}: is the self-supervised network of other images")
-    with isolated(0):
-        network = checkpoint.restored(lambda: SelfSupervised(data.shape), content, path)
-    network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    found = auc(network, data)
-    if not abs(found - content["auc"]) <= TOLERANCE:
-        raise CheckpointError(f"{path}: states an AUC of {content['auc']:.3f}, and has {found:.3f}")
-    with torch.no_grad():
-        maps = network.maps(data.train.images[:AT_ONCE].to(device).float() / 255).mean((2, 3))
-    if len(maps) > 1 and not maps.std(0).max() > 0:
-        raise CheckpointError(f"{path}: has the same features for every image")
-    return TrainedSelfSupervised(network, content["auc"])
+    return TrainedSelfSupervised(network, area)
 
 
 def _train(data: ImageData, device: torch.device, reporter: Reporter) -> SelfSupervised:
@@ -196,11 +169,13 @@ def _view(x: Tensor, mirror: bool) -> Tensor:
 
 
 @torch.no_grad()
-def auc(network: SelfSupervised, data: ImageData) -> float:
-    """How often a corrupted test image has a larger sum of strengths than a real one, ties counted half: the area under
-    the ROC curve. The images are corrupted in the same way each time."""
+def auc(network: SelfSupervised, split: Split) -> float:
+    """How often a corrupted image of a split has a larger sum of strengths than a real one, ties counted half.
+
+    This is the area under the ROC curve. The images are corrupted in the same way each time.
+    """
     device = next(network.parameters()).device
-    images = data.test.images[:: -(-len(data.test) // CHECKED)]
+    images = few_of(split).images
     sums: list[list[Tensor]] = [[], []]
     with isolated(derived_seed(0, KIND, 1)):
         for part in images.split(AT_ONCE):

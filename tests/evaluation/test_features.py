@@ -79,8 +79,9 @@ def test_hashes_tell_networks_apart(digits: ImageData) -> None:
     ("doctored", "message"),
     [
         ("constant", "has the same features for every image"),
-        ("other images", "is the classifier of other images"),
-        ("too good", "states 250.0% of right answers"),
+        ("other images", "is the classifier network of other images"),
+        ("too good", "states accuracy 2.500"),
+        ("no number", "states accuracy nan"),
         ("NaN", "holds weights that are NaN or infinite"),
     ],
 )
@@ -95,8 +96,8 @@ def test_a_doctored_classifier_is_trained_again(digits: ImageData, doctored: str
         content["accuracy"] = (digits.test.labels == 0).double().mean().item()
     elif doctored == "other images":
         header = dataclasses.replace(header, fingerprint="0" * 64)
-    elif doctored == "too good":
-        content["accuracy"] = 2.5
+    elif doctored in ("too good", "no number"):
+        content["accuracy"] = 2.5 if doctored == "too good" else float("nan")
     else:
         weights = {name: weight.log() if weight.is_floating_point() else weight for name, weight in weights.items()}
     checkpoint.save(path, "classifier", header, content | {"weights": weights})

@@ -91,8 +91,8 @@ def test_it_is_trained_once_and_the_training_is_a_function_of_the_images(digits:
     [
         ("constant", "has the same features for every image"),
         ("other images", "is the self-supervised network of other images"),
-        ("too good", "states an AUC of 2.500"),
-        ("no number", "states an AUC of nan"),
+        ("too good", "states auc 2.500"),
+        ("no number", "states auc nan"),
         ("NaN", "holds weights that are NaN or infinite"),
         ("another network", "its weights do not fit its options"),
     ],
