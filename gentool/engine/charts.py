@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from gentool.engine.alarms import PREFIX
+from gentool.engine.plan import SHORT
 from gentool.figures.curves import Curve, CurvePanel
 from gentool.metrics.glossary import charts, is_held_out, labels, term
 
@@ -29,6 +30,19 @@ def curve_panels(columns: Mapping[str, Sequence[float]]) -> list[CurvePanel]:
         }
         made.append(CurvePanel(chart.title, curves, chart.unit))
     return made
+
+
+def curves_of(
+    columns: Mapping[str, Sequence[float]], noted: Mapping[str, Sequence[float]]
+) -> tuple[list[CurvePanel], Sequence[float], str]:
+    """The panels of metrics.csv, the places of its rows on their axis, and the axis' unit, `epoch` or `update`.
+
+    A run of few epochs is drawn over its updates, at the places that updates.csv, if it has one, has in between.
+    """
+    panels, epochs = curve_panels(columns), columns.get("epoch", [])
+    if noted and len(epochs) < SHORT:
+        return finer(panels, noted), columns.get("step", []), "update"
+    return panels, epochs, "epoch"
 
 
 def finer(panels: Sequence[CurvePanel], noted: Mapping[str, Sequence[float]]) -> list[CurvePanel]:

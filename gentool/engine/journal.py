@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from gentool.engine.alarms import PREFIX, Alarm, Check, alarms
-from gentool.engine.charts import curve_panels, finer
+from gentool.engine.charts import curves_of
 from gentool.engine.folder import CURVES, LOG, METRICS, NOTED, PICTURES, RESULT, drawn_in
 from gentool.engine.loggers import Logger, check_logger, open_logger
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.options import TrainOptions
-from gentool.engine.plan import SHORT
 from gentool.figures.curves import draw_curves
 from gentool.figures.film import film
 from gentool.figures.grids import Picture, save_png
@@ -114,10 +113,7 @@ class Journal:
         if self.folder is None or not self.rows or not due:
             return
         self.drawn_at = time.monotonic()
-        columns = self.metrics.series()
-        panels, places, unit = curve_panels(columns), columns["epoch"], "epoch"
-        if self.noted.rows and len(self.rows) < SHORT:
-            panels, places, unit = finer(panels, self.noted.series()), columns["step"], "update"
+        panels, places, unit = curves_of(self.metrics.series(), self.noted.series())
         figure = draw_curves(panels, places, unit=unit).figure
         Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
 

@@ -38,7 +38,7 @@ def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pyt
     page, run = path.read_text(encoding="utf-8"), content(path)
     assert not re.search(r"https?://(?!www\.w3\.org)|src=|@import", page)  # nothing comes from elsewhere
     assert (run["title"], run["name"], run["state"]) == ("vae on digits", "vae-digits", "finished")
-    assert run["epochs"] == [1, 2, 3]
+    assert (run["along"], run["places"], run["updates_per_epoch"]) == ("update", [11, 22, 33], 11)
     titles = [chart["title"] for chart in run["charts"]]
     assert titles == [
         "Loss", "Negative ELBO", "Reconstruction", "KL divergence", "Active dimensions", "Variety of the pictures",
@@ -47,7 +47,9 @@ def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pyt
     assert all(chart["unit"] for chart in run["charts"][:-1])
     lines = lines_of(run)
     assert (lines["validation_kl"]["label"], lines["validation_kl"]["dashed"]) == ("validation", True)
-    assert (lines["kl"]["label"], lines["kl"]["dashed"], len(lines["kl"]["values"])) == ("training", False, 3)
+    assert (lines["kl"]["label"], lines["kl"]["dashed"], lines["kl"]["places"]) == ("training", False, [*range(1, 34)])
+    assert lines["validation_kl"]["places"] is None
+    assert len(lines["validation_kl"]["values"]) == 3
     assert "memorises" in next(chart["reading"] for chart in run["charts"] if chart["title"] == "Negative ELBO")
     assert "memorises" not in run["charts"][0]["reading"]  # it has no validation
     assert {film["name"]: [frame["epoch"] for frame in film["frames"]] for film in run["films"]} == {
@@ -118,7 +120,7 @@ def test_results_of_other_commands_come_into_it(cli: Callable) -> None:
     page = content(folder / "report.html")
     assert [group["outdated"] for group in page["results"]] == [False, True, True, True]
     assert all(picture["older"] for picture in page["gallery"])
-    assert page["epochs"] == [1, 2]
+    assert page["places"] == [11, 22]
 
 
 def test_verdicts_come_into_it(cli: Callable) -> None:
@@ -176,7 +178,7 @@ def test_alarms_are_marked(cli: Callable) -> None:
         log.write("2026-01-01T00:00:00 alarm in epoch 2: mode collapse: reconstructions vary 3 % as much\n")
     assert cli("report", folder).code == 0
     run = content(folder / "report.html")
-    assert run["marks"] == [{"name": "mode collapse", "epochs": [2, 3]}]
+    assert run["marks"] == [{"name": "mode collapse", "places": [22, 33]}]
     assert run["alarms"] == ["alarm in epoch 2: mode collapse: reconstructions vary 3 % as much"]
 
 
@@ -292,7 +294,9 @@ addEventListener("load", () => setTimeout(() => {
   const chart = document.querySelector(".chart > svg");
   const legend = chart.nextElementSibling.textContent;
   chart.dispatchEvent(new KeyboardEvent("keydown", {key: "Home"}));
-  found.keyboard = chart.nextElementSibling.textContent.includes("epoch 1") && chart.nextElementSibling.textContent !== legend;
+  found.keyboard = chart.nextElementSibling.textContent !== legend && chart.querySelector("circle").getAttribute("visibility");
+  found.first = chart.nextElementSibling.lastChild.textContent;
+  found.along = [...new Set([...document.querySelectorAll(".chart > svg")].map(one => one.getAttribute("aria-label").split(". ")[0].split(" by ")[1]))];
   found.ticks = ticks(-0.61, 0.26, 5);
   found.charts = document.querySelectorAll(".chart").length;
   found.folded = [...document.querySelectorAll("details")].map(one => one.open);
@@ -335,7 +339,7 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     assert found["errors"] == []
     assert found["scroll"] <= 0
     assert (found["moved"], found["epoch"], found["playing"]) == (True, "Samples after epoch 1", "Pause")
-    assert found["keyboard"]
+    assert (found["keyboard"], found["first"], found["along"]) == ("visible", "update 1", ["update"])
     assert found["ticks"] == [-0.6, -0.4, -0.2, 0, 0.2]
     assert found["charts"] == len(content(page)["charts"])
     assert (found["folded"], found["printed"]) == ([False, False], [True, True])
@@ -344,15 +348,17 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     assert found["warnings"] == ["Collapsed: samples: all alike"]
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int) -> None:
-    for model in ("cae", "vae"):
-        assert cli("train", model, *TINY, "--epochs", 2, "--out", model).code == 0
+@pytest.mark.parametrize(("width", "epochs", "first"), [(1280, 2, "update 1"), (390, 20, "epoch 0.09091")])
+def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int, epochs: int, first: str) -> None:
+    """Short runs are drawn by update, and beside a longer one by epoch, of which an update is an eleventh."""
+    for model, length in (("cae", 2), ("vae", epochs)):
+        assert cli("train", model, *TINY, "--epochs", length, "--out", model).code == 0
     assert cli("report", "cae", "vae").code == 0
     found = probed(browser, Path("comparison.html"), width)
     assert found["errors"] == []
     assert found["scroll"] <= 0
-    assert (found["moved"], found["epoch"], found["keyboard"]) == (True, "Samples of cae after epoch 1", True)
+    assert (found["moved"], found["epoch"]) == (True, "Samples of cae after epoch 1")
+    assert (found["keyboard"], found["first"], found["along"]) == ("visible", first, [first.split()[0]])
     assert found["names"]
 
 

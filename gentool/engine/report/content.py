@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gentool.engine.alarms import PREFIX
-from gentool.engine.charts import PER_SECOND, curve_panels
+from gentool.engine.charts import PER_SECOND, curves_of
 from gentool.engine.folder import (
     DESCRIPTION,
     ENVIRONMENT,
@@ -16,6 +16,7 @@ from gentool.engine.folder import (
     IN_FORCE,
     LOG,
     METRICS,
+    NOTED,
     UPDATES,
     read_if_there,
     read_options,
@@ -40,6 +41,7 @@ def run_content(folder: Path) -> dict[str, Any]:
     run = read_options(folder)
     environment = read_if_there(folder / ENVIRONMENT, Each(Scalar))
     columns = thinned(MetricsFile(folder / METRICS).series())
+    panels, places, unit = curves_of(columns, MetricsFile(folder / NOTED).series())
     result = earlier_result(folder) or {}
     pictures, left_out = gallery(folder)
     options = options_in(run)
@@ -51,9 +53,11 @@ def run_content(folder: Path) -> dict[str, Any]:
         "state": state_in_words(run, columns, bool(result)),
         "facts": facts(folder, run, environment, columns),
         "alarms": [line.split(" ", 1)[1] for line in log_lines(folder) if " alarm in epoch " in line],
-        "marks": alarm_marks(columns),
-        "epochs": columns.get("epoch", []),
-        "charts": chart_content(columns),
+        "marks": alarm_marks(columns, places),
+        "along": unit,
+        "places": places,
+        "updates_per_epoch": columns["step"][0] if columns.get("step") else 0,
+        "charts": chart_content(columns, panels),
         "films": films(folder),
         "results": test_results(result) + results(folder),
         "gallery": pictures,
@@ -141,12 +145,12 @@ def log_lines(folder: Path) -> list[str]:
     return read_bytes(log).decode(errors="replace").splitlines() if log.is_file() else []
 
 
-def alarm_marks(columns: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """The alarms, and the epochs in which each was on."""
+def alarm_marks(columns: dict[str, list[float]], places: Sequence[float]) -> list[dict[str, Any]]:
+    """The alarms, and the places on the charts of the epochs in which each was on."""
     return [
         {
             "name": name.removeprefix(PREFIX).replace("_", " "),
-            "epochs": [epoch for epoch, value in zip(columns["epoch"], values, strict=True) if value == 1],
+            "places": [place for place, value in zip(places, values, strict=True) if value == 1],
         }
         for name, values in columns.items()
         if name.startswith(PREFIX)
@@ -161,9 +165,10 @@ def thinned(columns: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: [values[row] for row in rows] for name, values in columns.items()}
 
 
-def chart_content(columns: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """The curves of a training: those of losses.png, then speed and learning rate."""
-    panels = curve_panels(columns)
+def chart_content(columns: dict[str, list[float]], panels: Sequence[CurvePanel]) -> list[dict[str, Any]]:
+    """The curves of a training: those of losses.png, then speed and learning rate. A line has places of its own where
+    it does not have a value for each epoch."""
+    panels = list(panels)
     for name, values in columns.items():
         if name.endswith(PER_SECOND):
             unit = name.replace(PER_SECOND, " per second").replace("_", " ")
@@ -182,6 +187,7 @@ def chart_content(columns: dict[str, list[float]]) -> list[dict[str, Any]]:
                     "colour": curve.colour,
                     "dashed": curve.dashed,
                     "values": [rounded(value) for value in curve.values],
+                    "places": None if curve.x is None else list(curve.x),
                 }
                 for column, curve in panel.curves.items()
             ],
