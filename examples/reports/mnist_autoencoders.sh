@@ -31,7 +31,7 @@ one lstm-report lstm-ae "LSTM, with the settings of the report" \
 one cnn-report cae "Convolutions, with the settings of the report" \
     --channels 16,32 --kernel-size 3 --latent-dim 64 --lr 1e-3 --batch-size 256 $plain $(length "--steps 1000" "--steps 300")
 # shellcheck disable=SC2046
-one lstm-defaults lstm-ae "LSTM, with the defaults of gentool" $(length "--epochs 20" "--epochs 10")
+one lstm-defaults lstm-ae "LSTM, with the defaults of gentool" $(length "" "--epochs 10")
 # shellcheck disable=SC2046
-one cnn-defaults cae "Convolutions, with the defaults of gentool" $(length "--epochs 20" "--epochs 10")
+one cnn-defaults cae "Convolutions, with the defaults of gentool" $(length "" "--epochs 10")
 finish

@@ -51,7 +51,7 @@ def scatter(
     axes = new_axes(width, SIDE, x=axes_names[0], y=axes_names[1], title=title)
     look: dict[str, Any] = {
         "s": float(np.clip(2e4 / max(len(points), 1), 1.5, 16)), "linewidths": 0,
-        "rasterized": len(points) > MOST_VECTORS,
+        "rasterized": len(points) > MOST_VECTORS, "snap": False,  # a small + on whole pixels has no area
     }  # fmt: skip
     # More classes than colours take the same colours with other markers.
     shades = [COLOURS[label % len(COLOURS)] for label in range(max(len(classes), 1))]
