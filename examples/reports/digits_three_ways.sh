@@ -4,7 +4,7 @@
 . "$(dirname "$0")/page.sh"
 
 begin "Digits three ways" "A VAE, a GAN and a conditional GAN: 25 images of each, how they came about, and scores beside those of real images." \
-    "3 trainings, hours on two CPU cores and most of them for the GANs"
+    "3 trainings, less than an hour on two CPU cores, most of it for the GANs"
 data=$(images mnist digits)
 
 for model in vae gan cgan; do

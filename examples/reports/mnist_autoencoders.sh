@@ -6,7 +6,7 @@
 points=10000
 quick && points=1000
 begin "LSTM and convolutional autoencoders" "Losses, reconstructions beside those of an untrained network, and t-SNE of the codes." \
-    "4 trainings and 4 maps by t-SNE, hours on two CPU cores and most of them for the LSTMs"
+    "4 trainings and 4 maps by t-SNE, less than an hour on two CPU cores, most of it for the LSTMs"
 data=$(images mnist digits)
 
 one() { # one NAME MODEL TITLE OPTION...: train an autoencoder and show what it does

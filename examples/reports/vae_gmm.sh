@@ -4,7 +4,7 @@
 . "$(dirname "$0")/page.sh"
 
 begin "A VAE and Gaussian mixtures" "Reconstructions, codes, and mixtures on the codes: with the settings of the report, then with the defaults." \
-    "2 trainings and 2 sets of mixtures, under an hour on two CPU cores"
+    "2 trainings and 2 sets of mixtures, about 20 minutes on two CPU cores"
 data=$(images mnist digits)
 
 one() { # one NAME TITLE OPTION...: train a VAE and show what it does
