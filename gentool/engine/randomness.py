@@ -5,7 +5,7 @@ A resumed run therefore draws what the uninterrupted run would have drawn.
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -47,6 +47,11 @@ def seed_layers(seed: int, device: torch.device) -> None:
         torch.mps.manual_seed(seed)
     else:
         torch.default_generator.manual_seed(seed)
+
+
+def indexed_uniform(purpose: str, numbers: Tensor, shape: Sequence[int]) -> Tensor:
+    """Numbers (N, *shape), uniform in [0, 1): those of row i are a function of the purpose and numbers[i] alone."""
+    return torch.stack([torch.rand(tuple(shape), generator=rng(0, purpose, number)) for number in numbers.tolist()])
 
 
 def indexed_noise(seed: int, start: int, count: int, dim: int) -> Tensor:

@@ -411,6 +411,7 @@ class Run:
     def batches(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The remaining batches of the epoch: images (b, C, H, W) in [0, 1] and labels.
 
+        `numbers` (b,) are their places among the training images.
         Every epoch has an order of its own; examples that do not fill a last batch wait for the next epoch. A request
         to stop is met here, between two updates: the state is saved and Stopped raised. Raises Diverged when a weight
         is not finite after the last update.
@@ -426,7 +427,7 @@ class Run:
             if self.losses.stop or (self.world.alone and self.stop.requested):
                 self._stop()
             self._begin_update()
-            yield examples.take(self.own(next(turn)))
+            yield self._taken(examples, next(turn))
             self.step += 1
             self.trained += size
             self.trained_seconds = time.monotonic() - began
@@ -437,6 +438,10 @@ class Run:
         long_ago = self.folder is not None and time.monotonic() - self.saved_at >= SAVE_SECONDS
         due = self.step >= self.plan.total_steps or self.stop.requested or long_ago
         self.save_due = self.world.of_first(lambda: due)
+
+    def _taken(self, examples: ExampleBatches, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        self.numbers = self.own(index)
+        return examples.take(self.numbers)
 
     def _begin_update(self) -> None:
         own = () if self.world.first else (self.world.rank,)  # each process drops other features of its own rows
@@ -461,7 +466,7 @@ class Run:
                 self.precision.use(kind)
                 self._begin_update()
                 began = time.perf_counter()
-                yield examples.take(self.own(index))
+                yield self._taken(examples, index)
                 trial.seconds[kind].append(time.perf_counter() - began)
             if self.world.of_first(trial.enough):
                 break

@@ -189,7 +189,7 @@ def evaluate(
             "the model was trained on other images, or on another split of them: its scores for copying and for "
             "held-out images may not hold"
         )
-    if model.prior is not None:
+    if model.density is not None:
         notes.append(prior_note(model, prior))
     if references is None:
         references = references_for(data, options, model.device, reporter=reporter)
@@ -240,8 +240,8 @@ def evaluate(
 
 def prior_note(model: Model, given: Density | None) -> str:
     """Which prior the scores of a model with a learnt one are of; `given` is that of the samples, None for its own."""
-    assert model.prior is not None
-    own = f"the prior learnt in training ({model.prior.kind}, {counted(model.prior.components, 'component')})"
+    size = "" if model.prior is None else f", {counted(model.prior.components, 'component')}"
+    own = f"the prior learnt in training ({model.prior_name}{size})"
     if given is None:
         return f"samples and likelihoods are those of {own}"
     return f"samples are drawn with --prior {given.kind}; likelihoods are those of {own}"
@@ -308,6 +308,7 @@ def facts_of(
         "networks": {one.network.name: {"hash": one.network.hash, **one.network.facts} for one in references},
         "environment": environment(model.device, "float32"),
         "prior": "normal" if prior is None else prior.kind,
+        "prior_of_training": model.prior_name,
     }
     if isinstance(prior, MixturePrior | ClassMixturePrior | LearntPrior):
         facts["components"] = prior.components

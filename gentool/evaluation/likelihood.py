@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gentool.engine.randomness import rng
+from gentool.engine.randomness import indexed_uniform, rng
 from gentool.latent.model import Model
 from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, importance_log_weights, reparameterize, sampled_kl
 from gentool.progress import SILENT, Reporter
@@ -40,9 +40,8 @@ def binarised(images: Tensor, how: Binarisation, first: int = 0) -> Tensor:
     """
     x = images.float() / 255
     if how == "static":
-        # One draw for each image, a function of its index alone.
-        draws = torch.stack([torch.rand(x.shape[1:], generator=rng(0, "binarise", first + i)) for i in range(len(x))])
-        return (draws < x).float()
+        numbers = torch.arange(first, first + len(x))
+        return (indexed_uniform("binarise", numbers, x.shape[1:]) < x).float()
     return (x > 0.5).float() if how == "threshold" else x
 
 
@@ -72,10 +71,10 @@ def bounds(
         noise = torch.randn(mean.shape, generator=rng(seed, "elbo", number)).to(model.device)
         z = reparameterize(mean, logvar, noise)
         reconstruction[rows] = bernoulli_nll(model.logits(z, own), part).cpu()
-        if model.prior is None:
+        if model.density is None:
             kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
         else:
-            kl[rows] = sampled_kl(noise, logvar, model.prior.log_density(z)).cpu()
+            kl[rows] = sampled_kl(noise, logvar, model.density.log_density(z)).cpu()
     step = max(1, VALUES_AT_ONCE // (k * values_of_a_code(model, images)))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
@@ -112,7 +111,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         repeated = None if labels is None else labels.repeat_interleave(count)
         logits = model.logits(z.flatten(0, 1), repeated).reshape(len(x), count, pixels)
-        log_prior = None if model.prior is None else model.prior.log_density(z)
+        log_prior = None if model.density is None else model.density.log_density(z)
         weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar, log_prior=log_prior).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()

@@ -45,7 +45,7 @@ def mean_kl(model: "Model", split: Split) -> Tensor | None:
 
     None without a posterior, and with a learnt prior, from which the KL divergence is no sum over dimensions.
     """
-    if not model.has_likelihood or model.prior is not None:
+    if not model.has_likelihood or model.density is not None:
         return None
     total = torch.zeros(model.latent_dim, dtype=torch.float64)
     for start in range(0, len(split), IMAGES_AT_ONCE):

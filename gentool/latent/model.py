@@ -39,7 +39,7 @@ from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, abilities_of, models_that
-from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts, LearnsPrior
+from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts, LearnsPrior, LearntDensity
 from gentool.options import Validated
 from gentool.progress import SILENT, Reporter
 
@@ -108,13 +108,28 @@ class Model(Trained[nn.Module]):
         return "inverts" in self.abilities
 
     @cached_property
-    def prior(self) -> LearntPrior | None:
-        """The prior of the codes where the model has learnt one; None: N(0, I)."""
+    def density(self) -> LearntPrior | LearntDensity | None:
+        """The density of z, that of `posterior` and `logits`, where the model has learnt one; None: N(0, I)."""
         if not isinstance(self.network, LearnsPrior):
             return None
         with torch.no_grad():
-            parts = self.network.prior()
-        return LearntPrior(self.network.prior_name, Mixture(*(part.float().cpu() for part in parts)))
+            learnt = self.network.learnt_prior()
+        if not isinstance(learnt, Mixture):
+            return learnt
+        return LearntPrior(self.network.prior_name, Mixture(*(part.float().cpu() for part in learnt)))
+
+    @property
+    def prior(self) -> LearntPrior | None:
+        """The prior of the codes where the model has learnt one; None: N(0, I).
+
+        It is N(0, I) with a flow as well, which turns codes into the z of `posterior` and `logits`.
+        """
+        return self.density if isinstance(self.density, LearntPrior) else None
+
+    @property
+    def prior_name(self) -> str:
+        """`standard`, or the name of the prior that the model has learnt, as --prior of the training takes it."""
+        return self.network.prior_name if isinstance(self.network, LearnsPrior) else "standard"
 
     def require(self, ability: str, purpose: str = "") -> None:
         """Raises OptionError where the model lacks an ability: encodes, has_likelihood, is_conditional or inverts."""
@@ -223,7 +238,7 @@ class Model(Trained[nn.Module]):
 
     @torch.no_grad()
     def logits(self, z: Array, labels: Labels | None = None) -> Tensor:
-        """Codes z (N, D) -> the logits of Bernoulli pixels (N, C, H, W), on the model's device."""
+        """z (N, D) of `posterior` -> the logits of Bernoulli pixels (N, C, H, W), on the model's device."""
         self.require("has_likelihood")
         z = as_codes(z, self.latent_dim)
         weights = self._weights_for(z, labels)

@@ -17,7 +17,7 @@ from gentool.errors import DataError, OptionError
 from gentool.files import replacing
 from gentool.latent.code_files import read_arrays
 from gentool.latent.mixture import fit_mixture
-from gentool.metrics.elbo import Mixture, mixture_log_density, mixture_sample
+from gentool.metrics.elbo import Mixture, mixture_sample
 from gentool.progress import counted
 
 COMPONENTS, COMPONENTS_OF_A_CLASS = 10, 3
@@ -103,7 +103,7 @@ class LearntPrior:
 
     def log_density(self, z: Tensor) -> Tensor:
         """The log-density of codes z (..., D) on any device, nats (...)."""
-        return mixture_log_density(z, Mixture(*(part.to(z.device) for part in self.mixture)))
+        return Mixture(*(part.to(z.device) for part in self.mixture)).log_density(z)
 
 
 @dataclass(frozen=True, repr=False, eq=False)

@@ -22,6 +22,20 @@ class Mixture(NamedTuple):
     means: Tensor
     logvars: Tensor
 
+    def log_density(self, z: Tensor) -> Tensor:
+        """The log-density of codes z (..., D), nats (...).
+
+        The squared distances are a matrix product of the expanded square. Its terms are large and nearly cancel where
+        variances are small, so it is in f64, but on mps, which has none.
+        """
+        exact = torch.float32 if z.device.type == "mps" else torch.float64
+        points, means, logvars = z.to(exact), self.means.to(exact), self.logvars.to(exact)
+        precisions = (-logvars).exp()
+        constants = (means.square() * precisions + logvars + LOG_2_PI).sum(1)
+        squares = torch.cat([points.square(), points], dim=-1)
+        distances = squares @ torch.cat([precisions, -2 * means * precisions], dim=1).T + constants
+        return (self.log_weights - 0.5 * distances.to(z.dtype)).logsumexp(-1)
+
 
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)) of any shape, to about 1e-7.
@@ -70,21 +84,6 @@ def gaussian_kl(mean: Tensor, logvar: Tensor) -> Tensor:
 def gaussian_log_density(noise: Tensor, logvar: Tensor) -> Tensor:
     """log N(z; mean, exp(logvar)) of z = mean + sd * noise, nats (...), for noise and logvar (..., D)."""
     return -0.5 * (noise.square() + logvar + LOG_2_PI).sum(-1)
-
-
-def mixture_log_density(z: Tensor, mixture: Mixture) -> Tensor:
-    """The log-density of codes z (..., D) under a mixture, nats (...).
-
-    The squared distances are a matrix product of the expanded square. Its terms are large and nearly cancel where
-    variances are small, so it is in f64, but on mps, which has none.
-    """
-    exact = torch.float32 if z.device.type == "mps" else torch.float64
-    points, means, logvars = z.to(exact), mixture.means.to(exact), mixture.logvars.to(exact)
-    precisions = (-logvars).exp()
-    constants = (means.square() * precisions + logvars + LOG_2_PI).sum(1)
-    squares = torch.cat([points.square(), points], dim=-1)
-    distances = squares @ torch.cat([precisions, -2 * means * precisions], dim=1).T + constants
-    return (mixture.log_weights - 0.5 * distances.to(z.dtype)).logsumexp(-1)
 
 
 def mixture_sample(mixture: Mixture, shares: Tensor, noise: Tensor) -> Tensor:

@@ -51,17 +51,26 @@ class HasLikelihood(Protocol):
         ...
 
 
+class LearntDensity(Protocol):
+    """A density of z that a model has learnt."""
+
+    def log_density(self, z: Tensor) -> Tensor:
+        """log p(z) of z (..., D), nats (...)."""
+        ...
+
+
 @runtime_checkable
 class LearnsPrior(Protocol):
-    """Models that learn the prior of their codes, a mixture of Gaussians in place of N(0, I).
+    """Models with a likelihood that may learn the prior of z, in place of N(0, I).
 
-    `prior_name` is its name, such as `vamp`.
+    It is a mixture of Gaussians, and z is the code; or it turns z into noise N(0, I), and that noise is the code.
+    `prior_name` is its name, such as `vamp`; `standard` for N(0, I).
     """
 
     prior_name: str
 
-    def prior(self) -> Mixture:
-        """The mixture of K Gaussians that codes (N, D) are drawn from, in f32."""
+    def learnt_prior(self) -> Mixture | LearntDensity | None:
+        """The density of z, in f32; None: N(0, I)."""
         ...
 
 

@@ -1,8 +1,9 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114), with the prior N(0, I) or a learnt one.
 
 The training loop, and the network with the prior N(0, I), are those of `gentool.models.variational`, here without
-labels. A learnt prior is a mixture of Gaussians: one with means and variances of its own, or the mean of the posteriors
-of learnt pseudo-inputs (VampPrior, Tomczak & Welling 2018, arXiv:1705.07120).
+labels. A learnt prior is a mixture of Gaussians, one with means and variances of its own or the mean of the posteriors
+of learnt pseudo-inputs (VampPrior, Tomczak & Welling 2018, arXiv:1705.07120); or a flow (RealNVP, Dinh et al. 2017,
+arXiv:1605.08803, as a prior: Chen et al. 2017, arXiv:1611.02731).
 """
 
 import dataclasses
@@ -21,6 +22,7 @@ from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
 from gentool.models.variational import VAE, VariationalOptions, maximise
 from gentool.networks.layers import Shape
+from gentool.networks.real_nvp import RealNVP
 from gentool.options import option
 
 COMPONENTS = 500
@@ -29,6 +31,8 @@ IMAGES_PER_COMPONENT = 10
 """Fewer components on small sets: a prior with a component for each image would remember them."""
 SPREAD = 0.5
 """Variance of the means of a mixture at the start. Its components have the rest, so that all together have 1."""
+MIXTURES = ("mixture", "vamp")
+"""The priors that are mixtures of Gaussians."""
 EDGE = 0.02
 """Pseudo-inputs begin at least this far from 0 and 1, where the sigmoid has a gradient."""
 
@@ -37,23 +41,29 @@ EDGE = 0.02
 class Options(VariationalOptions):
     """The options of `gentool train vae`."""
 
-    prior: Literal["standard", "mixture", "vamp"] = option(
+    prior: Literal["standard", "mixture", "vamp", "flow"] = option(
         "standard",
-        "Prior of the codes: N(0, I) (standard), or learnt: a mixture of Gaussians (mixture), or of the posteriors of "
-        "learnt images (vamp; Tomczak & Welling 2018).",
+        "Prior of the codes: N(0, I) (standard), or learnt: a mixture of Gaussians (mixture) or of the posteriors of "
+        "learnt images (vamp; Tomczak & Welling 2018), or a normalising flow (flow; RealNVP, Dinh et al. 2017).",
     )
     components: int | None = option(
         None,
-        "Gaussians of a learnt prior.",
+        "Gaussians of a learnt mixture.",
         min=1,
         max=10_000,
-        only_with={"prior": ("mixture", "vamp")},
+        only_with={"prior": MIXTURES},
         default_text=f"{COMPONENTS}, but at most one for {IMAGES_PER_COMPONENT} training images",
     )
 
+    def cross_check(self) -> None:
+        """Raises OptionError for a flow in one dimension."""
+        super().cross_check()
+        if self.prior == "flow" and self.latent_dim == 1:
+            raise OptionError("--prior flow: needs --latent-dim 2 or more")
+
     def for_data(self, data: Any) -> Self:
         """The number of components decided."""
-        if self.prior == "standard" or self.components is not None:
+        if self.prior not in MIXTURES or self.components is not None:
             return self
         return dataclasses.replace(self, components=components_for(len(data.train)))
 
@@ -80,7 +90,7 @@ class MixtureVAE(VAE):
         self.prior_means = nn.Parameter(math.sqrt(SPREAD) * torch.randn(size))
         self.prior_logvars = nn.Parameter(torch.full(size, math.log(1 - SPREAD)))
 
-    def prior(self) -> Mixture:
+    def learnt_prior(self) -> Mixture:
         """The mixture of K Gaussians that codes (N, D) are drawn from."""
         return Mixture(self.prior_logits.log_softmax(0), self.prior_means, self.prior_logvars)
 
@@ -102,23 +112,49 @@ class VampVAE(VAE):
         """Begin with these images as pseudo-inputs, (K, C, H, W) in [0, 1]."""
         self.pseudo_inputs.copy_(x.clamp(EDGE, 1 - EDGE).logit())
 
-    def prior(self) -> Mixture:
+    def learnt_prior(self) -> Mixture:
         """The mixture of K Gaussians that codes (N, D) are drawn from."""
         means, logvars = self.posterior(self.pseudo_inputs.sigmoid())
         count = len(self.pseudo_inputs)
         return Mixture(means.new_full((count,), -math.log(count)), means, logvars)
 
 
+class FlowVAE(VAE):
+    """A VAE whose z has the density of a RealNVP, which turns z into noise N(0, I).
+
+    That noise is the code: `encode` and `decode` are of it, `posterior` and `logits` are of z. So codes are N(0, I), as
+    without a learnt prior.
+    """
+
+    prior_name = "flow"
+
+    def __init__(self, options: Options, shape: Shape) -> None:
+        super().__init__(options, shape, 0)
+        self.flow = RealNVP(options.latent_dim)
+
+    def learnt_prior(self) -> RealNVP:
+        """The density of z."""
+        return self.flow
+
+    def code_of(self, z: Tensor) -> Tensor:
+        """z (N, D) -> the code (N, D), which is the noise that z comes from."""
+        return self.flow(z)
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (N, D), noise here -> the pixels' means (N, C, H, W) in [0, 1]."""
+        return super().decode(self.flow.inverse(z), labels)
+
+
 def build(options: Options, shape: Shape, classes: int) -> VAE:
     """The network that model.pt holds. It has no classes."""
     if options.prior == "standard":
         return VAE(options, shape, 0)
-    return MixtureVAE(options, shape) if options.prior == "mixture" else VampVAE(options, shape)
+    return {"mixture": MixtureVAE, "vamp": VampVAE, "flow": FlowVAE}[options.prior](options, shape)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Maximise the ELBO without labels. Raises OptionError for more pseudo-inputs than training images."""
-    if options.prior != "standard" and run.device.type == "cpu":
+    if options.prior in MIXTURES and run.device.type == "cpu":
         count = options.components or COMPONENTS
         needed = 3 * 8 * run.rows * options.iwae * count  # distances in f64, their gradient, and one in between
         check_memory(needed, f"--components {count}", "take fewer, or a smaller --batch-size or --iwae")

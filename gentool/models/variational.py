@@ -18,7 +18,7 @@ from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
 from gentool.engine.ema import EMA
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
-from gentool.engine.randomness import rng
+from gentool.engine.randomness import indexed_uniform
 from gentool.engine.run import Run
 from gentool.figures.grids import labelled_rows
 from gentool.memory import check_memory
@@ -26,7 +26,6 @@ from gentool.metrics.diversity import RunningVariance, relative_spread
 from gentool.metrics.elbo import (
     ACTIVE,
     Mixture,
-    mixture_log_density,
     mixture_sample,
     negative_elbo,
     negative_importance_bound,
@@ -35,9 +34,9 @@ from gentool.metrics.elbo import (
 )
 from gentool.models.augmentation import augmentation
 from gentool.models.backbone import BackboneOptions, decoder, encoder
-from gentool.models.contract import LearnsPrior
 from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.networks.layers import Shape
+from gentool.networks.real_nvp import RealNVP
 from gentool.options import option, redefault
 
 CLIP = 0.5
@@ -64,10 +63,10 @@ class VariationalOptions(BackboneOptions):
         f"number / {PIXEL_VALUES:,}, such as 12 for 64x64 in colour",
     )
     kl_warmup: float = option(5.0, "Epochs over which the weight of the KL term rises from 0.", min=0)
-    binarise: Literal["none", "dynamic"] = option(
+    binarise: Literal["none", "dynamic", "static"] = option(
         "none",
-        "Train on pixels that are on or off, drawn in each update with the grey values as probabilities (dynamic), or "
-        "on the grey values themselves (none).",
+        "Train on pixels that are on or off, drawn with the grey values as probabilities in each update (dynamic) or "
+        "once (static), or on the grey values themselves (none).",
     )
     iwae: int = option(
         1,
@@ -89,7 +88,7 @@ class VAE(nn.Module):
     pixels for the encoder.
     """
 
-    gaussian_prior = True
+    gaussian_prior, prior_name = True, "standard"
 
     def __init__(self, options: VariationalOptions, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -137,8 +136,16 @@ class VAE(nn.Module):
         return self.decoder(self.with_label(z, labels)).float()
 
     def encode(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """x (N, C, H, W) in [0, 1] and, if conditional, labels -> the mean of q(z | x), (N, D)."""
-        return self.posterior(x, labels)[0]
+        """x (N, C, H, W) in [0, 1] and, if conditional, labels -> the mean of q(z | x) as a code (N, D)."""
+        return self.code_of(self.posterior(x, labels)[0])
+
+    def code_of(self, z: Tensor) -> Tensor:
+        """z (N, D) -> the code (N, D), which is z itself unless the prior is a flow."""
+        return z
+
+    def learnt_prior(self) -> Mixture | RealNVP | None:
+        """The density of z where it is learnt; None: N(0, I)."""
+        return None
 
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, D) and, if conditional, labels (N,) or (N, classes) -> the pixels' means (N, C, H, W) in [0, 1]."""
@@ -160,11 +167,11 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
 
     def update(x: Tensor, noise: Tensor, labels: Tensor | None, beta: Tensor) -> dict[str, Tensor]:
         with run.autocast():
-            prior = learnt_prior(vae)
+            prior = vae.learnt_prior()
         if options.iwae > 1:
             with run.autocast():
                 logits, z, logvar = vae.several(x, noise, labels)
-            log_prior = None if prior is None else mixture_log_density(z, prior)
+            log_prior = None if prior is None else prior.log_density(z)
             losses = negative_importance_bound(
                 logits.float(), x.flatten(1), z, noise, logvar, beta, log_prior=log_prior
             )
@@ -182,6 +189,8 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
             x = augment(x)
             if options.binarise == "dynamic":
                 x = (run.uniform("binarise", *data.shape) < x).float()
+            elif options.binarise == "static":
+                x = (indexed_uniform("binarise training", run.numbers, data.shape).to(run.device) < x).float()
             several = (options.iwae,) if options.iwae > 1 else ()
             noise = run.noise("posterior", *several, options.latent_dim)
             losses = update(x, noise, labels if classes else None, run.scalar(beta * ramp(run.step, warmup)))
@@ -195,24 +204,19 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     run.finish(held_out_losses(ema.network, data.test, options, run))
 
 
-def learnt_prior(vae: VAE) -> Mixture | None:
-    """The prior of a network that learns it; None: N(0, I)."""
-    return vae.prior() if isinstance(vae, LearnsPrior) else None
-
-
-def kl_from(prior: Mixture | None, mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor | None:
+def kl_from(prior: Mixture | RealNVP | None, mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor | None:
     """`sampled_kl` (N,) from a learnt prior at z = mean + sd * noise; None without one, where the KL has a formula."""
     if prior is None:
         return None
-    return sampled_kl(noise, logvar, mixture_log_density(reparameterize(mean, logvar, noise), prior))
+    return sampled_kl(noise, logvar, prior.log_density(reparameterize(mean, logvar, noise)))
 
 
 @torch.no_grad()
 def show_pictures(vae: VAE, data: ImageData, run: Run) -> None:
     """Samples from the same noise, and reconstructions of the same images, in every epoch."""
     z, labels = fixed_codes(run, vae.latent_dim, vae.classes)
-    prior = learnt_prior(vae)
-    if prior is not None:
+    prior = vae.learnt_prior()
+    if isinstance(prior, Mixture):
         z = mixture_sample(prior, torch.special.ndtr(run.fixed_noise("components", len(z))), z)
     run.show("samples", sample_picture(vae.decode(z, labels), labels, data.classes))
     x, classes = run.labelled_examples(10)
@@ -245,14 +249,13 @@ def held_out_losses(vae: VAE, split: Split, options: VariationalOptions, run: Ru
     codes, rebuilt, real = RunningVariance(), RunningVariance(), RunningVariance()
     noise = run.fixed_noise(f"evaluation of {len(split)}", len(split), vae.latent_dim)
     classes = split.labels.to(run.device) if vae.classes and split.labels is not None else None
-    prior = learnt_prior(vae)
+    prior = vae.learnt_prior()
     for rows, x in run.shared_out(split):
-        if options.binarise == "dynamic":
-            draws = [torch.rand(x.shape[1:], generator=rng(0, "binarise", int(row))) for row in rows]
-            x = (torch.stack(draws).to(run.device) < x).float()
+        if options.binarise != "none":
+            x = (indexed_uniform("binarise", rows, x.shape[1:]).to(run.device) < x).float()
         logits, mean, logvar = vae(x, noise[rows], None if classes is None else classes[rows])
         terms = negative_elbo(logits, x, mean, logvar, sampled=kl_from(prior, mean, logvar, noise[rows]))
-        for variance, values in ((codes, mean), (rebuilt, logits.sigmoid()), (real, x)):
+        for variance, values in ((codes, vae.code_of(mean)), (rebuilt, logits.sigmoid()), (real, x)):
             variance.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):
             sums[name] = sums.get(name, 0.0) + terms[name].item() * len(x)

@@ -20,6 +20,7 @@ TINY = {
     "cae": {"arch": "mlp", "hidden": 16, "latent_dim": 4},
     "vae": {"arch": "mlp", "hidden": 16, "latent_dim": 4},
     "vae --prior vamp": {"arch": "mlp", "hidden": 16, "latent_dim": 4, "prior": "vamp", "components": 5},
+    "vae --prior flow": {"arch": "mlp", "hidden": 16, "latent_dim": 4, "prior": "flow"},
     "cvae": {"arch": "mlp", "hidden": 16, "latent_dim": 4},
     "lstm-ae": {"hidden": 8, "latent_dim": 4},
     "gan": {"width": 16, "latent_dim": 8},

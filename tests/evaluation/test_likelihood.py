@@ -13,7 +13,7 @@ PIXELS = 6
 class Tiny:
     """One latent dimension, and a posterior that is wrong on purpose."""
 
-    device, prior = torch.device("cpu"), None
+    device, prior, density = torch.device("cpu"), None, None
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(0)

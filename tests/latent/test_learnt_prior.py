@@ -24,6 +24,7 @@ from gentool.latent.charts import normal_quantiles
 from gentool.latent.model import Model
 from gentool.latent.prior import LearntPrior
 from gentool.metrics.elbo import Mixture
+from gentool.networks.real_nvp import RealNVP
 
 OPTIONS = ["--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--batch-size", 256, "--device", "cpu", "--epochs", 6]
 PRIORS = ("mixture", "vamp")
@@ -36,6 +37,8 @@ def learnt(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     for prior in PRIORS:
         command = ["train", "vae", "--data", "digits", *OPTIONS, "--prior", prior, "--components", 6, "--kl-warmup", 0]
         assert run([str(word) for word in [*command, "--quiet", "--out", folder / prior]]) == 0
+    command = ["train", "vae", "--data", "digits", *OPTIONS, "--prior", "flow", "--kl-warmup", 0]
+    assert run([str(word) for word in [*command, "--quiet", "--out", folder / "flow"]]) == 0
     return folder
 
 
@@ -44,7 +47,7 @@ def moved(path: Path, by: float, logvar: float) -> Model:
     model = gentool.load(path, device="cpu")
     assert model.prior is not None
     log_weights, means, logvars = model.prior.mixture
-    vars(model)["prior"] = LearntPrior(model.prior.kind, Mixture(log_weights, means + by, logvars + logvar))
+    vars(model)["density"] = LearntPrior(model.prior.kind, Mixture(log_weights, means + by, logvars + logvar))
     return model
 
 
@@ -179,6 +182,65 @@ def test_the_bounds_are_those_under_the_learnt_prior(near: Model) -> None:
     torch.testing.assert_close(tighter, by_hand.double(), rtol=0, atol=1e-3)
 
 
+def test_the_bounds_of_a_flow_are_under_the_density_of_z(learnt: Path) -> None:
+    model = gentool.load(learnt / "flow", device="cpu")
+    flow = model.network.flow
+    assert isinstance(flow, RealNVP)
+    with torch.no_grad():
+        for weights in flow.parameters():
+            weights += 0.06 * torch.randn(weights.shape, generator=torch.Generator().manual_seed(0))
+    images = gentool.load_data("digits").test.images[:20]
+    mean, logvar = model.posterior(binarised(images, "static"))
+    posterior = Independent(Normal(mean, (0.5 * logvar).exp()), 1)
+
+    def log_prior(z: torch.Tensor) -> torch.Tensor:
+        flat = z.reshape(-1, 4)
+        volume = torch.linalg.slogdet(torch.func.vmap(torch.func.jacrev(flow))(flat)).logabsdet
+        with torch.no_grad():
+            return (Normal(0.0, 1.0).log_prob(flow(flat)).sum(1) + volume).reshape(z.shape[:-1]).detach()
+
+    torch.manual_seed(0)
+    z = posterior.sample((500,))
+    expected = (posterior.log_prob(z) - log_prior(z)).mean().item()
+    found = bounds(model, images.repeat(40, 1, 1, 1), "static", 1, 20)
+    assert found.kl.mean().item() == pytest.approx(expected, abs=0.3)
+    standard = kl_divergence(Normal(mean, (0.5 * logvar).exp()), Normal(0.0, 1.0)).sum(1).mean().item()
+    assert abs(expected - standard) > 1
+    tighter = importance_bound(model, binarised(images, "static"), 100, torch.Generator().manual_seed(0))
+    noise = torch.randn(20, 100, 4, generator=torch.Generator().manual_seed(0))
+    z = mean[:, None] + (0.5 * logvar).exp()[:, None] * noise
+    logits = model.logits(z.flatten(0, 1)).flatten(1).unflatten(0, (20, 100))
+    pixels = torch.distributions.Bernoulli(logits=logits).log_prob(binarised(images, "static").flatten(1)[:, None])
+    weights = pixels.sum(2) + log_prior(z) - posterior.log_prob(z.transpose(0, 1)).T
+    by_hand = weights.logsumexp(1) - torch.tensor(100.0).log()
+    torch.testing.assert_close(tighter, by_hand.double(), rtol=0, atol=1e-3)
+
+
+def test_the_codes_of_a_flow_are_standard_noise(cli: Callable, learnt: Path) -> None:
+    model = gentool.load(learnt / "flow", device="cpu")
+    assert model.prior is None
+    assert torch.equal(model.draw_codes(4), indexed_noise(0, 0, 4, 4))
+    few = ["--samples", 60, "--features", "random", "--k", 3, "--bound-images", 20, "--half-samples", 0, "--out"]
+    done = cli("evaluate", learnt / "flow", *few, "own")
+    assert done.code == 0, done.err
+    assert "samples and likelihoods are those of the prior learnt in training (flow)" in done.err
+    assert (scores(Path("own"))["prior"], scores(Path("own"))["prior_of_training"]) == ("normal", "flow")
+    with Path("own/dimensions.csv").open(newline="") as file:
+        assert next(csv.reader(file)) == ["dimension", "mean", "variance", "active"]
+    for command in (
+        ["sample", "RUN", "--manifold", "--along", 3, "--out", "m.png"],
+        ["sample", "RUN", "--traverse", "--along", 3, "--out", "t.png"],
+        ["interpolate", "RUN", "--out", "i.png"],
+        ["reconstruct", "RUN", "--out", "r.png"],
+        ["project", "RUN", "--index", 1600, "--steps", 3, "--prior-weight", 0.1, "--out", "q.png"],
+        ["embed", "RUN", "--method", "pca", "--out", "embedding"],
+        ["explore", "RUN", "--out", "page.html"],
+        ["report", "RUN"],
+    ):
+        done = cli(*[learnt / "flow" if word == "RUN" else word for word in command])
+        assert done.code == 0, (command, done.err)
+
+
 def test_many_components_are_taken_in_parts(near: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     x = binarised(gentool.load_data("digits").test.images[:30], "static")
     whole = importance_bound(near, x, 400, torch.Generator().manual_seed(0))
@@ -191,7 +253,7 @@ def test_many_components_are_taken_in_parts(near: Model, monkeypatch: pytest.Mon
         shapes.append(z[..., 0].numel() * prior.components)
         return log_density(prior, z)
 
-    vars(near)["prior"] = LearntPrior("mixture", many._replace(log_weights=many.log_weights - math.log(50)))
+    vars(near)["density"] = LearntPrior("mixture", many._replace(log_weights=many.log_weights - math.log(50)))
     monkeypatch.setattr(LearntPrior, "log_density", watched)
     monkeypatch.setattr(likelihood, "VALUES_AT_ONCE", 30 * 300 * 80)
     in_parts = importance_bound(near, x, 400, torch.Generator().manual_seed(0))

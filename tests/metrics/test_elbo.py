@@ -10,7 +10,6 @@ from gentool.metrics.elbo import (
     bernoulli_sum,
     gaussian_kl,
     importance_log_weights,
-    mixture_log_density,
     mixture_sample,
     negative_elbo,
     negative_importance_bound,
@@ -142,7 +141,7 @@ def as_distribution(mixture: Mixture) -> MixtureSameFamily:
 @pytest.mark.parametrize("k", [1, 4])
 def test_the_density_of_a_mixture_is_that_of_torch_distributions(shape: tuple[int, ...], k: int) -> None:
     z, prior = 3 * torch.randn(*shape, 6, generator=torch.Generator().manual_seed(1)), mixture(k, 6)
-    found = mixture_log_density(z, prior)
+    found = prior.log_density(z)
     assert (found.shape, found.dtype) == (shape, torch.float32)
     torch.testing.assert_close(found.double(), as_distribution(prior).log_prob(z.double()), rtol=1e-5, atol=1e-5)
 
@@ -153,7 +152,7 @@ def test_the_density_is_exact_where_its_terms_nearly_cancel() -> None:
     prior = Mixture(torch.zeros(5).log_softmax(0), means, torch.full((5, 40), -14.0))
     z = means + torch.exp(torch.tensor(-7.0)) * torch.randn(5, 40, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(
-        mixture_log_density(z, prior).double(), as_distribution(prior).log_prob(z.double()), rtol=0, atol=1e-3
+        prior.log_density(z).double(), as_distribution(prior).log_prob(z.double()), rtol=0, atol=1e-3
     )
 
 
@@ -161,7 +160,7 @@ def test_the_gradients_of_the_density_are_those_of_torch_distributions() -> None
     z, prior = torch.randn(7, 6, generator=torch.Generator().manual_seed(1)).requires_grad_(), mixture(4, 6)
     for part in prior:
         part.requires_grad_()
-    found = torch.autograd.grad(mixture_log_density(z, prior).sum(), (z, *prior))
+    found = torch.autograd.grad(prior.log_density(z).sum(), (z, *prior))
     wanted = torch.autograd.grad(as_distribution(prior).log_prob(z.double()).sum(), (z, *prior))
     for one, other in zip(found, wanted, strict=True):
         if one.ndim == 1:  # Categorical normalises the logits, which takes the mean out of their gradient
@@ -176,7 +175,7 @@ def test_a_sampled_kl_is_on_average_the_closed_form() -> None:
     noise = torch.randn(200_000, 3, generator=generator)
     z, posterior = reparameterize(mean, logvar, noise), Normal(mean, (0.5 * logvar).exp())
     for prior in (Mixture(torch.zeros(1), torch.zeros(1, 3), torch.zeros(1, 3)), mixture(1, 3)):
-        found = sampled_kl(noise, logvar, mixture_log_density(z, prior)).mean().item()
+        found = sampled_kl(noise, logvar, prior.log_density(z)).mean().item()
         one = Normal(prior.means, (0.5 * prior.logvars).exp())
         assert found == pytest.approx(kl_divergence(posterior, one).sum().item(), rel=0.01)
     assert gaussian_kl(mean, logvar).sum().item() == pytest.approx(
@@ -190,7 +189,7 @@ def test_the_kl_from_the_posterior_itself_is_0_in_every_sample() -> None:
     mean, logvar = torch.randn(1, 5, generator=generator), torch.randn(1, 5, generator=generator)
     noise = torch.randn(50, 5, generator=generator)
     prior = Mixture(torch.zeros(1), mean, logvar)
-    kl = sampled_kl(noise, logvar, mixture_log_density(reparameterize(mean, logvar, noise), prior))
+    kl = sampled_kl(noise, logvar, prior.log_density(reparameterize(mean, logvar, noise)))
     torch.testing.assert_close(kl, torch.zeros(50), rtol=0, atol=1e-4)
 
 
@@ -216,7 +215,7 @@ def test_the_losses_take_the_kl_from_a_learnt_prior(batch: dict[str, torch.Tenso
     z = reparameterize(batch["mean"], batch["logvar"], noise)
     posterior = Independent(Normal(batch["mean"], (0.5 * batch["logvar"]).exp()), 1)
     kl = posterior.log_prob(z) - as_distribution(prior).log_prob(z.double()).float()
-    sampled = sampled_kl(noise, batch["logvar"], mixture_log_density(z, prior))
+    sampled = sampled_kl(noise, batch["logvar"], prior.log_density(z))
     terms = negative_elbo(**batch, beta=0.25, sampled=sampled)
     reconstruction = bernoulli_nll(batch["logits"], batch["x"]).mean()
     torch.testing.assert_close(terms["kl"], kl.mean(), rtol=1e-4, atol=1e-4)
@@ -224,12 +223,12 @@ def test_the_losses_take_the_kl_from_a_learnt_prior(batch: dict[str, torch.Tenso
     torch.testing.assert_close(terms["negative_elbo"], reconstruction + kl.mean(), rtol=1e-4, atol=1e-4)
     # One sample of the importance-weighted bound is that ELBO; N(0, I) as a mixture is the bound without one.
     flat = batch["logits"].flatten(1)[:, None], batch["x"].flatten(1), z[:, None], noise[:, None], batch["logvar"]
-    bound = negative_importance_bound(*flat, 0.25, log_prior=mixture_log_density(z[:, None], prior))
+    bound = negative_importance_bound(*flat, 0.25, log_prior=prior.log_density(z[:, None]))
     torch.testing.assert_close(bound["loss"], terms["loss"], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(bound["negative_bound"], terms["negative_elbo"], rtol=1e-4, atol=1e-4)
     standard = Mixture(torch.zeros(1), torch.zeros(1, 6), torch.zeros(1, 6))
     torch.testing.assert_close(
-        importance_log_weights(*flat, log_prior=mixture_log_density(z[:, None], standard)),
+        importance_log_weights(*flat, log_prior=standard.log_density(z[:, None])),
         importance_log_weights(*flat),
         rtol=1e-4,
         atol=1e-4,

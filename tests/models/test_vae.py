@@ -88,7 +88,33 @@ def test_dynamic_pixels_are_on_or_off_with_the_grey_values_as_probabilities(monk
     assert not torch.equal(seen[0].mean((1, 2, 3)).sort().values, seen[5].mean((1, 2, 3)).sort().values)
 
 
-@pytest.mark.parametrize("settings", [["--iwae", 3], ["--binarise", "dynamic"], ["--iwae", 2, "--binarise", "dynamic"]])
+def test_static_pixels_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every epoch and with every seed, an image has the same pixels, whatever its place in the batches."""
+    seen: list[set[bytes]] = []
+    forward = VAE.forward
+
+    def watched(vae: VAE, x: Tensor, noise: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if vae.training:
+            seen[-1] |= {image.numpy().tobytes() for image in x.byte()}
+            assert set(x.unique().tolist()) == {0, 1}
+        return forward(vae, x, noise, labels)
+
+    monkeypatch.setattr(VAE, "forward", watched)
+    data = gentool.load_data("digits")
+    for epochs, seed in ((1, 0), (30, 0), (30, 1)):
+        seen.append(set())
+        gentool.train("vae", data, binarise="static", epochs=epochs, seed=seed, **TINY)
+    assert len(seen[0]) == 1280  # five batches of an epoch
+    assert seen[0] < seen[1] == seen[2]
+    assert len(seen[1]) == len(data.train) == 1527
+    pixels = torch.stack([torch.frombuffer(bytearray(image), dtype=torch.uint8) for image in seen[1]]).float()
+    assert (pixels.mean(0).view(1, 8, 8) - data.train.images.float().mean(0) / 255).abs().max() < 0.06
+
+
+DRAWN = [["--iwae", 3], ["--binarise", "dynamic"], ["--binarise", "static"], ["--iwae", 2, "--binarise", "dynamic"]]
+
+
+@pytest.mark.parametrize("settings", DRAWN, ids=str)
 def test_a_stopped_run_on_drawn_pixels_or_with_several_samples_goes_on(
     cli: Callable, stopping: Callable, settings: list[object]
 ) -> None:

@@ -16,13 +16,14 @@ from gentool.engine.checkpoint import digest, load, save
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.metrics.elbo import bernoulli_nll
-from gentool.models.vae import MixtureVAE, Options, VampVAE, build
+from gentool.models.vae import FlowVAE, MixtureVAE, Options, VampVAE, build
 from gentool.models.variational import VAE, posterior_collapse
 
 SHAPE = (1, 8, 8)
 TINY = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "batch_size": 256, "device": "cpu", "amp": "off"}
 FLAGS = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--batch-size", 256, "--device", "cpu", "--amp", "off")
 LEARNT = {"mixture": MixtureVAE, "vamp": VampVAE}
+FEW = {"mixture": {"components": 5}, "vamp": {"components": 5}, "flow": {}}
 
 
 @pytest.mark.parametrize("prior", LEARNT)
@@ -30,19 +31,21 @@ def test_the_network_has_the_prior_that_is_asked_for(prior: Any) -> None:
     vae = build(Options(prior=prior, components=7, latent_dim=4), SHAPE, 0)
     assert type(vae) is LEARNT[prior]
     assert (vae.prior_name, vae.gaussian_prior) == (prior, False)
-    log_weights, means, logvars = vae.prior()
+    log_weights, means, logvars = vae.learnt_prior()
     assert (log_weights.shape, means.shape, logvars.shape) == ((7,), (7, 4), (7, 4))
     assert log_weights.exp().sum().item() == pytest.approx(1)
     standard = build(Options(latent_dim=4), SHAPE, 0)
     assert type(standard) is VAE
     assert standard.gaussian_prior
+    assert standard.learnt_prior() is None
 
 
 def test_a_mixture_begins_with_the_moments_of_standard_noise() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        log_weights, means, logvars = build(Options(prior="mixture", components=4000, latent_dim=4), SHAPE, 0).prior()
-    log_weights, means, logvars = (part.detach() for part in (log_weights, means, logvars))
+        prior = build(Options(prior="mixture", components=4000, latent_dim=4), SHAPE, 0).learnt_prior()
+    assert prior is not None
+    log_weights, means, logvars = (part.detach() for part in prior)
     assert log_weights.exp() @ means == pytest.approx([0] * 4, abs=0.05)
     assert log_weights.exp() @ (means.square() + logvars.exp()) == pytest.approx([1] * 4, abs=0.05)
 
@@ -53,13 +56,13 @@ def test_the_components_of_a_vamp_prior_are_the_posteriors_of_its_pseudo_inputs(
     x = torch.rand(3, *SHAPE, generator=torch.Generator().manual_seed(0)).clamp(0.05, 0.95)
     vae.start_at(x)
     mean, logvar = vae.posterior(x)
-    log_weights, means, logvars = vae.prior()
+    log_weights, means, logvars = vae.learnt_prior()
     torch.testing.assert_close(means, mean, rtol=0, atol=1e-5)
     torch.testing.assert_close(logvars, logvar, rtol=0, atol=1e-5)
     assert log_weights.exp().tolist() == pytest.approx([1 / 3] * 3)
     vae.start_at(torch.ones(3, *SHAPE))  # a logit that is infinite would never move
     assert vae.pseudo_inputs.isfinite().all()
-    gradients = torch.autograd.grad(vae.prior().means.sum(), vae.pseudo_inputs)
+    gradients = torch.autograd.grad(vae.learnt_prior().means.sum(), vae.pseudo_inputs)
     assert gradients[0].abs().max() > 0
 
 
@@ -83,7 +86,22 @@ def test_pseudo_inputs_begin_as_different_training_images(monkeypatch: pytest.Mo
     assert not torch.equal(begun[0], begun[2])
 
 
-@pytest.mark.parametrize("prior", LEARNT)
+def test_the_code_of_a_flow_is_the_noise_that_becomes_z() -> None:
+    vae = build(Options(prior="flow", arch="mlp", latent_dim=4), SHAPE, 0)
+    assert isinstance(vae, FlowVAE)
+    assert (vae.prior_name, vae.gaussian_prior) == ("flow", True)
+    with torch.no_grad():
+        for weights in vae.flow.parameters():
+            weights += 0.1 * torch.randn(weights.shape, generator=torch.Generator().manual_seed(0))
+        x = torch.rand(6, *SHAPE, generator=torch.Generator().manual_seed(0))
+        mean, _ = vae.posterior(x)
+        codes = vae.encode(x)
+        torch.testing.assert_close(vae.flow.inverse(codes), mean, rtol=0, atol=1e-4)
+        assert (codes - mean).abs().max() > 0.01
+        torch.testing.assert_close(vae.decode(codes), vae.logits(mean).sigmoid(), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("prior", FEW)
 def test_the_loss_of_an_update_is_that_of_torch_distributions(prior: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first update, computed again from its images, its noise and the network before it."""
     seen: dict[str, Any] = {}
@@ -93,9 +111,12 @@ def test_the_loss_of_an_update_is_that_of_torch_distributions(prior: str, monkey
         logits, mean, logvar = forward(vae, x, noise, labels)
         if vae.training and not seen:
             z = mean + (0.5 * logvar).exp() * noise
-            log_weights, means, logvars = vae.prior()  # type: ignore[attr-defined]
-            components = Independent(Normal(means, (0.5 * logvars).exp()), 1)
-            log_prior = MixtureSameFamily(Categorical(logits=log_weights), components).log_prob(z)
+            if isinstance(vae, FlowVAE):
+                log_prior = vae.flow.log_density(z)  # tested against its own definition
+            else:
+                log_weights, means, logvars = vae.learnt_prior()  # type: ignore[misc]
+                components = Independent(Normal(means, (0.5 * logvars).exp()), 1)
+                log_prior = MixtureSameFamily(Categorical(logits=log_weights), components).log_prob(z)
             log_posterior = Independent(Normal(mean, (0.5 * logvar).exp()), 1).log_prob(z)
             seen.update(expected=(log_posterior - log_prior).mean().item(), nll=bernoulli_nll(logits, x).mean().item())
         return logits, mean, logvar
@@ -106,19 +127,19 @@ def test_the_loss_of_an_update_is_that_of_torch_distributions(prior: str, monkey
 
     monkeypatch.setattr(VAE, "forward", watched)
     monkeypatch.setattr(Run, "record", recorded)
-    gentool.train("vae", "digits", prior=prior, components=5, beta=0.5, kl_warmup=0, steps=1, **TINY)
+    gentool.train("vae", "digits", prior=prior, beta=0.5, kl_warmup=0, steps=1, **FEW[prior], **TINY)
     assert seen["kl"] == pytest.approx(seen["expected"], rel=1e-4)
     assert seen["reconstruction"] == pytest.approx(seen["nll"], rel=1e-4)
     assert seen["loss"] == pytest.approx(seen["nll"] + 0.5 * seen["expected"], rel=1e-4)
 
 
-@pytest.mark.parametrize("prior", LEARNT)
+@pytest.mark.parametrize("prior", FEW)
 @pytest.mark.parametrize("settings", [[], ["--iwae", 2], ["--ema", 0]], ids=str)
 def test_a_stopped_run_goes_on_bit_for_bit(
     cli: Callable, stopping: Callable, prior: str, settings: list[object]
 ) -> None:
-    command = ["train", "vae", "--data", "digits", *FLAGS, "--epochs", 2, "--prior", prior, "--components", 6]
-    command += [*settings, "--out"]
+    command = ["train", "vae", "--data", "digits", *FLAGS, "--epochs", 2, "--prior", prior]
+    command += [*(["--components", 6] if FEW[prior] else []), *settings, "--out"]
     assert cli(*command, "whole").code == 0
     with stopping(7):
         assert cli(*command, "parts").code == 75
@@ -148,6 +169,8 @@ def test_the_number_of_components_follows_the_training_images(cli: Callable) -> 
         (["vae", "--components", 5], "--components: only with --prior mixture or vamp"),
         (["vae", "--prior", "vamp", "--components", 1528], "--components 1528: digits has 1527 training images to "),
         (["vae", "--prior", "vamp", "--components", 0], "--components: must be at least 1"),
+        (["vae", "--components", 5, "--prior", "flow"], "--components: only with --prior mixture or vamp"),
+        (["vae", "--prior", "flow", "--latent-dim", 1], "--prior flow: needs --latent-dim 2 or more"),
         (["cvae", "--prior", "vamp"], "no such option: --prior"),
     ],
     ids=str,
@@ -163,12 +186,13 @@ def test_a_wrong_prior_is_refused(cli: Callable, words: list[object], message: s
 def test_a_prior_that_is_learnt_fits_better() -> None:
     """Digits are ten clusters: the bound of held-out images is tighter with a mixture of what was learnt."""
     found = {}
-    for prior in ("standard", "mixture", "vamp"):
-        more = {} if prior == "standard" else {"components": 60}
+    for prior in ("standard", "mixture", "vamp", "flow"):
+        more = {"components": 60} if prior in LEARNT else {}
         model = gentool.train("vae", "digits", prior=prior, epochs=100, binarise="dynamic", **TINY, **more)
         found[prior] = model.history.rows[-1]["validation_negative_elbo"]
     assert found["vamp"] < found["standard"]
     assert found["mixture"] < found["standard"]
+    assert found["flow"] < found["standard"]
 
 
 def test_a_posterior_that_ignores_the_image_raises_the_alarm(cli: Callable) -> None:
@@ -188,5 +212,5 @@ def test_a_checkpoint_of_an_earlier_version_has_the_standard_prior(runs: Path, t
     model = gentool.load(tmp_path / "earlier.pt", device="cpu")
     assert model.prior is None
     assert torch.equal(model.sample(5), gentool.load(runs / "vae", device="cpu").sample(5))
-    with pytest.raises(OptionError, match="--prior: 'flow' is not one of standard, mixture, vamp"):
-        Options(prior="flow")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="--prior: 'gmm' is not one of standard, mixture, vamp, flow"):
+        Options(prior="gmm")  # type: ignore[arg-type]
