@@ -74,7 +74,7 @@ def bounds(
         if model.density is None:
             kl[rows] = gaussian_kl(mean, logvar).sum(1).cpu()
         else:
-            kl[rows] = sampled_kl(noise, logvar, model.density.log_density(z)).cpu()
+            kl[rows] = sampled_kl(noise, logvar, model.log_prior(z, own)).cpu()
     step = max(1, VALUES_AT_ONCE // (k * values_of_a_code(model, images)))
     for start in range(0, count, step):
         part = binarised(images[start : min(start + step, count)], how, start).to(model.device)
@@ -111,7 +111,7 @@ def importance_bound(model: Model, x: Tensor, k: int, random: torch.Generator, l
         z = reparameterize(mean[:, None], logvar[:, None], noise)
         repeated = None if labels is None else labels.repeat_interleave(count)
         logits = model.logits(z.flatten(0, 1), repeated).reshape(len(x), count, pixels)
-        log_prior = None if model.density is None else model.density.log_density(z)
+        log_prior = None if model.density is None else model.log_prior(z, labels)
         weights = importance_log_weights(logits, x.flatten(1), z, noise, logvar, log_prior=log_prior).cpu().double()
         total = torch.logaddexp(total, weights.logsumexp(1))
     return total - torch.tensor(k, dtype=torch.float64).log()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from gentool.engine.randomness import indexed_noise
-from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
+from gentool.metrics.elbo import bernoulli_nll, gaussian_kl, sampled_kl
 from gentool.metrics.flow_matching import even_times
 from gentool.models.contract import Inverts
 from gentool.progress import SILENT, Reporter
@@ -62,7 +62,11 @@ def _negative_elbo(model: "Model") -> Error:
             tried = torch.full((len(x),), label)
             mean, logvar = model.posterior(x, tried)
             reconstruction = bernoulli_nll(model.logits(mean.cpu(), tried).cpu(), x)
-            columns.append(reconstruction + gaussian_kl(mean, logvar).sum(1).cpu())
+            if model.density is None:
+                kl = gaussian_kl(mean, logvar).sum(1)
+            else:
+                kl = sampled_kl(torch.zeros_like(mean), logvar, model.log_prior(mean, tried))
+            columns.append(reconstruction + kl.cpu())
         return torch.stack(columns, dim=1)
 
     return error

@@ -126,6 +126,18 @@ class Model(Trained[nn.Module]):
         """
         return self.density if isinstance(self.density, LearntPrior) else None
 
+    def log_prior(self, z: Tensor, labels: Labels | None = None) -> Tensor:
+        """log p(z) of z (N, ..., D) under the density that the model has learnt, nats (N, ...), on the model's device.
+
+        `labels` are as for `decode`.
+        """
+        if isinstance(self.density, LearntPrior):
+            return self.density.log_density(z.to(self.device))
+        weights = self._weights_for(z, labels)
+        on_device = None if weights is None else weights.to(self.device)
+        with torch.no_grad():
+            return cast(LearntDensity, self.density).log_density(z.to(self.device), on_device)
+
     @property
     def prior_name(self) -> str:
         """`standard`, or the name of the prior that the model has learnt, as --prior of the training takes it."""

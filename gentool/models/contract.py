@@ -52,10 +52,10 @@ class HasLikelihood(Protocol):
 
 
 class LearntDensity(Protocol):
-    """A density of z that a model has learnt."""
+    """A density of z that a model has learnt, of a conditional one for each class."""
 
-    def log_density(self, z: Tensor) -> Tensor:
-        """log p(z) of z (..., D), nats (...)."""
+    def log_density(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """log p(z) of z (N, ..., D), nats (N, ...). `labels` are those of `Generative.decode`."""
         ...
 
 

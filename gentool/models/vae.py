@@ -20,9 +20,8 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
-from gentool.models.variational import VAE, VariationalOptions, maximise
+from gentool.models.variational import VAE, FlowVAE, VariationalOptions, check_flow, maximise
 from gentool.networks.layers import Shape
-from gentool.networks.real_nvp import RealNVP
 from gentool.options import option
 
 COMPONENTS = 500
@@ -58,8 +57,7 @@ class Options(VariationalOptions):
     def cross_check(self) -> None:
         """Raises OptionError for a flow in one dimension."""
         super().cross_check()
-        if self.prior == "flow" and self.latent_dim == 1:
-            raise OptionError("--prior flow: needs --latent-dim 2 or more")
+        check_flow(self.prior, self.latent_dim)
 
     def for_data(self, data: Any) -> Self:
         """The number of components decided."""
@@ -119,37 +117,13 @@ class VampVAE(VAE):
         return Mixture(means.new_full((count,), -math.log(count)), means, logvars)
 
 
-class FlowVAE(VAE):
-    """A VAE whose z has the density of a RealNVP, which turns z into noise N(0, I).
-
-    That noise is the code: `encode` and `decode` are of it, `posterior` and `logits` are of z. So codes are N(0, I), as
-    without a learnt prior.
-    """
-
-    prior_name = "flow"
-
-    def __init__(self, options: Options, shape: Shape) -> None:
-        super().__init__(options, shape, 0)
-        self.flow = RealNVP(options.latent_dim)
-
-    def learnt_prior(self) -> RealNVP:
-        """The density of z."""
-        return self.flow
-
-    def code_of(self, z: Tensor) -> Tensor:
-        """z (N, D) -> the code (N, D), which is the noise that z comes from."""
-        return self.flow(z)
-
-    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Codes (N, D), noise here -> the pixels' means (N, C, H, W) in [0, 1]."""
-        return super().decode(self.flow.inverse(z), labels)
-
-
 def build(options: Options, shape: Shape, classes: int) -> VAE:
     """The network that model.pt holds. It has no classes."""
     if options.prior == "standard":
         return VAE(options, shape, 0)
-    return {"mixture": MixtureVAE, "vamp": VampVAE, "flow": FlowVAE}[options.prior](options, shape)
+    if options.prior == "flow":
+        return FlowVAE(options, shape, 0)
+    return MixtureVAE(options, shape) if options.prior == "mixture" else VampVAE(options, shape)
 
 
 def train(options: Options, data: ImageData, run: Run) -> None:

@@ -20,6 +20,7 @@ from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
 from gentool.engine.randomness import indexed_uniform
 from gentool.engine.run import Run
+from gentool.errors import OptionError
 from gentool.figures.grids import labelled_rows
 from gentool.memory import check_memory
 from gentool.metrics.diversity import RunningVariance, relative_spread
@@ -113,20 +114,22 @@ class VAE(nn.Module):
 
     def with_label(self, z: Tensor, labels: Tensor | None) -> Tensor:
         """z (N, D) beside the classes, (N, D + classes): labels (N,), or weights of the classes (N, classes)."""
-        if not self.classes:
-            return z
-        return torch.cat([z, self.label_scale * self.weights(labels).to(z.dtype)], dim=1)
+        weights = self.weights(labels)
+        return z if weights is None else torch.cat([z, self.label_scale * weights.to(z.dtype)], dim=1)
 
-    def weights(self, labels: Tensor | None) -> Tensor:
-        """Labels (N,), or weights of the classes (N, classes) -> weights (N, classes)."""
+    def weights(self, labels: Tensor | None) -> Tensor | None:
+        """Labels (N,), or weights of the classes (N, classes) -> weights (N, classes); None without classes."""
+        if not self.classes:
+            return None
         if labels is None:
             raise ValueError("a conditional model needs labels")
         return labels if labels.is_floating_point() else F.one_hot(labels, self.classes).float()
 
     def posterior(self, x: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """x (N, C, H, W) in [0, 1] and, if conditional, labels -> mean and logvar of q(z | x), each (N, D) in f32."""
-        if self.classes:
-            maps = self.weights(labels).to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        weights = self.weights(labels)
+        if weights is not None:
+            maps = weights.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
             x = torch.cat([x, maps], dim=1)
         mean, logvar = self.encoder(x).float().chunk(2, dim=1)
         return mean, logvar
@@ -137,10 +140,10 @@ class VAE(nn.Module):
 
     def encode(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """x (N, C, H, W) in [0, 1] and, if conditional, labels -> the mean of q(z | x) as a code (N, D)."""
-        return self.code_of(self.posterior(x, labels)[0])
+        return self.code_of(self.posterior(x, labels)[0], labels)
 
-    def code_of(self, z: Tensor) -> Tensor:
-        """z (N, D) -> the code (N, D), which is z itself unless the prior is a flow."""
+    def code_of(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, D) and, if conditional, labels -> the code (N, D), which is z itself unless the prior is a flow."""
         return z
 
     def learnt_prior(self) -> Mixture | RealNVP | None:
@@ -150,6 +153,32 @@ class VAE(nn.Module):
     def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, D) and, if conditional, labels (N,) or (N, classes) -> the pixels' means (N, C, H, W) in [0, 1]."""
         return self.logits(z, labels).sigmoid()
+
+
+class FlowVAE(VAE):
+    """A VAE whose z has the density of a RealNVP, which turns z into noise N(0, I); with classes, for each of them.
+
+    That noise is the code: `encode` and `decode` are of it, `posterior` and `logits` are of z. So codes are N(0, I), as
+    without a learnt prior.
+    """
+
+    prior_name = "flow"
+
+    def __init__(self, options: VariationalOptions, shape: Shape, classes: int) -> None:
+        super().__init__(options, shape, classes)
+        self.flow = RealNVP(options.latent_dim, classes)
+
+    def learnt_prior(self) -> RealNVP:
+        """The density of z."""
+        return self.flow
+
+    def code_of(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """z (N, D) and, if conditional, labels -> the code (N, D), which is the noise that z comes from."""
+        return self.flow(z, labels)
+
+    def decode(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes (N, D), noise here, and, if conditional, labels -> the pixels' means (N, C, H, W) in [0, 1]."""
+        return super().decode(self.flow.inverse(z, labels), labels)
 
 
 def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -> None:
@@ -171,14 +200,14 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
         if options.iwae > 1:
             with run.autocast():
                 logits, z, logvar = vae.several(x, noise, labels)
-            log_prior = None if prior is None else prior.log_density(z)
+            log_prior = log_prior_of(prior, z, labels)
             losses = negative_importance_bound(
                 logits.float(), x.flatten(1), z, noise, logvar, beta, log_prior=log_prior
             )
         else:
             with run.autocast():
                 logits, mean, logvar = vae(x, noise, labels)
-            sampled = kl_from(prior, mean, logvar, noise)
+            sampled = kl_from(prior, mean, logvar, noise, labels)
             losses = negative_elbo(logits.float(), x, mean, logvar, beta, sampled=sampled)
         run.descend(optimizer, losses["loss"], clip=CLIP * x[0].numel())
         return losses
@@ -204,11 +233,19 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     run.finish(held_out_losses(ema.network, data.test, options, run))
 
 
-def kl_from(prior: Mixture | RealNVP | None, mean: Tensor, logvar: Tensor, noise: Tensor) -> Tensor | None:
-    """`sampled_kl` (N,) from a learnt prior at z = mean + sd * noise; None without one, where the KL has a formula."""
+def log_prior_of(prior: Mixture | RealNVP | None, z: Tensor, labels: Tensor | None) -> Tensor | None:
+    """log p(z) (N, ...) of a learnt prior, that of a flow for the classes if there are any; None without one."""
     if prior is None:
         return None
-    return sampled_kl(noise, logvar, prior.log_density(reparameterize(mean, logvar, noise)))
+    return prior.log_density(z) if isinstance(prior, Mixture) else prior.log_density(z, labels)
+
+
+def kl_from(
+    prior: Mixture | RealNVP | None, mean: Tensor, logvar: Tensor, noise: Tensor, labels: Tensor | None
+) -> Tensor | None:
+    """`sampled_kl` (N,) from a learnt prior at z = mean + sd * noise; None without one, where the KL has a formula."""
+    log_prior = log_prior_of(prior, reparameterize(mean, logvar, noise), labels)
+    return None if log_prior is None else sampled_kl(noise, logvar, log_prior)
 
 
 @torch.no_grad()
@@ -223,6 +260,12 @@ def show_pictures(vae: VAE, data: ImageData, run: Run) -> None:
     classes = classes if vae.classes else None
     pair = torch.cat([x, vae.decode(vae.encode(x, classes), classes)])
     run.show("reconstructions", labelled_rows(pair, ["original", "rebuilt"]))
+
+
+def check_flow(prior: str | None, latent_dim: int) -> None:
+    """Raises OptionError for a flow in one dimension."""
+    if prior == "flow" and latent_dim == 1:
+        raise OptionError("--prior flow: needs --latent-dim 2 or more")
 
 
 def kl_weight(options: VariationalOptions, shape: Shape) -> float:
@@ -253,9 +296,11 @@ def held_out_losses(vae: VAE, split: Split, options: VariationalOptions, run: Ru
     for rows, x in run.shared_out(split):
         if options.binarise != "none":
             x = (indexed_uniform("binarise", rows, x.shape[1:]).to(run.device) < x).float()
-        logits, mean, logvar = vae(x, noise[rows], None if classes is None else classes[rows])
-        terms = negative_elbo(logits, x, mean, logvar, sampled=kl_from(prior, mean, logvar, noise[rows]))
-        for variance, values in ((codes, vae.code_of(mean)), (rebuilt, logits.sigmoid()), (real, x)):
+        own = None if classes is None else classes[rows]
+        logits, mean, logvar = vae(x, noise[rows], own)
+        sampled = kl_from(prior, mean, logvar, noise[rows], own)
+        terms = negative_elbo(logits, x, mean, logvar, sampled=sampled)
+        for variance, values in ((codes, vae.code_of(mean, own)), (rebuilt, logits.sigmoid()), (real, x)):
             variance.add(values)
         for name in ("negative_elbo", "reconstruction", "kl"):
             sums[name] = sums.get(name, 0.0) + terms[name].item() * len(x)

@@ -193,17 +193,21 @@ def test_a_learnt_prior_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (folder / "prior.json").exists()
 
 
-def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["vae", "cvae"])
+def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path, name: str) -> None:
     options = {"arch": "mlp", "hidden": 16, "latent_dim": 5, "epochs": 8, "device": "cpu"}
-    model = gentool.train("vae", "digits", prior="flow", **options)
+    model = gentool.train(name, "digits", prior="flow", **options)
     folder = gentool.export(model, format=tuple(ALL.split(","))).save(tmp_path / "exported")
     assert config(folder)["prior"] == {"distribution": "normal", "mean": 0, "standard_deviation": 1}
     z = model.draw_codes(9)
+    labels = torch.arange(9) if model.is_conditional else None
+    classes = {} if labels is None else {"labels": labels.numpy()}
     decoder, encoder = (ort.InferenceSession(folder / f"{name}.onnx") for name in ("decoder", "encoder"))
-    images = decoder.run(None, {"z": z.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(images), model.decode(z), rtol=0, atol=1e-4)
-    codes = encoder.run(None, {"images": images})[0]
-    torch.testing.assert_close(torch.from_numpy(codes), model.encode(model.decode(z)), rtol=0, atol=1e-3)
+    images = decoder.run(None, {"z": z.numpy()} | classes)[0]
+    torch.testing.assert_close(torch.from_numpy(images), model.decode(z, labels), rtol=0, atol=1e-4)
+    codes = encoder.run(None, {"images": images} | classes)[0]
+    expected = model.encode(model.decode(z, labels), labels)
+    torch.testing.assert_close(torch.from_numpy(codes), expected, rtol=0, atol=1e-3)
     assert torch.equal(gentool.load(folder, device="cpu").sample(5), model.sample(5))
 
 

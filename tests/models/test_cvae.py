@@ -4,11 +4,14 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.distributions import Normal
 
 import gentool
 from gentool.errors import OptionError
@@ -16,12 +19,13 @@ from gentool.evaluation.likelihood import bounds
 from gentool.latent.model import Model
 from gentool.metrics.elbo import bernoulli_nll, gaussian_kl
 from gentool.models.cvae import Options, build
+from gentool.networks.real_nvp import RealNVP
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["standard", "flow"])
+def run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     folder = tmp_path_factory.mktemp("cvae") / "run"
-    sizes = {"arch": "mlp", "hidden": 64, "latent_dim": 4}
+    sizes = {"arch": "mlp", "hidden": 64, "latent_dim": 4, "prior": request.param}
     gentool.train("cvae", "digits", epochs=60, device="cpu", amp="off", out=folder, **sizes)
     return folder
 
@@ -81,11 +85,56 @@ def test_the_likelihood_is_that_given_the_class(model: Model) -> None:
     terms = []
     for label in range(10):
         mean, logvar = model.posterior(x, [label])
-        terms.append(float(bernoulli_nll(model.logits(mean, [label]), x) + gaussian_kl(mean, logvar).sum()))
+        kl = divergence(model, mean, logvar, label)
+        terms.append(float(bernoulli_nll(model.logits(mean, [label]), x) + kl))
     assert terms.index(min(terms)) == int(model.classify(x))
-    kl = gaussian_kl(*model.posterior(x, test.labels[:1])).sum()
-    scored = bounds(model, test.images[:2], "means", 1, 2, labels=test.labels[:2]).kl[0]
-    assert float(kl) == pytest.approx(float(scored), rel=1e-5)
+    same, label = test.images[:1].repeat(400, 1, 1, 1), int(test.labels[0])
+    scored = bounds(model, same, "means", 1, 1, labels=torch.full((400,), label)).kl.mean()
+    kl = divergence(model, *model.posterior(x, [label]), label, torch.randn(4000, 4))
+    assert float(kl) == pytest.approx(float(scored), **({"rel": 1e-5} if model.density is None else {"abs": 0.03}))
+
+
+def divergence(
+    model: Model, mean: torch.Tensor, logvar: torch.Tensor, label: int, noise: torch.Tensor | None = None
+) -> torch.Tensor:
+    """KL(q || p) of one image by a formula, or with a flow by samples: without noise, from that at the mean."""
+    if model.density is None:
+        return gaussian_kl(mean, logvar).sum()
+    noise = torch.zeros_like(mean) if noise is None else noise
+    posterior = Normal(mean, (0.5 * logvar).exp())
+    z = mean + posterior.scale * noise
+    labels = torch.full((len(z),), label)
+    weights = torch.nn.functional.one_hot(labels, 10).float()
+    flow = model.network.flow
+    assert isinstance(flow, RealNVP)
+    derivatives = torch.func.vmap(torch.func.jacrev(lambda z, w: flow(z[None], w[None])[0]))(z, weights)
+    prior = Normal(0.0, 1.0).log_prob(flow(z, weights)).sum(1) + torch.linalg.slogdet(derivatives).logabsdet
+    return (posterior.log_prob(z).sum(1) - prior).mean().detach()
+
+
+def test_the_code_of_a_picture_is_noise(model: Model) -> None:
+    """Whatever the prior is, codes have the spread of N(0, I) and mean the same in `decode`."""
+    test = gentool.load_data("digits").test
+    codes = model.encode(test.images, test.labels)
+    assert 0.02 < codes.square().mean() < 1.5
+    mean, _ = model.posterior(test.images, test.labels)
+    rebuilt = model.logits(mean.cpu(), test.labels).sigmoid()
+    torch.testing.assert_close(model.decode(codes, test.labels), rebuilt.cpu(), rtol=0, atol=1e-4)
+    if model.density is not None:
+        assert (codes - mean.cpu()).abs().max() > 0.1
+
+
+def test_the_prior_of_a_class_is_learnt_where_there_are_many_images() -> None:
+    def resolved(images: int, **options: Any) -> str | None:
+        return Options(**options).for_data(SimpleNamespace(train=range(images))).prior
+
+    assert [resolved(9_999), resolved(10_000)] == ["standard", "flow"]
+    assert resolved(10_000, latent_dim=1) == "standard"
+    assert [resolved(50, prior="flow"), resolved(10_000, prior="standard")] == ["flow", "standard"]
+    earlier = {name: value for name, value in Options().to_json().items() if name != "prior"}
+    assert Options.from_json(earlier).prior == "standard"
+    with pytest.raises(OptionError, match="--prior flow: needs --latent-dim 2 or more"):
+        Options(prior="flow", latent_dim=1)
 
 
 def test_every_command_takes_a_cvae(cli: Callable, run: Path, runs: Path) -> None:

@@ -171,7 +171,7 @@ def test_the_number_of_components_follows_the_training_images(cli: Callable) -> 
         (["vae", "--prior", "vamp", "--components", 0], "--components: must be at least 1"),
         (["vae", "--components", 5, "--prior", "flow"], "--components: only with --prior mixture or vamp"),
         (["vae", "--prior", "flow", "--latent-dim", 1], "--prior flow: needs --latent-dim 2 or more"),
-        (["cvae", "--prior", "vamp"], "no such option: --prior"),
+        (["cvae", "--prior", "vamp"], "--prior: 'vamp' is not one of 'standard', 'flow'"),
     ],
     ids=str,
 )
@@ -195,9 +195,10 @@ def test_a_prior_that_is_learnt_fits_better() -> None:
     assert found["flow"] < found["standard"]
 
 
-def test_a_posterior_that_ignores_the_image_raises_the_alarm(cli: Callable) -> None:
+@pytest.mark.parametrize("prior", [["mixture", "--components", 1], ["flow"]], ids=str)
+def test_a_posterior_that_ignores_the_image_raises_the_alarm(cli: Callable, prior: list[object]) -> None:
     """With a weight of the KL that is too large, the posterior becomes the prior."""
-    command = ["train", "vae", "--data", "digits", *FLAGS, "--prior", "mixture", "--components", 1, "--beta", 1000]
+    command = ["train", "vae", "--data", "digits", *FLAGS, "--prior", *prior, "--beta", 1000]
     done = cli(*command, "--kl-warmup", 0, "--epochs", 45, "--stop-on-collapse", "--out", "run")
     assert done.code == 5
     assert "posterior collapse" in done.err

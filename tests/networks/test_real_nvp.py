@@ -9,10 +9,10 @@ from torch import Tensor
 from gentool.networks.real_nvp import RealNVP
 
 
-def spread(dim: int, by: float = 0.15) -> RealNVP:
+def spread(dim: int, by: float = 0.15, classes: int = 0) -> RealNVP:
     """A network whose couplings change something."""
     random = torch.Generator().manual_seed(dim)
-    flow = RealNVP(dim)
+    flow = RealNVP(dim, classes)
     with torch.no_grad():
         for weights in flow.parameters():
             weights += by * torch.randn(weights.shape, generator=random)
@@ -52,3 +52,17 @@ def test_the_density_has_an_integral_of_one() -> None:
 def test_it_begins_as_standard_noise() -> None:
     z = noise(10, 5).float()
     assert torch.equal(RealNVP(5)(z), z)
+
+
+def test_each_class_has_a_density_of_its_own() -> None:
+    flow, z = spread(3, classes=2), noise(6, 5, 3)
+    labels = torch.tensor([0, 1, 1, 0, 1, 0])
+    weights = torch.nn.functional.one_hot(labels, 2).double()
+    torch.testing.assert_close(flow.log_density(z, labels), flow.log_density(z, weights))
+    for row, label in enumerate(labels):
+        alone = flow.log_density(z[row], label.expand(5))
+        torch.testing.assert_close(flow.log_density(z, labels)[row], alone)
+    torch.testing.assert_close(flow.inverse(flow(z, labels), labels), z)
+    assert (flow(z, labels) - flow(z, 1 - labels)).abs().max() > 0.1
+    with pytest.raises(ValueError, match="needs labels"):
+        flow(z)
