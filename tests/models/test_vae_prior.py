@@ -199,7 +199,7 @@ def test_a_prior_that_is_learnt_fits_better() -> None:
 def test_a_posterior_that_ignores_the_image_raises_the_alarm(cli: Callable, prior: list[object]) -> None:
     """With a weight of the KL that is too large, the posterior becomes the prior."""
     command = ["train", "vae", "--data", "digits", *FLAGS, "--prior", *prior, "--beta", 1000]
-    done = cli(*command, "--kl-warmup", 0, "--epochs", 45, "--stop-on-collapse", "--out", "run")
+    done = cli(*command, "--kl-warmup", 0, "--epochs", 65, "--stop-on-collapse", "--out", "run")
     assert done.code == 5
     assert "posterior collapse" in done.err
     assert not list(posterior_collapse([{"step": 1, "validation_active_units": 0, "validation_kl": 0.1}]))
