@@ -36,7 +36,7 @@ from gentool.latent.prior import (
 )
 from gentool.latent.projection import Projection, ProjectOptions, project
 from gentool.memory import check_memory
-from gentool.metrics.elbo import Mixture
+from gentool.metrics.elbo import LOG_2_PI, Mixture
 from gentool.models import MODELS, check_name, fresh_network, sampling_class
 from gentool.models.capabilities import abilities, abilities_of, models_that
 from gentool.models.contract import Generative, HasLikelihood, HasSamplingOptions, Inverts, LearnsPrior, LearntDensity
@@ -127,16 +127,19 @@ class Model(Trained[nn.Module]):
         return self.density if isinstance(self.density, LearntPrior) else None
 
     def log_prior(self, z: Tensor, labels: Labels | None = None) -> Tensor:
-        """log p(z) of z (N, ..., D) under the density that the model has learnt, nats (N, ...), on the model's device.
+        """log p(z) of z (N, ..., D) of `posterior` in training, nats (N, ...), on the model's device.
 
         `labels` are as for `decode`.
         """
+        self.require("has_likelihood")
+        if self.density is None:
+            return -0.5 * (z.to(self.device).square() + LOG_2_PI).sum(-1)
         if isinstance(self.density, LearntPrior):
             return self.density.log_density(z.to(self.device))
         weights = self._weights_for(z, labels)
         on_device = None if weights is None else weights.to(self.device)
         with torch.no_grad():
-            return cast(LearntDensity, self.density).log_density(z.to(self.device), on_device)
+            return self.density.log_density(z.to(self.device), on_device)
 
     @property
     def prior_name(self) -> str:

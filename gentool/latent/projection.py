@@ -52,7 +52,7 @@ class ProjectOptions(Validated):
     prior_weight: float = option(
         1e-4,
         "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none. A learnt "
-        "prior has no such length, and no penalty.",
+        "mixture has no such length, and no penalty.",
         min=0,
         max=1,
         alias="prior",

@@ -29,7 +29,7 @@ class Options(VariationalOptions):
         None,
         "Prior of the codes of a class: N(0, I) (standard), or learnt: a normalising flow (flow; RealNVP, Dinh et al. "
         "2017).",
-        default_text=f"flow for at least {MANY:,} training images and 2 dimensions, else standard",
+        default_text=f"flow for convolutions, at least {MANY:,} training images and 2 dimensions, else standard",
     )
     kl_warmup: float = redefault(VariationalOptions, "kl_warmup", 0.0)
 
@@ -39,10 +39,10 @@ class Options(VariationalOptions):
         check_flow(self.prior, self.latent_dim)
 
     def for_data(self, data: Any) -> Self:
-        """The prior decided: a flow takes many images to learn."""
+        """The prior decided: a flow takes many images to learn, and the codes of small MLPs collapse with it."""
         if self.prior is not None:
             return self
-        learnt = len(data.train) >= MANY and self.latent_dim > 1
+        learnt = self.arch == "conv" and len(data.train) >= MANY and self.latent_dim > 1
         return dataclasses.replace(self, prior="flow" if learnt else "standard")
 
     @classmethod

@@ -37,7 +37,7 @@ from gentool.models.augmentation import augmentation
 from gentool.models.backbone import BackboneOptions, decoder, encoder
 from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.networks.layers import Shape
-from gentool.networks.real_nvp import RealNVP
+from gentool.networks.real_nvp import COUPLINGS, HIDDEN, RealNVP
 from gentool.options import option, redefault
 
 CLIP = 0.5
@@ -184,13 +184,18 @@ class FlowVAE(VAE):
 def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -> None:
     """Maximise the ELBO; given the class where the network has classes, and with the prior where it has its own."""
     if options.iwae > 1 and run.device.type == "cpu":
-        needed = 3 * 4 * run.rows * options.iwae * math.prod(data.shape)  # logits, their gradient, and one in between
+        numbers = 3 * math.prod(data.shape)  # logits, their gradient, and one in between
+        if isinstance(vae, FlowVAE):
+            numbers += 4 * COUPLINGS * HIDDEN  # two layers of each coupling, before and after the activation
+        needed = 4 * run.rows * options.iwae * numbers
         check_memory(needed, f"--iwae {options.iwae}", "take fewer samples, or a smaller --batch-size")
     vae, classes = run.place(vae), vae.classes
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)
     run.watch(posterior_collapse)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
+    if options.binarise == "static" and options.zooms(data):
+        raise OptionError("--binarise static: pixels that are zoomed are grey again; give --zoom 0")
     augment = augmentation(options, data, run)
     beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
@@ -215,11 +220,11 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     update = run.compiled(update)
     for _ in run.epochs():
         for x, labels in run.batches():
+            if options.binarise == "static":
+                x = (indexed_uniform("binarise training", run.numbers, data.shape).to(run.device) < x).float()
             x = augment(x)
             if options.binarise == "dynamic":
                 x = (run.uniform("binarise", *data.shape) < x).float()
-            elif options.binarise == "static":
-                x = (indexed_uniform("binarise training", run.numbers, data.shape).to(run.device) < x).float()
             several = (options.iwae,) if options.iwae > 1 else ()
             noise = run.noise("posterior", *several, options.latent_dim)
             losses = update(x, noise, labels if classes else None, run.scalar(beta * ramp(run.step, warmup)))

@@ -17,6 +17,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 import gentool
 from gentool.cli.app import run
 from gentool.engine.randomness import indexed_noise
+from gentool.errors import OptionError
 from gentool.evaluation import likelihood
 from gentool.evaluation.likelihood import binarised, bounds, importance_bound
 from gentool.figures.grids import grid
@@ -216,10 +217,16 @@ def test_the_bounds_of_a_flow_are_under_the_density_of_z(learnt: Path) -> None:
     torch.testing.assert_close(tighter, by_hand.double(), rtol=0, atol=1e-3)
 
 
-def test_the_codes_of_a_flow_are_standard_noise(cli: Callable, learnt: Path) -> None:
+def test_the_codes_of_a_flow_are_standard_noise(cli: Callable, learnt: Path, runs: Path) -> None:
     model = gentool.load(learnt / "flow", device="cpu")
     assert model.prior is None
     assert torch.equal(model.draw_codes(4), indexed_noise(0, 0, 4, 4))
+    z = torch.randn(3, 2, 4)
+    assert torch.equal(model.log_prior(z), model.network.flow.log_density(z))  # type: ignore[operator, union-attr]
+    normal = Independent(Normal(torch.zeros(4), 1.0), 1).log_prob(z)
+    torch.testing.assert_close(gentool.load(runs / "vae", device="cpu").log_prior(z), normal)
+    with pytest.raises(OptionError, match="a gan has no likelihood"):
+        gentool.load(runs / "gan", device="cpu").log_prior(z)
     few = ["--samples", 60, "--features", "random", "--k", 3, "--bound-images", 20, "--half-samples", 0, "--out"]
     done = cli("evaluate", learnt / "flow", *few, "own")
     assert done.code == 0, done.err

@@ -130,6 +130,7 @@ def test_the_prior_of_a_class_is_learnt_where_there_are_many_images() -> None:
 
     assert [resolved(9_999), resolved(10_000)] == ["standard", "flow"]
     assert resolved(10_000, latent_dim=1) == "standard"
+    assert resolved(10_000, arch="mlp") == "standard"
     assert [resolved(50, prior="flow"), resolved(10_000, prior="standard")] == ["flow", "standard"]
     earlier = {name: value for name, value in Options().to_json().items() if name != "prior"}
     assert Options.from_json(earlier).prior == "standard"

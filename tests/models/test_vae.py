@@ -12,6 +12,7 @@ import gentool
 from gentool.engine.checkpoint import digest, load
 from gentool.engine.run import Run
 from gentool.evaluation.likelihood import bounds
+from gentool.models import variational
 from gentool.models.vae import Options
 from gentool.models.variational import VAE, kl_weight, ramp
 
@@ -109,6 +110,32 @@ def test_static_pixels_are_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(seen[1]) == len(data.train) == 1527
     pixels = torch.stack([torch.frombuffer(bytearray(image), dtype=torch.uint8) for image in seen[1]]).float()
     assert (pixels.mean(0).view(1, 8, 8) - data.train.images.float().mean(0) / 255).abs().max() < 0.06
+
+
+def test_static_pixels_are_mirrored_with_the_image(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[bytes] = set()
+    forward = VAE.forward
+
+    def watched(vae: VAE, x: Tensor, noise: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        if vae.training:
+            seen.update(min(image.byte().numpy().tobytes(), image.flip(2).byte().numpy().tobytes()) for image in x)
+        return forward(vae, x, noise, labels)
+
+    monkeypatch.setattr(VAE, "forward", watched)
+    gentool.train("vae", "digits", binarise="static", flip=True, epochs=20, **TINY)
+    assert len(seen) <= 1527
+    refused = cli("train", "vae", "--data", "digits", "--binarise", "static", "--zoom", 0.1, "--out", "run")
+    assert refused.code == 2
+    assert "--binarise static: pixels that are zoomed are grey again; give --zoom 0" in refused.err
+
+
+def test_a_flow_counts_in_the_memory_of_several_samples(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(variational, "check_memory", lambda needed, *words: asked.append(needed))
+    for prior in ("standard", "flow"):
+        gentool.train("vae", "digits", prior=prior, iwae=2, steps=1, **TINY)
+    codes = 2 * TINY["batch_size"]
+    assert asked == [4 * codes * 3 * 64, 4 * codes * (3 * 64 + 4 * 8 * 128)]
 
 
 DRAWN = [["--iwae", 3], ["--binarise", "dynamic"], ["--binarise", "static"], ["--iwae", 2, "--binarise", "dynamic"]]
