@@ -182,7 +182,12 @@ class FlowVAE(VAE):
 
 
 def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -> None:
-    """Maximise the ELBO; given the class where the network has classes, and with the prior where it has its own."""
+    """Maximise the ELBO; given the class where the network has classes, and with the prior where it has its own.
+
+    Raises OptionError for pixels that are drawn once and then zoomed.
+    """
+    if options.binarise == "static" and options.zooms(data):
+        raise OptionError("--binarise static: pixels that are zoomed are grey again; give --zoom 0")
     if options.iwae > 1 and run.device.type == "cpu":
         numbers = 3 * math.prod(data.shape)  # logits, their gradient, and one in between
         if isinstance(vae, FlowVAE):
@@ -194,8 +199,6 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     ema = EMA(vae, options.ema)
     run.watch(posterior_collapse)
     run.resume(vae=vae, ema=ema, optimizer=optimizer)
-    if options.binarise == "static" and options.zooms(data):
-        raise OptionError("--binarise static: pixels that are zoomed are grey again; give --zoom 0")
     augment = augmentation(options, data, run)
     beta, warmup = kl_weight(options, data.shape), options.kl_warmup * run.plan.steps_per_epoch
 
