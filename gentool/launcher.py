@@ -1,7 +1,9 @@
-"""Whether this process is one of several that torchrun has started, as its environment says."""
+"""How processes of gentool start: whether torchrun has started this one with others, and how this one starts more."""
 
 import os
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -20,3 +22,12 @@ def place() -> Place:
         return Place()
     names = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")
     return Place(*(int(os.environ[name]) for name in names))
+
+
+def gentool_command() -> list[str]:
+    """The words that start gentool in a process of its own, with this Python.
+
+    A file of the working folder such as random.py is not imported (-P), unless gentool itself is imported from there.
+    """
+    from_here = Path(__file__).resolve().parents[1] == Path.cwd()
+    return [sys.executable, *([] if from_here else ["-P"]), "-m", "gentool"]

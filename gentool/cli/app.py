@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -114,6 +115,9 @@ def _unexpected(error: Exception) -> str:
         if asked:
             much = f": {int(asked[1]) / 2**30:,.1f} GiB were asked for" if asked[1] else f": {asked[2]} were asked for"
         return f"out of memory{much}; take a smaller --batch-size, smaller layers or smaller images"
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("gentool"):
+        package = error.name.partition(".")[0].replace("_", "-")
+        return f"{text}: a package is missing. To fix it: {Path(sys.executable).name} -m pip install {package}"
     import traceback
 
     from gentool.data.cache import cache_folder

@@ -3,6 +3,7 @@
 A step is one function. torch.compile makes graphs of its forward pass, of its backward pass and of the optimizer.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,9 +20,15 @@ def compile_step(step: Step, device: torch.device) -> Step:
     On CUDA the kernels of a step are recorded as CUDA graphs and replayed, so that a small network does not wait for
     its kernels to be launched one by one.
     """
+    # PyTorch says so of its own optimizers.
+    logging.getLogger("torch._dynamo.variables.ctx_manager").addFilter(_is_news)
     mode = "reduce-overhead" if device.type == "cuda" else "default"
     compiled: Step = torch.compile(step, mode=mode, dynamic=False)  # type: ignore[assignment]
     return compiled
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith("Profiler record function")
 
 
 def check_compiler(device: torch.device) -> None:

@@ -68,6 +68,8 @@ SAVE_SECONDS = 15.0
 """Seconds between two saved states, except for the first, the last, and a stop."""
 LINE = 80
 """The first lines of a run have at most this many characters, but for long names."""
+COMPILING = 2
+"""With --compile, the updates that compile. The first of a gan has a penalty, so only the second has the plain step."""
 SHOWN_LOSSES = 4
 """Losses in a line of progress; metrics.csv has all."""
 
@@ -143,6 +145,7 @@ class Run:
         self.resuming, self.seen, self.good, self.state = found.resuming, found.states, found.good, found.state
         self.step = 0 if self.state is None else self.state["step"]
         self.seconds = 0.0 if self.state is None else self.state["seconds"]
+        self.begun_at = self.step
 
     def __enter__(self) -> Self:
         """Raises OptionError for --compile where there is no compiler."""
@@ -312,6 +315,8 @@ class Run:
         weights = f"{listed(counts) if len(counts) > 1 else f'{self.parameters:,}'} weights"
         facts = [where, weights, how]
         lines += [", ".join(facts)] if len(", ".join(facts)) <= LINE else [f"{where}, {how}", weights]
+        if self.options.compile and self.step < self.plan.total_steps:
+            lines.append("the first updates compile the training step, which can take a minute")
         for line in lines:
             self.journal.notice(line)
 
@@ -613,7 +618,12 @@ class Run:
         return self.trained / max(self.trained_seconds, 1e-9)
 
     def _report(self, epoch: int, measured: Mapping[str, float] = MappingProxyType({})) -> None:
-        """Report an update, with the means of the epoch's losses so far and what was `measured` at its end."""
+        """Report an update, with the means of the epoch's losses so far and what was `measured` at its end.
+
+        Updates that compile a step say nothing about the time that is left, so they are not reported.
+        """
+        if self.options.compile and self.step - self.begun_at <= COMPILING and self.step < self.plan.end_of(epoch):
+            return
         losses, epochs = {**self.losses.means(), **measured}, f"{self.plan.total_epochs}"
         shown = main_columns(tuple(losses), SHOWN_LOSSES)
         parts = [f"{short_name(name)} {losses[name]:<7.4g}" for name in shown]

@@ -1,7 +1,6 @@
 """Trainings of several models that each get the same time."""
 
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from gentool.files import write_json
 from gentool.jobs import ClusterOptions, Jobs
 from gentool.latent.loading import train
 from gentool.latent.model import Model
+from gentool.launcher import gentool_command
 from gentool.models import options_class
 from gentool.options import command_words
 from gentool.progress import SILENT, Reporter, counted
@@ -83,7 +83,7 @@ def train_in_jobs(
     plans = {name: plan_path(folder, name) for name in names}
     for plan in plans.values() if overwrite else ():
         plan.unlink(missing_ok=True)
-    gentool = [sys.executable, "-m", "gentool"]
+    gentool = gentool_command()
 
     def try_out(name: str) -> None:
         words = ["compare", "--quiet", f"--train={name}", f"--budget={seconds_as_text(budget)}", "--plan", *source]

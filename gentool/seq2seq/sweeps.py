@@ -4,7 +4,6 @@ A finished run is never trained twice."""
 import hashlib
 import itertools
 import math
-import sys
 import time
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from gentool.figures.error_bars import Lines, Point, error_bars
 from gentool.figures.style import SUFFIXES, FigureOptions, Plot
 from gentool.files import write_json, write_text
 from gentool.jobs import ClusterOptions, Jobs, Processes
+from gentool.launcher import gentool_command
 from gentool.options import field_types, flag, option, suggestion, unwrap_optional
 from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import Each, read_json, shown
@@ -338,7 +338,7 @@ def check_folder(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None
 
 def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:
     """The command that trains one cell."""
-    words = [sys.executable, "-m", "gentool", "seq2seq", "train", task, "--quiet", "--out", str(folder)]
+    words = [*gentool_command(), "seq2seq", "train", task, "--quiet", "--out", str(folder)]
     for name, value in {**cell.values, "seed": cell.seed}.items():
         if isinstance(value, bool):
             words.append(flag(name) if value else flag(name).replace("--", "--no-", 1))

@@ -130,6 +130,12 @@ def test_a_torchvision_for_this_torch_is_used_to_be_sure(monkeypatch: Patch) -> 
     assert "exit code 139" in problem.what
 
 
+def test_files_of_the_folder_are_not_taken_for_modules(monkeypatch: Patch, tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('a file of the user')")
+    monkeypatch.chdir(tmp_path)
+    assert doctor.check_torchvision() == []
+
+
 def test_a_torchvision_that_hangs(monkeypatch: Patch) -> None:
     def hang(*_: Any, **__: Any) -> None:
         raise subprocess.TimeoutExpired("python", 120)

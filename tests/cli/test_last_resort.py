@@ -44,6 +44,14 @@ def test_a_bug_is_one_line_with_a_file(cli: Cli, cache: Path, monkeypatch: pytes
     assert "in fail" in text
 
 
+def test_a_package_that_is_missing_has_its_command(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing(ModuleNotFoundError("No module named 'pydantic_core'", name="pydantic_core"), monkeypatch)
+    done = cli("prepare", "digits")
+    assert done.code == 1
+    assert "No module named 'pydantic_core': a package is missing. To fix it: python" in done.err
+    assert done.err.endswith(" -m pip install pydantic-core\n")
+
+
 @pytest.mark.parametrize(
     ("error", "message"),
     [

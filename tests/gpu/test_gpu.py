@@ -24,6 +24,16 @@ MODELS = {
     "cgan": ["--width", 64, "--latent-dim", 16],
     "flow": ["--width", 16],
 }
+VARIANTS = {
+    "mixture": ["vae", "--prior", "mixture", "--iwae", 2],
+    "vamp": ["vae", "--prior", "vamp", "--binarise", "dynamic"],
+    "flow": ["vae", "--prior", "flow", "--binarise", "static", "--zoom", 0],
+    "classes": ["cvae", "--prior", "flow"],
+    "relativistic": ["gan", "--loss", "relativistic", "--keep", "best"],
+    "wgan-gp": ["gan", "--loss", "wgan-gp"],
+    "hinge": ["cgan", "--loss", "hinge"],
+    "ot": ["flow", "--pairing", "ot"],
+}
 WITH_A_LOSS = ("cae", "vae", "cvae", "lstm-ae", "flow")
 
 
@@ -42,7 +52,9 @@ def test_reduced_precision_stays_near_f32_on_short_runs(cli: Callable, model: st
     for precision in ("off", amp):
         assert cli(*train(model, "--epochs", 5, "--amp", precision, "--out", precision)).code == 0
     name = "loss" if model in WITH_A_LOSS else "discriminator"
-    assert column(amp, name) == pytest.approx(column("off", name), rel=0.05 if model in WITH_A_LOSS else 0.25)
+    settled = slice(3 if amp == "fp16" else 0, None)  # the gradient scaler skips updates while it finds its scale
+    tolerance = 0.05 if model in WITH_A_LOSS else 0.25
+    assert column(amp, name)[settled] == pytest.approx(column("off", name)[settled], rel=tolerance)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -100,3 +112,29 @@ def test_a_compiled_run_stays_near_a_plain_one_and_resumes(
     assert column("whole", name) == pytest.approx(column("plain", name), rel=0.05 if model in WITH_A_LOSS else 0.25)
     assert column("parts", name) == pytest.approx(column("whole", name), rel=1e-2)
     assert devices == {"cuda"}  # a learning rate on the CPU would keep the step out of a CUDA graph
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_way_of_training_learns_as_on_the_cpu_and_serves_the_commands(cli: Callable, variant: str) -> None:
+    model, *options = VARIANTS[variant]
+    for device in ("cpu", "cuda"):
+        command = [*train(model, *options, "--epochs", 4, "--amp", "off", "--out", device), "--device", device]
+        assert cli(*command).code == 0
+    name = "loss" if model in WITH_A_LOSS else "discriminator"
+    tolerance = 0.05 if model in WITH_A_LOSS else 0.25
+    assert column("cuda", name)[-1] == pytest.approx(column("cpu", name)[-1], rel=tolerance)
+    for command in (["sample"], ["interpolate"], ["evaluate", "--samples", 100]):
+        outcome = cli(*command, "cuda", "--device", "cuda")
+        assert outcome.code == 0, outcome.err
+    if model in ("vae", "cvae"):
+        assert cli("embed", "cuda", "--device", "cuda", "--gmm", 10).code == 0
+        assert cli("reconstruct", "cuda", "--device", "cuda").code == 0
+    else:
+        assert cli("project", "cuda", "--index", 3, "--device", "cuda").code == 0
+
+
+@pytest.mark.parametrize("task", ["text2text", "image2text", "text2image"])
+def test_arithmetic_trains_and_answers(cli: Callable, task: str) -> None:
+    command = ["seq2seq", "train", task, "--device", "cuda", "--hidden", 32, "--steps", 60, "--out", "run"]
+    assert cli(*command).code == 0
+    assert cli("seq2seq", "evaluate", "run", "--device", "cuda").code == 0

@@ -134,7 +134,7 @@ def check_torchvision() -> list[Problem]:
             if requirement.name == "torch" and not requirement.specifier.contains(torch, prereleases=True):
                 what = f"torchvision {torchvision} needs torch{requirement.specifier}, but torch is {torch}"
                 return [Problem(what, fix)]
-    command = [sys.executable, "-c", USE_TORCHVISION]
+    command = [sys.executable, "-P", "-c", USE_TORCHVISION]
     try:
         tried = subprocess.run(command, capture_output=True, text=True, timeout=TORCHVISION_SECONDS, check=False)
     except subprocess.TimeoutExpired:
