@@ -9,7 +9,8 @@ from torch import Tensor
 from gentool.data.images import ImageData
 from gentool.engine.randomness import rng
 from gentool.errors import DataError
-from gentool.latent.model import DECODED, Model
+from gentool.latent.coder import DECODED
+from gentool.latent.model import Model
 from gentool.latent.prior import Density
 from gentool.memory import joined
 from gentool.progress import SILENT, Reporter

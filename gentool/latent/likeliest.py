@@ -13,7 +13,7 @@ from gentool.models.contract import Inverts
 from gentool.progress import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from gentool.latent.model import Model
+    from gentool.latent.coder import Coder
 
 Error = Callable[[Tensor, Sequence[int]], Tensor]
 """Images (N, C, H, W) and K labels -> how badly they fit, (N, K)."""
@@ -24,7 +24,7 @@ AT_ONCE = 64
 
 
 @torch.no_grad()
-def likeliest_class(model: "Model", x: Tensor, labels: Sequence[int], *, reporter: Reporter = SILENT) -> Tensor:
+def likeliest_class(model: "Coder", x: Tensor, labels: Sequence[int], *, reporter: Reporter = SILENT) -> Tensor:
     """The class of each image x (N, C, H, W) in [0, 1] among `labels`: (N,).
 
     For a flow, the class with which it predicts the image best from noisy versions of it (Li et al. 2023,
@@ -39,7 +39,7 @@ def likeliest_class(model: "Model", x: Tensor, labels: Sequence[int], *, reporte
     return torch.tensor(labels)[errors.argmin(1)]
 
 
-def _velocity_error(model: "Model") -> Error:
+def _velocity_error(model: "Coder") -> Error:
     noise = indexed_noise(0, 0, TRIES, model.latent_dim).unflatten(1, model.shape).to(model.device)
     times = even_times(TRIES).to(model.device)
     network = cast(Inverts, model.network)
@@ -55,7 +55,7 @@ def _velocity_error(model: "Model") -> Error:
     return error
 
 
-def _negative_elbo(model: "Model") -> Error:
+def _negative_elbo(model: "Coder") -> Error:
     def error(x: Tensor, labels: Sequence[int]) -> Tensor:
         columns = []
         for label in labels:

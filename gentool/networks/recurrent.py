@@ -32,15 +32,17 @@ def from_rows(rows: Tensor, channels: int) -> Tensor:
 class LSTM(nn.LSTM):
     """PyTorch's LSTM over rows, initialised with orthogonal recurrent weights and open forget gates.
 
-    Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). --compile leaves it alone: unrolled over the rows, it takes
-    minutes to compile and is slower afterwards.
+    Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). `gain` multiplies the input weights of all layers but the
+    first: what a layer puts out is small at the beginning, and would fade from layer to layer.
+
+    --compile leaves it alone: unrolled over the rows, it takes minutes to compile and is slower afterwards.
     """
 
-    def __init__(self, inputs: int, hidden: int, layers: int) -> None:
+    def __init__(self, inputs: int, hidden: int, layers: int, *, gain: float = 1.0) -> None:
         super().__init__(inputs, hidden, layers)
         for name, weight in self.named_parameters():
             if name.startswith("weight_ih"):
-                nn.init.xavier_uniform_(weight)
+                nn.init.xavier_uniform_(weight, 1.0 if name.endswith("_l0") else gain)
             elif name.startswith("weight_hh"):
                 for gate in weight.data.chunk(4):  # in PyTorch's order: input, forget, cell, output
                     nn.init.orthogonal_(gate)

@@ -40,14 +40,14 @@ class Decoder(nn.Module):
     """
 
     def __init__(self, length: int, vocabulary: int, hidden: int, layers: int, embedding: int, *,
-                 autoregressive: bool, attention: bool, dropout: float) -> None:  # fmt: skip
+                 autoregressive: bool, attention: bool, dropout: float, gain: float) -> None:  # fmt: skip
         super().__init__()
         self.length, self.layers, self.autoregressive, self.attention = length, layers, autoregressive, attention
         self.start = vocabulary
         self.dropout = nn.Dropout(dropout)
         if autoregressive:
             self.embed = nn.Embedding(vocabulary + 1, embedding or hidden)
-        self.lstm = LSTM((embedding or hidden) if autoregressive else hidden, hidden, layers)
+        self.lstm = LSTM((embedding or hidden) if autoregressive else hidden, hidden, layers, gain=gain)
         if attention:
             self.query = nn.Linear(hidden, hidden, bias=False)
             self.mix = nn.Linear(2 * hidden, hidden)

@@ -36,11 +36,11 @@ class Seq2Seq(nn.Module):
             nn.init.normal_(self.embed.weight)  # as nn.Embedding: one symbol, one vector of length about sqrt(E)
             width = choices.embedding
         self.dropout = nn.Dropout(choices.dropout)
-        self.encoder = LSTM(width, options.hidden, options.encoder_layers)
+        self.encoder = LSTM(width, options.hidden, options.encoder_layers, gain=choices.gain)
         self.decoder = Decoder(
             task.answer_length, self.vocabulary, options.hidden, options.decoder_layers, choices.embedding,
             autoregressive=choices.decoder == "autoregressive", attention=choices.attention,
-            dropout=choices.dropout,
+            dropout=choices.dropout, gain=choices.gain,
         )  # fmt: skip
         if options.images_out:
             self.painter = Painter(options.hidden)

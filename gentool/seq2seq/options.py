@@ -31,6 +31,8 @@ class Recipe:
     reading_loss: float
     symbol_loss: float
     handwriting: Literal["mean", "sharp"]
+    gain: float
+    """Of the first input weights of deep LSTMs' upper layers, as `gentool.networks.recurrent.LSTM` takes it."""
     updates: dict[str, int]
 
 
@@ -38,13 +40,13 @@ RECIPES = {
     "default": Recipe(
         embedding=192, operands="aligned", answer="reversed", decoder="autoregressive", attention=True, swap=True,
         dropout=0.1, weight_decay=1.0, soft_tokens=True, text_share=0.3, reading_loss=0.5,
-        symbol_loss=0.5, handwriting="sharp",
+        symbol_loss=0.5, handwriting="sharp", gain=3.0,
         updates={"text2text": 1_500, "image2text": 3_000, "text2image": 1_500, "image2image": 1_500},
     ),
     "classic": Recipe(
         embedding=0, operands="plain", answer="forward", decoder="repeat", attention=False, swap=False,
         dropout=0.0, weight_decay=0.01, soft_tokens=False, text_share=0.0, reading_loss=0.0,
-        symbol_loss=0.0, handwriting="mean",
+        symbol_loss=0.0, handwriting="mean", gain=1.0,
         updates={"text2text": 4_500, "image2text": 4_500, "text2image": 4_500, "image2image": 4_500},
     ),
 }  # fmt: skip

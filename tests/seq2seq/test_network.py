@@ -1,5 +1,7 @@
 """The network: its recipes, and that what it generates is what it learns."""
 
+import math
+
 import pytest
 import torch
 
@@ -42,6 +44,16 @@ def test_answers_are_reversed_back_and_their_probability_is_the_product() -> Non
     torch.testing.assert_close(confidence, logits.softmax(2).amax(2).prod(1))
     torch.testing.assert_close(reversed_features, features.gather(1, order[..., None].expand_as(features)))
     assert not torch.equal(reversed_features, features)
+
+
+@pytest.mark.parametrize(("recipe", "gain"), [("default", 3.0), ("classic", 1.0)])
+def test_upper_layers_of_the_default_recipe_begin_with_larger_input_weights(recipe: str, gain: float) -> None:
+    network = build(Options(recipe=recipe, hidden=32, encoder_layers=3, decoder_layers=2))
+    for lstm in (network.encoder, network.decoder.lstm):
+        for layer in range(lstm.num_layers):
+            weight = getattr(lstm, f"weight_ih_l{layer}")
+            bound = (gain if layer else 1.0) * math.sqrt(6 / sum(weight.shape))  # Glorot & Bengio 2010, equation 16
+            assert 0.95 * bound < weight.abs().max() <= bound
 
 
 def test_given_options_beat_the_recipe() -> None:
