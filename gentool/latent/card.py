@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData, Split
-from gentool.latent.factors import FactorScores, factor_scores, select_factors
+from gentool.latent.factors import FactorScores, factor_scores, random_codes, select_factors
 from gentool.metrics.elbo import ACTIVE, gaussian_kl
 from gentool.tables import Table
 
@@ -24,17 +24,21 @@ IMAGES_AT_ONCE = 256
 class LatentCard:
     """`dimensions` has a row per latent dimension, `summary` what they come to and what the labels say.
 
-    `factors` says how they go with the known factors of generated sets; None for other data.
+    `factors` says how they go with the known factors of generated sets; None for other data. `chance` has scores of
+    `summary` as codes that know nothing have them: the commonest class for all, and codes from N(0, I) for factors.
     """
 
     dimensions: Table
     summary: dict[str, Any] = field(default_factory=dict)
     factors: FactorScores | None = None
+    chance: dict[str, float] = field(default_factory=dict)
 
     @property
     def record(self) -> dict[str, Any]:
         """The content of latent_card.json."""
         record = self.summary | {"per_dimension": self.dimensions.rows}
+        if self.chance:
+            record |= {"chance": self.chance}
         if self.factors is not None:
             record |= {"factors": self.factors.facts | {"per_factor": self.factors.factors.rows}}
         return record
@@ -108,12 +112,16 @@ def latent_card(model: "Model", codes: dict[str, Tensor], data: ImageData, seed:
     if model.has_likelihood:
         summary["active_units"] = sum(dimensions["active"])
     train, test = splits["train"], splits["test"]
+    chance: dict[str, float] = {}
     if train.labels is not None and test.labels is not None and {"train", "test"} <= codes.keys():
         summary |= label_scores((codes["train"], train.labels), (codes["test"], test.labels), seed)
+        commonest = (test.labels == train.labels.bincount().argmax()).double().mean().item()
+        chance |= {name: commonest for name in summary if name.endswith("_accuracy")}
     factors = None
     selection = select_factors(model, data, codes, seed)
     if selection is not None:
         judged_codes, fitted_codes = (codes[part.split][part.rows] for part in (selection.judged, selection.fitted))
         factors = factor_scores(selection, judged_codes, fitted_codes, seed)
         summary |= factors.scores
-    return LatentCard(dimensions, summary, factors)
+        chance |= factor_scores(selection, *random_codes(selection, z.shape[1], seed), seed).scores
+    return LatentCard(dimensions, summary, factors, chance)

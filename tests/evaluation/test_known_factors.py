@@ -135,9 +135,9 @@ def test_a_report_shows_them_beside_chance(cli: Callable, shape_runs: Path) -> N
     assert scores["mig_6factors_60"]["value"] != scores["mig_6factors_60"]["chance"]
     assert scores["mig_6factors_60"]["title"] == "mutual information gap (6 factors, 60)"
     assert "chance" not in scores["mse"]
-    assert {"mig", "dci_disentanglement", "dci_completeness", "dci_informativeness"} <= {
-        one["name"] for one in card["scores"]
-    }
+    beside = {one["name"]: one["chance"] for one in card["scores"] if "chance" in one}
+    assert {"mig", "dci_disentanglement", "dci_completeness", "dci_informativeness"} <= beside.keys()
+    assert beside == json.loads((run / "model-embedding-shapes" / "latent_card.json").read_text())["chance"]
     assert cli("report", run).code == 0
     assert '"chance":' in (run / "report.html").read_text()
 

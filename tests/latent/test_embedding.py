@@ -48,6 +48,10 @@ def test_codes_coordinates_and_card(cli: Callable, runs: Path, model: str) -> No
     assert card["variance"] == pytest.approx(z.double().var(0, correction=0).sum().item(), rel=1e-5)
     assert ("active_units" in card) == (model == "vae")
     assert 0.1 < card["knn_accuracy"] <= 1
+    commonest = data.train.labels.bincount().argmax()
+    guessed = (data.test.labels == commonest).double().mean().item()
+    assert card["chance"] == {"knn_accuracy": guessed, "linear_probe_accuracy": guessed}
+    assert f"knn accuracy {card['knn_accuracy']:.4g} (chance {guessed:.2g})" in done.err
     assert len(table(Path("e/latent_card.csv"))) == 4
     with Image.open("e/embedding.png") as picture:
         assert min(picture.size) > 800

@@ -196,6 +196,8 @@ def test_the_latent_card_has_them(models: dict[str, Model], shapes: ImageData, t
     assert found is not None
     assert embedding.card.summary["mig"] == found.scores["mig"]
     assert embedding.card.record["factors"]["images"] == 100
+    assert embedding.card.chance.keys() >= found.scores.keys()
+    assert embedding.card.chance["mig"] < 0.1 != found.scores["mig"]
     assert [row["factor"] for row in embedding.card.record["factors"]["per_factor"]] == list(FACTORS)
     embedding.save(tmp_path / "e")
     assert (tmp_path / "e" / "factors.csv").read_text().startswith("factor,kind,entropy,dimension,")

@@ -47,9 +47,12 @@ def embed(
 
 def summary_lines(embedding: Embedding) -> list[str]:
     """What the codes hold, in words."""
-    z, card = embedding.z, embedding.card.summary
+    z, card, chance = embedding.z, embedding.card.summary, embedding.card.chance
     lines = [f"{counted(len(z), 'code')} of {counted(z.shape[1], 'dimension')}"]
-    lines += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in card.items() if name in SHOWN]
+    for name, value in card.items():
+        if name in SHOWN:
+            beside = f" (chance {chance[name]:.2g})" if name in chance else ""
+            lines.append(f"{name.replace('_', ' ')} {value:.4g}{beside}")
     lines = [", ".join(lines)]
     for row in embedding.clustering.summary if embedding.clustering is not None else ():
         scores = ", ".join(f"{name} {cell(row, name)}" for name in ("accuracy", "f1", "nmi", "ari"))

@@ -31,7 +31,9 @@ def results(folder: Path) -> list[dict[str, Any]]:
     judged = [read_if_there(path, EVALUATION) for path in sorted(folder.glob("model-evaluation-*/evaluation.json"))]
     answered = read_if_there(folder / "model-evaluation" / "scores.json", {"weights": Maybe(str)})
     cards = {
-        path.parent.name.removeprefix("model-embedding-"): read_if_there(path, {"weights": Maybe(str)})
+        path.parent.name.removeprefix("model-embedding-"): read_if_there(
+            path, {"weights": Maybe(str), "chance": Maybe(Each(Scalar))}
+        )
         for path in sorted(folder.glob("model-embedding-*/latent_card.json"))
     }
     if not (judged or answered or cards):
@@ -51,9 +53,15 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 def group(title: str, found: Mapping[str, Any], *, outdated: bool = False) -> dict[str, Any]:
-    """Single values, each a score."""
+    """Single values, each a score; those by chance are in `chance`."""
+    chance = found.get("chance") or {}
     shown = {name: value for name, value in found.items() if name not in NO_SCORES and isinstance(value, int | float)}
-    scores = [{"name": name, "value": finite(value)} | _words(name) for name, value in shown.items()]
+    scores = [
+        {"name": name, "value": finite(value)}
+        | ({"chance": finite(chance[name])} if name in chance else {})
+        | _words(name)
+        for name, value in shown.items()
+    ]
     return {"title": title, "outdated": outdated, "scores": scores, "verdicts": [], "note": ""}
 
 
