@@ -13,6 +13,7 @@ from torch._dynamo import utils
 
 import gentool
 from gentool.data.images import ImageData
+from gentool.progress import Reporter
 
 COMPILER = os.environ.get("CXX", "g++")
 compiles = pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"--compile needs a C++ compiler ({COMPILER})")
@@ -111,6 +112,35 @@ def test_each_of_many_runs_in_one_process_is_compiled(limit: int | None) -> None
     assert found[0][0] > 2
     assert {"models/variational.py", "optim/adam.py"} <= found[0][1]
     assert found == found[:1] * (limit + 1)
+
+
+class Recorder(Reporter):
+    """What a run says, and the updates that it reports."""
+
+    def __init__(self) -> None:
+        self.notices: list[str] = []
+        self.updates: list[int] = []
+
+    def notice(self, text: str) -> None:
+        self.notices.append(text)
+
+    def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
+        if task == "training":
+            self.updates.append(done)
+
+
+@compiles
+@pytest.mark.usefixtures("strict")
+@pytest.mark.filterwarnings("ignore")
+def test_the_updates_that_compile_are_not_in_the_time_left(caplog: pytest.LogCaptureFixture) -> None:
+    compiled, plain = Recorder(), Recorder()
+    settings = {"batch_size": 16, "steps": 6, "device": "cpu", "amp": "off", **TINY["vae"]}
+    for recorder in (compiled, plain):
+        gentool.train("vae", few_images(), compile=recorder is compiled, reporter=recorder, **settings)
+    assert (compiled.updates, plain.updates) == ([3, 4, 5, 6], [1, 2, 3, 4, 5, 6])
+    said = "the first updates compile the training step, which can take a minute"
+    assert (compiled.notices.count(said), plain.notices.count(said)) == (1, 0)
+    assert "Profiler record function" not in caplog.text
 
 
 @compiles
