@@ -20,7 +20,7 @@ def compile_step(step: Step, device: torch.device) -> Step:
     On CUDA the kernels of a step are recorded as CUDA graphs and replayed, so that a small network does not wait for
     its kernels to be launched one by one.
     """
-    # PyTorch says so of its own optimizers.
+    # PyTorch logs that it ignores the profiler in its own Adam, which is nothing to a user.
     logging.getLogger("torch._dynamo.variables.ctx_manager").addFilter(_is_news)
     mode = "reduce-overhead" if device.type == "cuda" else "default"
     compiled: Step = torch.compile(step, mode=mode, dynamic=False)  # type: ignore[assignment]

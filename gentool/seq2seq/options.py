@@ -32,7 +32,7 @@ class Recipe:
     symbol_loss: float
     handwriting: Literal["mean", "sharp"]
     gain: float
-    """Of the first input weights of deep LSTMs' upper layers, as `gentool.networks.recurrent.LSTM` takes it."""
+    """The factor of the initial input weights in LSTM layers above the first."""
     updates: dict[str, int]
 
 
