@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
-FIRST_STEPS = 20
+FIRST_STEPS = 5
 
 
 def parse_seconds(text: str) -> float:

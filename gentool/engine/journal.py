@@ -27,6 +27,8 @@ from gentool.reading import Each, Scalar, check, read_json
 
 DRAW_SECONDS = 60.0
 """Seconds between two drawings of the curves, except for the first and the last."""
+DIVERGED = "diverged: "
+"""How the last line of log.txt begins, of a run that diverged."""
 RESULTS = Each(float)
 """The form of result.json, but for its digest."""
 
@@ -75,6 +77,10 @@ class Journal:
     def notice(self, text: str) -> None:
         """A line for the user, and in log.txt."""
         self.reporter.notice(text)
+        self.log(text)
+
+    def log(self, text: str) -> None:
+        """A line in log.txt."""
         if self.folder is not None:
             append_text(self.folder / LOG, f"{datetime.now().isoformat(timespec='seconds')} {text}\n")
 

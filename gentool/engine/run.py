@@ -1,18 +1,17 @@
 """Run: the toolbox that a training loop calls. It never calls the loop.
 
-It owns the device, precision, the order of the data, randomness, the record of the run and its checkpoints. Everything
-random is a function of (seed, purpose, step), so a resumed run equals an uninterrupted one bit for bit on the CPU at
-the same number of threads.
+What a step calls is in `Tools`; here are the order of the data, the record of the run and its checkpoints. A resumed
+run equals an uninterrupted one bit for bit on the CPU at the same number of threads.
 """
 
 import copy
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +21,9 @@ from gentool.data.disk import in_turn
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.best import Best
-from gentool.engine.compilation import Step, begin_step, check_compiler, compile_step
+from gentool.engine.compilation import begin_step, check_compiler
 from gentool.engine.context import StopSignal, flush_denormals, training_context
-from gentool.engine.data import ExampleBatches, ExampleSplit, TrainingData
-from gentool.engine.device import choose_device, finite
+from gentool.engine.data import ExampleBatches, TrainingData
 from gentool.engine.environment import environment
 from gentool.engine.folder import (
     BEST,
@@ -44,36 +42,29 @@ from gentool.engine.folder import (
 )
 from gentool.engine.found import Found
 from gentool.engine.initial import Initial
-from gentool.engine.journal import Journal
+from gentool.engine.journal import DIVERGED, Journal
+from gentool.engine.lines import first_lines, update_line
 from gentool.engine.losses import Losses
 from gentool.engine.options import TrainOptions
 from gentool.engine.order import epoch_order
-from gentool.engine.plan import MOST_EPOCHS, Plan
+from gentool.engine.parts import all_finite, bytes_of, restore, states_of, weights_of
+from gentool.engine.plan import MOST_EPOCHS
 from gentool.engine.precision import PRODUCTS, Precision, possible_precisions
-from gentool.engine.randomness import derived_seed, rng, seed_layers
+from gentool.engine.randomness import derived_seed, seed_layers
 from gentool.engine.report import write_report
 from gentool.engine.states import check_room, is_whole, roll_forward, save_state
+from gentool.engine.tools import Tools
 from gentool.engine.trial import Trial, note, note_of, noted
-from gentool.engine.world import join
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.figures.grids import Picture
 from gentool.files import write_json
-from gentool.metrics.diversity import RunningVariance
-from gentool.metrics.glossary import main_columns, short_name
 from gentool.options import flag
-from gentool.progress import SILENT, Reporter, listed
-from gentool.reading import Each, check
+from gentool.progress import SILENT, Reporter
 
 SAVE_SECONDS = 15.0
 """Seconds between two saved states, except for the first, the last, and a stop."""
-LINE = 80
-"""The first lines of a run have at most this many characters, but for long names."""
 COMPILING = 2
 """With --compile, the updates that compile. The first of a gan has a penalty, so only the second has the plain step."""
-SHOWN_LOSSES = 4
-"""Losses in a line of progress; metrics.csv has all."""
-
-Network = TypeVar("Network", bound=nn.Module)
 
 
 def check_in_memory(options: TrainOptions) -> None:
@@ -83,14 +74,12 @@ def check_in_memory(options: TrainOptions) -> None:
             raise OptionError(f"{flag(name)}: writes into the run's folder, and this run has none")
 
 
-class Run:
+class Run(Tools):
     """One training, in a folder or in memory only. Enter it as a context around the loop.
 
     Attributes:
         plan: The length of the run and of its epochs.
-        step: The number of updates made so far.
         network: The trained network, once an epoch has ended.
-        rows: The number of examples in a batch, b, and `share` the share of them that this process has.
         result: The content of result.json, once the run is finished; also where the folder holds a finished run.
     """
 
@@ -109,17 +98,13 @@ class Run:
 
         Raises OptionError or CheckpointError where the folder holds something else, or a run that is damaged.
         """
-        self.data, self.overwrite = data, overwrite
-        self.world = join()
+        super().__init__(options, data)
+        self.overwrite = overwrite
         self.in_folder = folder is not None  # also where another process writes into it
         self.folder = folder if self.world.first else None
         self.reporter = reporter if self.world.first else SILENT
         self.journal = Journal(self.folder, options, self.reporter)
         self.journal.checks += EVERY_MODEL
-        self.device = self.world.placed(choose_device(options.device))
-        self.rows = Plan.of(options, len(data.train)).batch_size
-        part = self.world.share(self.rows)
-        self.share = (part.stop - part.start) / self.rows
         self.losses = Losses(self.device, self.world)
         self.measured: dict[str, float] = {}
         self.network: nn.Module | None = None
@@ -168,7 +153,6 @@ class Run:
         self.precision = Precision(kinds, self.device, self.world, compiled=compiled)
         self.trying = False  # whether updates are made to be timed
         self.parts: dict[str, Any] = {}
-        self.optimizers: list[torch.optim.Optimizer] = []
         self.saved_at = float("-inf")
         self.save_due = False
         self.trained = self.trained_seconds = 0.0
@@ -189,68 +173,20 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stack.close()
+        try:
+            if isinstance(error, Stopped | Diverged) and self.folder is not None:
+                self._show_unfinished(self.folder, error)
+        finally:
+            self.stack.close()
 
-    # Networks, optimizers, precision.
-
-    def place(self, network: Network) -> Network:
-        """Move a network that is trained to the run's device, channels last."""
-        self.precision.prepare_for(network)
-        self.world.with_batch_norm(network)
-        network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return network
-
-    def adam(self, network: nn.Module, lr: float, **settings: Any) -> torch.optim.Optimizer:
-        """Adam for a network, with the settings of `gentool.engine.optim.adam`. `batches` sets its learning rate."""
-        optimizer = optim.adam(network, lr, device=self.device, compiled=self.options.compile, **settings)
-        self.optimizers.append(optimizer)
-        return optimizer
-
-    def compiled(self, step: Step) -> Step:
-        """A step function, compiled when --compile asks for it."""
-        return compile_step(step, self.device) if self.options.compile else step
-
-    def scalar(self, value: float) -> Tensor:
-        """A number that changes from update to update, as a tensor (): a compiled step would be compiled again for
-        every float."""
-        return torch.full((), value, device=self.device)
-
-    def autocast(self) -> AbstractContextManager[None]:
-        """The context of a forward pass, in the precision of --amp."""
-        return self.precision.autocast()
-
-    def descend(self, optimizer: torch.optim.Optimizer, loss: Tensor, *, clip: float = 0.0) -> None:
-        """One update: gradients (scaled in fp16), clipping of their norm to `clip` unless it is 0, the step.
-
-        `loss` is a mean over the rows of this process.
-        """
-        self.precision.descend(optimizer, loss * self.share if self.share < 1 else loss, clip)
-
-    # Several processes: each has some rows of a batch.
-
-    def own(self, rows: Tensor, dim: int = 0) -> Tensor:
-        """The rows of this process, out of those of the whole batch along a dimension."""
-        return self.world.own(rows, dim)
-
-    # Randomness.
-
-    def rng(self, purpose: str) -> torch.Generator:
-        """A generator for one purpose at this update, on the run's device."""
-        return rng(self.options.seed, purpose, self.step, device=self.device)
-
-    def noise(self, purpose: str, *shape: int) -> Tensor:
-        """Standard normal numbers (b, *shape) for one purpose at this update."""
-        return self.own(torch.randn((self.rows, *shape), generator=self.rng(purpose), device=self.device))
-
-    def uniform(self, purpose: str, *shape: int) -> Tensor:
-        """Numbers (b, *shape), uniform in [0, 1), for one purpose at this update."""
-        return self.own(torch.rand((self.rows, *shape), generator=self.rng(purpose), device=self.device))
-
-    def fixed_noise(self, purpose: str, *shape: int) -> Tensor:
-        """Standard normal numbers that stay the same throughout the run and on every device."""
-        return torch.randn(shape, generator=rng(self.options.seed, purpose)).to(self.device)
-
-    # The loop.
+    def _show_unfinished(self, folder: Path, error: Stopped | Diverged) -> None:
+        """Leave curves and a page of a run that was stopped or diverged. A full disk does not hide why it ended."""
+        try:
+            self.journal.log(f"{DIVERGED}{error}" if isinstance(error, Diverged) else f"{error}")
+            self.journal.draw_curves(now=True)
+            write_report(folder)
+        except GentoolError as failure:
+            self.reporter.notice(f"{failure}")
 
     def watch(self, *checks: Check) -> None:
         """Check the rows of metrics.csv for more alarms than those of every model."""
@@ -304,17 +240,12 @@ class Run:
     def _announce(self, doing: str, where: str) -> None:
         """Say what begins: the model, the data, the length of the run or where it goes on, the weights, the device."""
         what = f"{self._place}{doing} {self.header.model} on {self.header.data}"
-        data = self.data.description
-        lines = [f"{what}, {data}"] if len(f"{what}, {data}") <= LINE else [what, data]
         how = f"{self.device}"
         if len(self.precision.kinds) == 1:
             how += f" {self.precision}"
         if not self.world.alone:
             how += f", {self.world.size} processes"
-        counts = [f"{name} {count:,}" for name, count in self._weights.items()]
-        weights = f"{listed(counts) if len(counts) > 1 else f'{self.parameters:,}'} weights"
-        facts = [where, weights, how]
-        lines += [", ".join(facts)] if len(", ".join(facts)) <= LINE else [f"{where}, {how}", weights]
+        lines = first_lines(what, self.data.description, where, how, weights_of(self.parts))
         if self.options.compile and self.step < self.plan.total_steps:
             lines.append("the first updates compile the training step, which can take a minute")
         for line in lines:
@@ -348,17 +279,7 @@ class Run:
     @property
     def parameters(self) -> int:
         """The number of weights that are trained, of all networks together."""
-        return sum(self._weights.values())
-
-    @property
-    def _weights(self) -> dict[str, int]:
-        """The number of weights that are trained, by network."""
-        networks = {name: part for name, part in self.parts.items() if isinstance(part, nn.Module)}
-        counts = {
-            name: sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
-            for name, network in networks.items()
-        }
-        return {name: count for name, count in counts.items() if count}
+        return sum(weights_of(self.parts).values())
 
     def _note_data(self) -> None:
         """Let commands find the images of a model again: its checkpoint does not say where they are."""
@@ -371,14 +292,7 @@ class Run:
     def _restore(self, state: dict[str, Any]) -> None:
         """Give all parts their state. Raises CheckpointError for one that does not fit them."""
         try:
-            # Networks first: an average of decay 0 copies its network.
-            for name, part in sorted(self.parts.items(), key=lambda item: not isinstance(item[1], nn.Module)):
-                if isinstance(part, torch.optim.Optimizer):
-                    optim.load_state(part, state["parts"][name])
-                else:
-                    if isinstance(part, nn.Module):
-                        check(state["parts"][name], Each(Tensor))
-                    part.load_state_dict(state["parts"][name])
+            restore(self.parts, state["parts"])
             self.precision.scaler.load_state_dict(state["scaler"])
             self.losses.load_state_dict(state["losses"])
         except Exception as error:  # those of PyTorch for a state of another form have no common base
@@ -509,39 +423,6 @@ class Run:
         self.measured = dict(terms)
         self._check([name for name, value in terms.items() if not math.isfinite(value)])
 
-    def in_order(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """A split once, in order, in batches."""
-        return self.batches_of[id(split)].in_order(max(self.plan.batch_size, 256))
-
-    def shared_out(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of a split that fall to this process: the numbers of the examples, and the examples.
-
-        What is measured on them is brought together by `totals`.
-        """
-        examples, size = self.batches_of[id(split)], max(self.plan.batch_size, 256)
-        every = torch.arange(len(split))
-        own = every[every // size % self.world.size == self.world.rank]
-        for numbers in in_turn(examples.disk, own, size):
-            yield numbers, examples.take(numbers)[0]
-
-    def totals(self, sums: Mapping[str, float], *variances: RunningVariance) -> dict[str, float]:
-        """Sums over the examples of all processes; variances are joined as well."""
-        parts = self.world.gathered((dict(sums), variances))
-        others = [part for rank, (_, part) in enumerate(parts) if rank != self.world.rank]
-        for number, variance in enumerate(variances):
-            variance.join(part[number] for part in others)
-        names = dict.fromkeys(name for part, _ in parts for name in part)
-        return {name: sum(part.get(name, 0.0) for part, _ in parts) for name in names}
-
-    def examples(self, count: int) -> Tensor:
-        """The first held-out images, (count or fewer, C, H, W) in [0, 1]: from test, else validation, else train."""
-        return self.labelled_examples(count)[0]
-
-    def labelled_examples(self, count: int) -> tuple[Tensor, Tensor | None]:
-        """`examples`, with their labels where there are any."""
-        split = next(split for split in reversed(list(self.data.splits.values())) if len(split))
-        return self.batches_of[id(split)].take(torch.arange(min(count, len(split))))
-
     @property
     def pictures_due(self) -> bool:
         """Whether pictures are to be saved of the epoch that has just ended."""
@@ -624,11 +505,8 @@ class Run:
         """
         if self.options.compile and self.step - self.begun_at <= COMPILING and self.step < self.plan.end_of(epoch):
             return
-        losses, epochs = {**self.losses.means(), **measured}, f"{self.plan.total_epochs}"
-        shown = main_columns(tuple(losses), SHOWN_LOSSES)
-        parts = [f"{short_name(name)} {losses[name]:<7.4g}" for name in shown]
-        speed = f"{self._speed:,.0f} {self.data.unit}/s"
-        detail = "  ".join([f"epoch {epoch:{len(epochs)}}/{epochs}", *parts, speed])
+        losses, speed = {**self.losses.means(), **measured}, f"{self._speed:,.0f} {self.data.unit}/s"
+        detail = update_line(epoch, self.plan.total_epochs, losses, speed)
         self.reporter.progress("training", self.step, self.plan.total_steps, detail)
 
     def _check(self, broken: Iterable[str], update: int | None = None) -> None:
@@ -669,16 +547,13 @@ class Run:
             **({} if self.best.content is None else {"best": self.best.content}),
             "scaler": self.precision.scaler.state_dict(),
             "losses": self.losses.state_dict(),
-            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "parts": states_of(self.parts),
         }
 
     @property
     def _state_bytes(self) -> int:
         """About how large a saved state is: weights, their average, the two moments of Adam, the models."""
-        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
-        return (5 if self.options.keep == "last" else 6) * sum(
-            weight.nbytes for group in groups for weight in group["params"]
-        )
+        return (5 if self.options.keep == "last" else 6) * bytes_of(self.optimizers)
 
     @property
     def _again(self) -> str:
@@ -686,7 +561,7 @@ class Run:
 
     def _check_weights(self) -> None:
         """Raises Diverged when a weight, or an average of weights, is not finite."""
-        if not all(finite(part.state_dict()) for part in self.parts.values()):
+        if not all_finite(self.parts):
             self._check(["weights"])
 
     def _stop(self) -> None:
@@ -698,5 +573,4 @@ class Run:
         if self.folder is not None:
             self._save_state(self.folder)
             self.best.save(self.folder, self.header)
-            self.journal.draw_curves(now=True)
         raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")

@@ -3,7 +3,7 @@ arXiv:1406.2661)."""
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gentool.data.images import FEW, ImageData
 from gentool.data.sources.faces import is_faces
-from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row, exploding
+from gentool.engine.alarms import exploding
 from gentool.engine.ema import EMA, recompute_batch_norm
 from gentool.engine.options import TrainOptions
 from gentool.engine.plan import Schedule
@@ -22,15 +22,13 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.metrics.adversarial import (
     Loss,
-    accuracy,
     discriminator_loss,
     generator_loss,
     gradient_penalty,
     squared_gradient,
 )
-from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
-from gentool.metrics.diversity import diversity, own_share
 from gentool.models.augmentation import augmentation
+from gentool.models.game import Telemetry, class_collapse, overpowering, worse_than_guessing
 from gentool.models.sample_pictures import fixed_codes, sample_picture
 from gentool.models.sample_scores import SCORE, SampleScore, SampleScoreOptions, copying
 from gentool.networks.augment import DiffAugment, policies
@@ -58,9 +56,6 @@ R1_WEIGHT = 0.2
 """The default weight of the R1 penalty for bce without normalisation."""
 GP_WEIGHT = 10.0
 """The weight of the gradient penalty of wgan-gp."""
-CLASSIFIER_IMAGES, CLASSIFIER_ACCURACY = 5_000, 0.6
-"""The linear classifier is fitted to at most this many training images, and used if it predicts at least this
-share of the validation images right."""
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4, "upsample": "nearest"}
@@ -69,14 +64,6 @@ FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "upsample": "t
 PIXEL_ART: dict[str, dict[str, Any]] = {"cryptopunks": {"upsample": "transposed"}}
 """Those on other pixel art, by the name of the set: samples with transposed convolutions are crisper."""
 FACES_UPDATES = 3_000
-FEW_IMAGES = 8
-"""Fewer images than this in an update say nothing about variety."""
-FEW_CLASSES = 0.35
-"""Classes have vanished below this ratio of the entropies of samples and real images; two classes of ten have .34."""
-OVERPOWERING_ACCURACY, OVERPOWERED_LOSS = 0.995, 4.0
-"""The discriminator overpowers a generator above both: it is right this often, and the generator's loss this high."""
-GUESSING_LOSS = 4.0
-"""A discriminator's loss above this is far worse than guessing, which costs log 4 (bce) or 2 (hinge)."""
 
 
 def _by_data(name: str) -> str:
@@ -448,77 +435,3 @@ def refresh_batch_norm(network: nn.Module, run: Run, options: AdversarialOptions
             yield run.fixed_noise(f"batch norm {index}", count, options.latent_dim), labels
 
     recompute_batch_norm(network, lambda batch: network(*batch), batches())
-
-
-class Telemetry:
-    """What metrics.csv says about a game beside its losses: diversity, classes, the discriminator's accuracy.
-
-    `few`: the images of one update are too few to vary, so what they show is measured at the end of the epoch.
-    """
-
-    def __init__(self, data: ImageData, run: Run, loss: Loss) -> None:
-        self.classifier = linear_classifier(data, run)
-        self.loss = loss
-        self.few = run.plan.batch_size < FEW_IMAGES
-
-    def of(self, real: Tensor, fake: Tensor, real_logits: Tensor, fake_logits: Tensor) -> dict[str, Tensor]:
-        """The columns of one update, from images (N, C, H, W) in [-1, 1] and logits (N,)."""
-        columns = {} if self.few else self._variety(fake, real)
-        right = accuracy(self.loss, real_logits, fake_logits)
-        if right is not None:
-            columns["discriminator_accuracy"] = right
-        return columns
-
-    def at_the_end(self, samples: Tensor, real: Tensor) -> dict[str, float]:
-        """The columns of samples (N, C, H, W) in [0, 1] at the end of an epoch."""
-        return {name: value.item() for name, value in self._variety(samples * 2 - 1, real * 2 - 1).items()}
-
-    def _variety(self, fake: Tensor, real: Tensor) -> dict[str, Tensor]:
-        columns = {"diversity": diversity(fake, real), "own_share": own_share(fake, real)}
-        if self.classifier:
-            columns["class_entropy_ratio"] = class_entropy_ratio(self.classifier, (fake + 1) / 2, (real + 1) / 2)
-        return columns
-
-
-def linear_classifier(data: ImageData, run: Run) -> LinearClassifier | None:
-    """A linear classifier; None where there are no classes, or where it is not accurate enough."""
-    if data.train.labels is None or len(data.classes) < 2:
-        return None
-    step = -(-len(data.train) // CLASSIFIER_IMAGES)
-    images, labels = data.train.images[::step], data.train.labels[::step]
-    classifier = LinearClassifier(images / 255, labels, len(data.classes), run.device)
-    right = [classifier(x).eq(y).float() for x, y in run.in_order(data.validation) if y is not None]
-    return classifier if right and torch.cat(right).mean() >= CLASSIFIER_ACCURACY else None
-
-
-def worse_than_guessing(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """An alarm for a discriminator whose loss is far above that of guessing."""
-    loss = rows[-1].get("discriminator", 0.0)
-    if "discriminator_accuracy" in rows[-1] and loss > GUESSING_LOSS:
-        text = f"exploding loss: discriminator is {loss:.3g}, and at most 2 when it guesses; try a lower --lr"
-        yield Alarm("exploding_loss", text)
-
-
-def class_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """An alarm for samples that show few of the classes."""
-    name = "class_entropy_ratio"
-    if name not in rows[-1]:
-        return
-    now, best = rows[-1][name], max(row[name] for row in rows if name in row)
-    if now < FEW_CLASSES and (best > 2 * FEW_CLASSES or rows[-1]["step"] >= WARM_UP_STEPS):
-        yield Alarm(
-            "class_collapse",
-            f"class collapse: the classes of the samples have {now:.0%} of the entropy of the real ones', so most "
-            "classes are missing; try a lower --lr",
-        )
-
-
-def overpowering(rows: Sequence[Row]) -> Iterator[Alarm]:
-    """An alarm for a discriminator from which the generator learns nothing."""
-    right, loss = rows[-1].get("discriminator_accuracy", 0.0), rows[-1].get("generator", 0.0)
-    if right > OVERPOWERING_ACCURACY and loss > OVERPOWERED_LOSS:
-        yield Alarm(
-            "overpowering",
-            f"the discriminator overpowers the generator: it is right on {right:.1%}, and the generator's loss is "
-            f"{loss:.3g}; try --r1 1, --norm spectral or a lower --lr",
-        )

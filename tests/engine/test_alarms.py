@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from gentool.engine.alarms import EVERY_MODEL, Alarm, alarms, exploding
-from gentool.models.adversarial import class_collapse, overpowering, worse_than_guessing
+from gentool.models.game import class_collapse, overpowering, worse_than_guessing
 from gentool.models.variational import posterior_collapse
 
 CHECKS = (

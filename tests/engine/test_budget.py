@@ -22,7 +22,7 @@ def test_the_number_of_updates_follows_from_the_last_two_trials() -> None:
 
     planned, made = updates_within(seconds_of, 60.0, share=0.1)
     assert planned == 5800
-    assert trials == [20, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10 % of the budget
+    assert trials == [5, 5, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10 % of the budget
     assert made == [(steps, 2 + 0.01 * steps) for steps in trials[1:]]
     assert updates_within(seconds_of, 60.0, share=0.1, steps_per_epoch=1000)[0] == 5800  # trials of several epochs
     # What a trial within an epoch pays once is paid at the end of every epoch: 2 s for 2,000 updates of 0.01 s each.
@@ -55,7 +55,7 @@ def test_a_stopped_run_goes_on_to_the_same_number(
         stopped = cli(*command)
     assert stopped.code == 75
     lines = stopped.err.splitlines()
-    assert lines[:2] == ["--budget 4s: trying out how many updates fit", "--budget 4s: 12 updates fit"]
+    assert lines[:2] == ["--budget 4s: measuring how many updates fit", "--budget 4s: 12 updates fit"]
     assert lines[3].startswith("12 updates, ")
     assert cli(*command).code == 0
     assert trials == [4]
@@ -115,7 +115,7 @@ def test_a_trial_that_is_stopped_or_diverges_says_so(
     with stopping(3):
         stopped = cli("train", "vae", *TINY, "--budget", "1s", "--out", "run")
     assert stopped.code == 75
-    assert stopped.err.endswith("stopped while trying out how many updates fit; the same command begins again\n")
+    assert stopped.err.endswith("stopped while measuring how many updates fit; run the same command to start again\n")
     assert not Path("run").exists()
 
     def diverging(*_: object, **__: object) -> None:
@@ -124,7 +124,7 @@ def test_a_trial_that_is_stopped_or_diverges_says_so(
     monkeypatch.setattr(training, "updates_within", diverging)
     diverged = cli("train", "vae", *TINY, "--budget", "60s", "--out", "run")
     assert diverged.code == 5
-    assert diverged.err.endswith("the training diverges while --budget is tried out; try a lower --lr\n")
+    assert diverged.err.endswith("training diverged while measuring how many updates fit; try a lower --lr\n")
 
 
 def test_seq2seq_takes_it_too(cli: Callable, trials: list[float]) -> None:

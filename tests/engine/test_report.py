@@ -31,6 +31,27 @@ def lines_of(run: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {line["column"]: line for chart in run["charts"] for line in chart["lines"]}
 
 
+def test_a_run_that_is_stopped_leaves_a_report(cli: Callable, stopping: Callable) -> None:
+    command = ("train", "vae", *TINY, "--epochs", 3)
+    with stopping(13):
+        assert cli(*command).code == 75
+    path = Path("runs/vae-digits/report.html")
+    run = content(path)
+    assert run["state"] == "not finished, 33% done: run the same command again to continue"
+    assert dict(run["facts"])["Length"].startswith("1 epoch in ")
+    assert Path("runs/vae-digits/log.txt").read_text().splitlines()[-1].endswith("the same command continues from here")
+    assert cli(*command).code == 0
+    assert content(path)["state"] == "finished"
+
+
+def test_a_run_that_is_stopped_in_its_first_epoch_leaves_a_report(cli: Callable, stopping: Callable) -> None:
+    with stopping(3):
+        assert cli("train", "vae", *TINY, "--epochs", 3).code == 75
+    run = content(Path("runs/vae-digits/report.html"))
+    assert run["state"] == "not finished, 0% done: run the same command again to continue"
+    assert run["charts"] == []
+
+
 def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/gentool", "train", "vae", "--data", "my digits"])
     assert cli("train", "vae", *TINY, "--epochs", 3).code == 0
@@ -187,7 +208,7 @@ def test_an_unfinished_run_says_how_to_go_on(cli: Callable) -> None:
     folder = Path("runs/cae-digits")
     (folder / "result.json").unlink()
     assert cli("report", folder).code == 0
-    assert content(folder / "report.html")["state"] == "not finished, 100% done: the same command continues"
+    assert content(folder / "report.html")["state"] == "not finished, 100% done: run the same command again to continue"
 
 
 def test_several_runs_side_by_side(cli: Callable) -> None:

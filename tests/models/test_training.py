@@ -198,7 +198,7 @@ def test_another_user_s_folder_is_left_alone(cli: Callable) -> None:
     for more in ([], ["--overwrite"]):
         refused = cli(*train("gan", "--epochs", 1, "--out", "mine", *more))
         assert refused.code == 2
-        assert "not empty, and not a run of gentool's" in refused.err
+        assert "not empty, and not a gentool run" in refused.err
     assert [path.name for path in Path("mine").iterdir()] == ["thesis.txt"]
 
 
@@ -224,6 +224,9 @@ def test_divergence_is_caught_at_once_and_the_last_good_state_kept(
     folder = Path(f"runs/{model}-digits")
     assert [path.name for path in folder.glob("state-*.pt")] == ["state-000000005.pt"]
     checkpoint.load(folder / "state-000000005.pt", "state")
+    assert (folder / "losses.png").is_file()
+    page = (folder / "report.html").read_text()
+    assert re.search(r'"state": ?"diverged: \w+ became NaN or infinite in epoch 2, update 8; the last good', page)
 
 
 def test_weights_that_blow_up_are_not_saved(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -435,7 +438,7 @@ def test_fewer_than_ten_images_are_refused_with_what_to_do(cli: Callable, model:
     refused = cli(*train(model, "--epochs", 1, "--data", "nine.npz"))
     assert (refused.code, refused.out) == (3, "")
     assert refused.err.splitlines()[-1] == (
-        "gentool: nine: has 9 images, and a training needs at least 10; add some, or take a named data set (`gentool "
+        "gentool: nine: has 9 images, but training needs at least 10; add some, or use a named data set (`gentool "
         "prepare --list`)"
     )
     assert not Path("runs").exists()

@@ -21,7 +21,7 @@ from gentool.engine.folder import (
     read_if_there,
     read_options,
 )
-from gentool.engine.journal import earlier_result
+from gentool.engine.journal import DIVERGED, earlier_result
 from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.report.pictures import films, gallery
 from gentool.engine.report.scores import finite, group, results
@@ -50,7 +50,7 @@ def run_content(folder: Path) -> dict[str, Any]:
         "kind": "run",
         "title": f"{run['model']} on {run['data']}",
         "name": folder.resolve().name,
-        "state": state_in_words(run, columns, bool(result)),
+        "state": state_in_words(run, columns, bool(result), log_lines(folder)),
         "facts": facts(folder, run, environment, columns),
         "alarms": [line.split(" ", 1)[1] for line in log_lines(folder) if " alarm in epoch " in line],
         "marks": alarm_marks(columns, places),
@@ -86,13 +86,18 @@ def _short_names(folders: Sequence[Path]) -> list[str]:
     return [f"{'/'.join(part[-1:])} ({number})" for number, part in enumerate(parts, 1)]
 
 
-def state_in_words(run: dict[str, Any], columns: dict[str, list[float]], finished: bool) -> str:
-    """How far the run is."""
+def state_in_words(
+    run: dict[str, Any], columns: dict[str, list[float]], finished: bool, log: Sequence[str] = ()
+) -> str:
+    """How far the run is, given the lines of its log."""
     if finished:
         return "finished"
+    last = log[-1].partition(" ")[2] if log else ""
+    if last.startswith(DIVERGED):
+        return last
     steps, total = columns.get("step", [0])[-1] if columns.get("step") else 0, run.get(UPDATES) or 0
     share = f", {steps / total:.0%} done" if total else ""
-    return f"not finished{share}: the same command continues"
+    return f"not finished{share}: run the same command again to continue"
 
 
 def facts(
