@@ -6,7 +6,7 @@ from typing import Literal
 from torch import nn
 
 from gentool.models.augmentation import AugmentationOptions
-from gentool.networks.autoencoder import ConvDecoder, ConvEncoder, Decoder, MLPDecoder, MLPEncoder
+from gentool.networks.autoencoder import Activation, ConvDecoder, ConvEncoder, Decoder, MLPDecoder, MLPEncoder
 from gentool.networks.layers import Shape
 from gentool.options import numbers, option
 
@@ -22,14 +22,23 @@ class BackboneOptions(AugmentationOptions):
     )
     kernel_size: Literal[3, 4, 5] = option(4, "Kernel size of the convolutions.", only_with={"arch": "conv"})
     hidden: tuple[int, ...] = option(
-        (512, 512), "Units of the hidden layers; 400 is one layer.", parse=numbers, only_with={"arch": "mlp"}
+        (512, 512),
+        "Units of each hidden layer, separated by commas; a single number makes one layer.",
+        parse=numbers,
+        only_with={"arch": "mlp"},
+    )
+    activation: Activation = option(
+        "relu",
+        "Activation of the hidden layers: ReLU, or gated linear units (glu; Dauphin et al. 2017), with twice the "
+        "weights.",
+        only_with={"arch": "mlp"},
     )
 
 
 def encoder(options: BackboneOptions, shape: Shape, out_features: int) -> nn.Module:
     """Images (N, C, H, W) -> features (N, out_features)."""
     if options.arch == "mlp":
-        return MLPEncoder(shape, out_features, options.hidden)
+        return MLPEncoder(shape, out_features, options.hidden, options.activation)
     return ConvEncoder(shape, out_features, options.channels, kernel_size=options.kernel_size)
 
 
@@ -37,5 +46,5 @@ def decoder(options: BackboneOptions, shape: Shape, beside: int = 0) -> Decoder:
     """Codes, with `beside` more numbers each, (N, latent_dim + beside) -> logits of pixels (N, C, H, W)."""
     inputs = options.latent_dim + beside
     if options.arch == "mlp":
-        return MLPDecoder(shape, inputs, options.hidden)
+        return MLPDecoder(shape, inputs, options.hidden, options.activation)
     return ConvDecoder(shape, inputs, options.channels, kernel_size=options.kernel_size)

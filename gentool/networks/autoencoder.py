@@ -13,6 +13,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from torch import Tensor, nn
 from gentool.networks.layers import Down, Shape, Up
 from gentool.networks.pixels import logit_of_mean
 
+Activation = Literal["relu", "glu"]
+"""That of hidden layers: ReLU, or gated linear units."""
 LEAK = 0.2
 """Slope of the encoder's LeakyReLU for negative inputs, as in DCGAN's discriminator."""
 SMALL = 0.1
@@ -152,20 +155,35 @@ def _doubling(inputs: int, outputs: int, size: tuple[int, int], kernel_size: int
     return nn.ConvTranspose2d(inputs, outputs, kernel_size, 2, kernel_size // 2, more)
 
 
-def _fully_connected(sizes: Sequence[int]) -> list[nn.Module]:
-    """Linear layers from each size to the next, with ReLU between them."""
+class GatedLinear(nn.Linear):
+    """A linear layer times a sigmoid gate, which is another linear layer (Dauphin et al. 2017, arXiv:1612.08083)."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, 2 * out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in_features) to (N, out_features)."""
+        values, gates = super().forward(x).chunk(2, dim=1)
+        return values * gates.sigmoid()
+
+
+def _fully_connected(sizes: Sequence[int], activation: Activation) -> list[nn.Module]:
+    """Layers from each size to the next; all but the last one have the activation."""
     layers: list[nn.Module] = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        layers += [nn.Linear(inputs, outputs), nn.ReLU()]
-    return layers[:-1]
+    for inputs, outputs in itertools.pairwise(sizes[:-1]):
+        layers += [nn.Linear(inputs, outputs), nn.ReLU()] if activation == "relu" else [GatedLinear(inputs, outputs)]
+    return [*layers, nn.Linear(*sizes[-2:])]
 
 
 class MLPEncoder(nn.Module):
-    """Hidden layers with ReLU: one, or as many as `hidden` has sizes."""
+    """Hidden layers: one, or as many as `hidden` has sizes."""
 
-    def __init__(self, shape: Shape, out_features: int, hidden: Sequence[int] = (400,)) -> None:
+    def __init__(
+        self, shape: Shape, out_features: int, hidden: Sequence[int] = (400,), activation: Activation = "relu"
+    ) -> None:
         super().__init__()
-        self.network = nn.Sequential(nn.Flatten(), *_fully_connected([math.prod(shape), *hidden, out_features]))
+        layers = _fully_connected([math.prod(shape), *hidden, out_features], activation)
+        self.network = nn.Sequential(nn.Flatten(), *layers)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, C, H, W) to features (N, out_features), of any sign and size."""
@@ -176,9 +194,11 @@ class MLPEncoder(nn.Module):
 class MLPDecoder(Decoder):
     """`MLPEncoder` backwards; `hidden` is given in the encoder's order."""
 
-    def __init__(self, shape: Shape, latent_dim: int, hidden: Sequence[int] = (400,)) -> None:
+    def __init__(
+        self, shape: Shape, latent_dim: int, hidden: Sequence[int] = (400,), activation: Activation = "relu"
+    ) -> None:
         super().__init__()
-        layers = _fully_connected([latent_dim, *reversed(hidden), math.prod(shape)])
+        layers = _fully_connected([latent_dim, *reversed(hidden), math.prod(shape)], activation)
         self.network = nn.Sequential(*layers, nn.Unflatten(1, shape))
 
     @torch.no_grad()

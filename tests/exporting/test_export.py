@@ -193,9 +193,9 @@ def test_a_learnt_prior_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (folder / "prior.json").exists()
 
 
-@pytest.mark.parametrize("name", ["vae", "cvae"])
-def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path, name: str) -> None:
-    options = {"arch": "mlp", "hidden": 16, "latent_dim": 5, "epochs": 8, "device": "cpu"}
+@pytest.mark.parametrize(("name", "activation"), [("vae", "glu"), ("cvae", "relu")])
+def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path, name: str, activation: str) -> None:
+    options = {"arch": "mlp", "hidden": 16, "activation": activation, "latent_dim": 5, "epochs": 8, "device": "cpu"}
     model = gentool.train(name, "digits", prior="flow", **options)
     folder = gentool.export(model, format=tuple(ALL.split(","))).save(tmp_path / "exported")
     assert config(folder)["prior"] == {"distribution": "normal", "mean": 0, "standard_deviation": 1}
@@ -220,7 +220,7 @@ def test_python(runs: Path, tmp_path: Path) -> None:
     assert model.sample(2).shape == (2, 1, 8, 8)
     with pytest.raises(gentool.OptionError, match=r"--format: 'onyx': choose from onnx, .* Did you mean 'onnx'"):
         gentool.export(model, format="onyx")
-    with pytest.raises(gentool.OptionError, match="expected an identifier of the hub"):
+    with pytest.raises(gentool.OptionError, match="expected a licence identifier of the Hugging Face hub"):
         gentool.export(model, license="my own: ask me")
 
 
@@ -265,10 +265,10 @@ def test_the_layout_of_the_hub(cli: Callable, runs: Path) -> None:
         (["--format", "pickle"], 2, "--format: 'pickle': choose from onnx, torchscript, torch.export, safetensors."),
         (["--out", "mine"], 2, "--out mine: not empty, and not written by this command; choose another folder"),
         (["--hub-folder", "mine"], 2, "--hub-folder mine: not empty, and not written by this command"),
-        (["--out", "a.txt"], 2, "--out a.txt: is a file; name a folder"),
+        (["--out", "a.txt"], 2, "--out a.txt: is a file; give a folder"),
         (["--out", "a", "--hub-folder", "b"], 2, "--hub-folder: has no effect with --out"),
         (["--overwrite"], 2, "--overwrite: only with --out"),
-        (["--license", "a: b"], 2, "--license: 'a: b': expected an identifier of the hub"),
+        (["--license", "a: b"], 2, "--license: 'a: b': expected a licence identifier of the Hugging Face hub"),
         (["a.txt"], 2, "unexpected argument: a.txt"),
     ],
 )
@@ -289,7 +289,7 @@ def test_networks_of_seq2seq_are_refused(cli: Callable) -> None:
     done = cli("export", "sums")
     assert (done.code, done.err) == (
         2,
-        "gentool: sums: holds a text2text of seq2seq, and only models of images can be exported\n",
+        "gentool: sums: holds a seq2seq model (text2text); only image models can be exported\n",
     )
 
 
@@ -324,7 +324,7 @@ def test_a_file_that_computes_something_else_is_not_written(
     monkeypatch.setitem(formats.FORMATS, "torchscript", wrong)
     done = cli("export", runs / "vae", "--format", "torchscript", "--out", "wrong")
     assert done.code == 1
-    assert "decoder.torchscript: differs from PyTorch by 0.0002, and 0.0001 is allowed; nothing was written" in done.err
+    assert "decoder.torchscript: differs from PyTorch by 0.0002, but only 0.0001 is allowed; nothing was" in done.err
     assert not Path("wrong").exists()
     none = formats.Format(right.suffix, (), right.write, lambda content, part: lambda given: torch.zeros(2, 3))
     monkeypatch.setitem(formats.FORMATS, "torchscript", none)
@@ -446,9 +446,9 @@ def unlike_options(folder: Path) -> None:
         (lambda folder: change(folder, format=9), "model.safetensors", "format 9 is newer than this gentool"),
         (lambda folder: change(folder, kind="state"), "model.safetensors", UNEQUAL),
         (lambda folder: change(folder, classes=["x"]), "model.safetensors", UNEQUAL),
-        (lambda folder: change(folder, format="1"), "config.json", "not that of a gentool model (format is '1', "),
-        (lambda folder: (folder / "config.json").write_text("{"), "config.json", "not that of a gentool model ("),
-        (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json", "not that of a gentool model"),
+        (lambda folder: change(folder, format="1"), "config.json", "does not describe a gentool model (format is '1'"),
+        (lambda folder: (folder / "config.json").write_text("{"), "config.json", "does not describe a gentool model ("),
+        (lambda folder: (folder / "config.json").write_text("[" * 10**5), "config.json", "does not describe a gentool"),
         (lambda folder: (folder / "config.json").unlink(), "model.safetensors", "weights without the config.json"),
     ],
     ids=range(17),

@@ -11,6 +11,7 @@ from torch import nn
 from gentool.networks.autoencoder import (
     ConvDecoder,
     ConvEncoder,
+    GatedLinear,
     MLPDecoder,
     MLPEncoder,
     Shape,
@@ -46,6 +47,23 @@ def test_an_mlp_pair_keeps_the_shape(shape: Shape) -> None:
     z = MLPEncoder(shape, 7, hidden=(16,))(x)
     assert z.shape == (2, 7)
     assert MLPDecoder(shape, 7, hidden=(16,))(z).shape == x.shape
+
+
+def test_a_gated_layer_is_the_formula() -> None:
+    torch.manual_seed(1)
+    x = torch.randn(5, 3)
+    layer = GatedLinear(3, 2)
+    values, gates = (x @ layer.weight[rows].T + layer.bias[rows] for rows in (slice(0, 2), slice(2, 4)))
+    torch.testing.assert_close(layer(x), values * gates.sigmoid())
+
+
+def test_gates_are_in_every_hidden_layer() -> None:
+    encoder, decoder = MLPEncoder((1, 4, 4), 6, (8, 7), "glu"), MLPDecoder((1, 4, 4), 3, (8, 7), "glu")
+    for network, sizes in ((encoder, [(16, 8), (8, 7)]), (decoder, [(3, 7), (7, 8)])):
+        gated = [layer for layer in network.network if isinstance(layer, GatedLinear)]
+        assert [(layer.in_features, layer.out_features // 2) for layer in gated] == sizes
+        assert not [layer for layer in network.network if isinstance(layer, nn.ReLU)]
+    assert decoder(encoder(torch.rand(2, 1, 4, 4))[:, :3]).shape == (2, 1, 4, 4)
 
 
 @settings(max_examples=25, deadline=None)
