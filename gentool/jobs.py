@@ -56,7 +56,7 @@ def sbatch_options(text: str) -> tuple[str, ...]:
     for part in parts:
         name = part.partition("=")[0]
         if not re.fullmatch(r"[a-z][a-z0-9-]*(=.+)?", part):
-            raise ValueError("expected long options of sbatch such as partition=gpu,time=4:00:00,gpus=1")
+            raise ValueError("expected long sbatch options such as partition=gpu,time=4:00:00,gpus=1")
         if name in OWN_SBATCH_OPTIONS:
             raise ValueError(f"gentool sets {name} itself")
     return parts
@@ -70,12 +70,12 @@ class ClusterOptions(Validated):
 
     cluster: Literal["slurm", "local"] | None = option(
         None,
-        "Train each run in a job of its own: of Slurm, or, to try this out, on this machine (local).",
+        "Train each run as a separate job: with Slurm, or on this machine to try it out (local).",
         default_text="no jobs",
     )
     cluster_options: tuple[str, ...] | None = option(
         None,
-        "Options of sbatch for each job, such as partition=gpu,time=4:00:00,gpus=1.",
+        "sbatch options for each job, such as partition=gpu,time=4:00:00,gpus=1.",
         metavar="NAME=VALUE[,...]",
         parse=sbatch_options,
         only_with={"cluster": "slurm"},
@@ -95,7 +95,7 @@ class ClusterOptions(Validated):
                 f"--cluster slurm: there is no {missing[0]} on the PATH; run this where you submit jobs to Slurm"
             )
         if "%" in str(folder.absolute()):
-            raise OptionError(f"--out {folder}: Slurm and submitit have a meaning for its %; choose another folder")
+            raise OptionError(f"--out {folder}: Slurm and submitit give % a meaning; choose a folder without it")
 
 
 class Ended(NamedTuple):
@@ -235,7 +235,7 @@ class Jobs:
             if ended is None or ended.code != Stopped.exit_code or not self._was_stopped_by_slurm(job):
                 return ended
             if not continues:
-                raise GentoolError(f"{name}: Slurm has stopped its job; give it more time in --cluster-options")
+                raise GentoolError(f"{name}: Slurm stopped its job; give it more time in --cluster-options")
             command = [word for word in command if word != "--overwrite"]
 
     def stop(self) -> None:
@@ -261,7 +261,7 @@ class Jobs:
                     if not self.under_way:
                         raise OptionError(f"--cluster slurm: {said}") from None
                     if said != refused:
-                        self.reporter.notice(f"{said}; trying again while other jobs are under way")
+                        self.reporter.notice(f"{said}; trying again while other jobs are running")
                     refused = said
                 else:
                     self.under_way += 1
@@ -288,7 +288,7 @@ class Jobs:
         if self.stopped.is_set():
             return None
         state = "" if local else f" ({job.state})"
-        raise GentoolError(f"{name}: its job {job.job_id} has ended without a result{state}; see {job.paths.stderr}")
+        raise GentoolError(f"{name}: its job {job.job_id} ended without a result{state}; see {job.paths.stderr}")
 
     def _is_done(self, job: Any, force: bool) -> bool:
         with self.lock:  # what submitit knows of the jobs is shared by all threads

@@ -37,8 +37,8 @@ def check_memory(needed: int, what: str, advice: str) -> None:
     free = free_memory()
     if free is not None and needed > free:
         raise GentoolError(
-            f"out of memory: {what} would take at least {needed / GIB:,.1f} GiB, and {free / GIB:,.1f} GiB are free; "
-            f"{advice}"
+            f"out of memory: {what} would take at least {needed / GIB:,.1f} GiB, but only {free / GIB:,.1f} GiB are "
+            f"free; {advice}"
         )
 
 

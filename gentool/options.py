@@ -25,7 +25,7 @@ from gentool.errors import OptionError
 from gentool.reading import shown
 
 Resume = Literal["same", "grow", "free"]
-KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Path: "a path"}
 Conditions = Mapping[str, Any]
 """Another option to the values that are meant: one value, a tuple of values, or True for any but its default."""
 
@@ -123,7 +123,7 @@ def numbers(text: str) -> tuple[int, ...]:
     """Positive integers from a comma-separated text: `16,32` is (16, 32). Raises ValueError."""
     parts = text.split(",", MOST_NUMBERS)
     if not all(is_whole(part) and int(part) > 0 for part in parts):
-        raise ValueError("expected positive whole numbers with commas, such as 16,32")
+        raise ValueError("expected comma-separated positive whole numbers, such as 16,32")
     if len(parts) > MOST_NUMBERS:
         raise ValueError(f"more than {MOST_NUMBERS} numbers")
     return tuple(int(part) for part in parts)
@@ -141,7 +141,7 @@ def indices(text: str) -> tuple[int, ...]:
         first, dash, last = (end.strip() for end in part.partition("-"))
         ends = (first, last) if dash else (first,)
         if not all(end.isascii() and is_whole(end) for end in ends) or int(ends[-1]) < int(first):
-            raise ValueError("expected whole numbers with commas, or ranges, such as 3,17,40-49")
+            raise ValueError("expected comma-separated whole numbers or ranges, such as 3,17,40-49")
         if int(ends[-1]) - int(first) + len(found) >= MOST_INDICES:
             raise ValueError(f"expected at most {MOST_INDICES:,} numbers")
         found += range(int(first), int(ends[-1]) + 1)
@@ -155,7 +155,7 @@ def words(text: str) -> tuple[str, ...]:
     """
     parts = tuple(part.strip() for part in next(csv.reader([text], skipinitialspace=True), [""]))
     if not parts or not all(parts):
-        raise ValueError("expected names or numbers with commas, such as 3,7, or all")
+        raise ValueError("expected comma-separated names or numbers, such as 3,7, or all")
     return parts
 
 
@@ -375,7 +375,7 @@ def checked(field: "Field[Any]", annotation: Any, value: Any) -> Any:
         if not low <= value <= high:
             raise OptionError(f"{name}: {shown(value)} is out of range; it must be {_range(settings, value)}")
     if kind in (str, Path) and "\0" in str(value):
-        raise OptionError(f"{name}: {shown(str(value))} has a zero byte")
+        raise OptionError(f"{name}: {shown(str(value))} contains a null byte")
     if value == "":
         raise OptionError(f"{name}: needs a value")
     return value.expanduser() if isinstance(value, Path) else value

@@ -111,7 +111,7 @@ def check(value: Any, form: Any, where: str = "") -> None:
         for name in value.keys() - form.keys():
             check(value[name], Any, _inside(where, str(name)))
     elif form is Scalar:
-        _expect(value is None or isinstance(value, str | bool | int | float), place, "a text or a number", value)
+        _expect(value is None or isinstance(value, str | bool | int | float), place, "text or a number", value)
     else:
         _check_type(value, form, place)
     if isinstance(value, int) and not -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
@@ -120,7 +120,7 @@ def check(value: Any, form: Any, where: str = "") -> None:
 
 def _check_type(value: Any, kind: type, place: str) -> None:
     number = kind in (int, float) and isinstance(value, (int, kind)) and not isinstance(value, bool)
-    word = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}.get(kind, kind.__name__)
+    word = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}.get(kind, kind.__name__)
     _expect(number if kind in (int, float) else isinstance(value, kind), place, word, value)
 
 

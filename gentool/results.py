@@ -47,7 +47,7 @@ class Results:
     def writing(self, folder: Path, record: Mapping[str, Any]) -> Iterator[None]:
         """Write the files of the results in the block. Earlier results are removed; files of others stay."""
         is_ours = self._is_ours(folder)
-        write_text(folder / UNFINISHED, "This command was cut short. Repeat it; it replaces its files.\n")
+        write_text(folder / UNFINISHED, "This command was interrupted. Run it again: it replaces its files.\n")
         if is_ours:
             self.remove(folder)
         write_json(folder / self.record, record)

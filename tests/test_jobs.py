@@ -202,7 +202,8 @@ def test_a_sweep_that_is_stopped_lets_its_jobs_save(cli: Callable, cluster: str,
     done = cli(*words)
     stopping.join()
     assert done.code == 75
-    assert done.err.splitlines()[-1] == "gentool: swept: stopped with 1 run to do; the same command continues"
+    said = done.err.splitlines()[-1]
+    assert said == "gentool: swept: stopped with 1 run left; run the same command again to continue"
     assert Path("swept/seed=0/saved").exists()
     assert not Path("swept/seed=0/result.json").exists()
     assert cli(*words).code == 0
@@ -219,7 +220,7 @@ def test_a_real_training_is_stopped_and_continues(cli: Callable, tmp_path: Path)
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     said = process.communicate(timeout=60)[1].strip().splitlines()[-1]
-    assert said == f"gentool: {tmp_path}/parts: stopped with 1 run to do; the same command continues"
+    assert said == f"gentool: {tmp_path}/parts: stopped with 1 run left; run the same command again to continue"
     assert process.returncode == 75
     assert any((tmp_path / "parts").glob("*/state-*.pt"))
     assert cli(*command[3:]).code == 0
@@ -305,7 +306,7 @@ def test_a_run_that_another_job_still_trains_is_named(cli: Callable) -> None:
         done = cli(*words)
     assert done.code == 1
     assert "seed=0: ended with exit code 2: swept/steps=2,max-operand=9,seed=0: process" in done.err
-    assert "trains here; wait until it ends" in done.err.splitlines()[-1]
+    assert "is training here; wait until it ends" in done.err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +317,7 @@ def test_a_run_that_another_job_still_trains_is_named(cli: Callable) -> None:
         (["--cluster", "slrm"], "--cluster: 'slrm' is not one of 'slurm', 'local'."),
         (
             ["--cluster", "slurm", "--cluster-options", "time:5"],
-            "--cluster-options: 'time:5': expected long options of sbatch such as partition=gpu,time=4:00:00,gpus=1",
+            "--cluster-options: 'time:5': expected long sbatch options such as partition=gpu,time=4:00:00,gpus=1",
         ),
         (
             ["--cluster", "slurm", "--cluster-options", "ntasks=2"],
@@ -328,7 +329,7 @@ def test_a_run_that_another_job_still_trains_is_named(cli: Callable) -> None:
         ),
         (
             ["--cluster", "local", "--out", "50%"],
-            "--out 50%: Slurm and submitit have a meaning for its %; choose another folder",
+            "--out 50%: Slurm and submitit give % a meaning; choose a folder without it",
         ),
     ],
     ids=str,
@@ -363,7 +364,7 @@ def test_a_limit_on_jobs_is_waited_for(
     assert len(scores(Path("swept"))) == 3
     assert {re.sub(r"seed=\d", "seed=N", line) for line in done.err.splitlines() if "refused" in line} == {
         "sbatch refused the job of seed=N: sbatch: error: QOSMaxSubmitJobPerUserLimit; "
-        "trying again while other jobs are under way"
+        "trying again while other jobs are running"
     }
     (slurm / "limit").write_text("none")
     done = cli(*sweep("--cluster", "slurm", "--jobs", 3, "--repeats", 3, "--overwrite"))

@@ -53,7 +53,7 @@ def test_options_of_earlier_versions_that_had_no_effect_are_still_read() -> None
         ({"count": True}, "--count: True is not a whole number"),
         ({"count": None}, "--count: needs a value"),
         ({"method": "tsn"}, "--method: 'tsn' is not one of pca, tsne, umap. Did you mean 'tsne'?"),
-        ({"sizes": "8,x"}, "--sizes: '8,x': expected positive whole numbers with commas, such as 16,32"),
+        ({"sizes": "8,x"}, "--sizes: '8,x': expected comma-separated positive whole numbers, such as 16,32"),
         ({"perplexity": float("nan"), "method": "tsne"}, "--perplexity: nan is not a finite number"),
     ],
     ids=str,
@@ -181,5 +181,5 @@ def test_words_with_commas_stand_in_quotes(text: str, parts: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("text", ["", "a,,b", ",", " "])
 def test_an_empty_word_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected names or numbers with commas"):
+    with pytest.raises(ValueError, match="expected comma-separated names or numbers"):
         words(text)

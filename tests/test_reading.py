@@ -27,12 +27,12 @@ def test_what_fits() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": 3}, "name is 3, not a text"),
+        ({"name": 3}, "name is 3, not text"),
         ({"name": "x" * 99, "sides": "x" * 99}, f"sides is '{'x' * 58}…, not a list"),
         ({"sides": [1, True]}, "sides[1] is True, not a whole number"),
         ({"sides": [1, 2.0]}, "sides[1] is 2.0, not a whole number"),
         ({"sides": [10**30]}, "sides[0] is a number that is too large"),
-        ({"options": {"lr": [1]}}, "options.lr is of type list, not a text or a number"),
+        ({"options": {"lr": [1]}}, "options.lr is of type list, not text or a number"),
         ({"options": {3: 1}}, "options is of type dict, not named entries"),
         ({"rows": [{"epoch": 1}]}, "rows[0].loss is missing"),
         ({"rows": [{"loss": "1"}]}, "rows[0].loss is '1', not a number"),

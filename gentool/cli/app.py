@@ -23,22 +23,22 @@ from gentool.signals import Terminated, end_at_once
 
 COMMANDS = {
     "prepare": "Turn a named data set, folder, archive or sprite sheet into a prepared data set.",
-    "train": "Train a model. The same command again resumes.",
+    "train": "Train a model. Run the same command again to resume.",
     "sample": "Draw samples from a trained model.",
     "reconstruct": "Reconstruct images with an autoencoder, and measure its errors.",
     "interpolate": "Walk through the latent space between random codes, pictures, or classes.",
-    "project": "Find the code whose image is nearest to a given picture, also for models without an encoder.",
-    "embed": "Encode a data set: codes, a 2-D picture of them, what they contain, Gaussian mixtures.",
+    "project": "Find the code whose image is nearest to a given picture, even for models without an encoder.",
+    "embed": "Encode a data set: save the codes, plot them in 2-D, measure what they hold, fit Gaussian mixtures.",
     "seq2seq": "Arithmetic as sequences of text or pictures: train, evaluate, solve, sweep.",
-    "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each beside its floor.",
+    "evaluate": "Score a model: FID, KID, precision, recall, copying, likelihood, each next to that of real images.",
     "compare": "Put models side by side in one table and one picture; --train trains them first.",
     "explore": "Play with a model in the browser: sliders, a map of its latent space, walks, your own pictures.",
     "report": "Write a page about a run, or several side by side: pictures, curves, scores, options.",
-    "export": "Write a model as ONNX, TorchScript, torch.export or safetensors, for other programs and for the hub.",
-    "epochs": "Put the pictures of some epochs side by side, of one run or several.",
-    "show": "Draw pictures in the terminal, in half blocks: to look at them on a server.",
-    "info": "Say what a file or folder is: a run, a checkpoint, a data set, codes, results.",
-    "doctor": "Check the installation, and say how to repair it.",
+    "export": "Write a model as ONNX, TorchScript, torch.export or safetensors, or for the Hugging Face hub.",
+    "epochs": "Put the pictures from several epochs side by side, for one run or more.",
+    "show": "Show pictures in the terminal, for example on a server.",
+    "info": "Show what a file or folder is: a run, a checkpoint, a data set, codes, results.",
+    "doctor": "Check the installation and show how to fix problems.",
 }
 
 
@@ -82,7 +82,7 @@ def run(arguments: list[str]) -> int:
     try:
         os.getcwd()  # libraries end the process without one
     except OSError:
-        return _fail("the current folder was removed; go to another one", 1)
+        return _fail("the current folder no longer exists; change to another one", 1)
     try:
         code = typer.main.get_command(app)(arguments, prog_name="gentool", standalone_mode=False)
         if sys.stdout is not None:
@@ -113,8 +113,9 @@ def _unexpected(error: Exception) -> str:
         asked = re.search(r"allocate (\d+) bytes|Tried to allocate ([\d.]+ .iB)", text)
         much = ""
         if asked:
-            much = f": {int(asked[1]) / 2**30:,.1f} GiB were asked for" if asked[1] else f": {asked[2]} were asked for"
-        return f"out of memory{much}; take a smaller --batch-size, smaller layers or smaller images"
+            size = f"{int(asked[1]) / 2**30:,.1f} GiB" if asked[1] else asked[2]
+            much = f": tried to allocate {size}"
+        return f"out of memory{much}; use a smaller --batch-size, smaller layers or smaller images"
     if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("gentool"):
         package = error.name.partition(".")[0].replace("_", "-")
         return f"{text}: a package is missing. To fix it: {Path(sys.executable).name} -m pip install {package}"
@@ -129,8 +130,8 @@ def _unexpected(error: Exception) -> str:
         path.write_text(f"{' '.join(sys.argv)}\n{traceback.format_exc()}", encoding="utf-8", errors="backslashreplace")
     except OSError:
         traceback.print_exc()
-        return f"{what}. This is a bug of gentool's: please report it with the lines above"
-    return f"{what}. This is a bug of gentool's: please report it with {path}"
+        return f"{what}. This is a bug in gentool: please report it with the lines above"
+    return f"{what}. This is a bug in gentool: please report it with {path}"
 
 
 def _usage(error: typer.TyperException, arguments: list[str]) -> int:

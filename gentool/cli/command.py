@@ -35,7 +35,7 @@ CONFIG = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="A TOML file with options by their names. The command line overrides it.",
+        help="Read options from a TOML file. Options on the command line override it.",
         metavar="FILE",
         rich_help_panel="Terminal",
     ),
@@ -74,7 +74,7 @@ def command(
         typed = {name for name in values if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
         here = place()
         if here.size > 1 and not processes:
-            raise OptionError("torchrun: only train and seq2seq train run in several processes")
+            raise OptionError("torchrun: only train and seq2seq train can run in several processes")
         values = {name: _expanded(value) for name, value in values.items()}
         settings = {} if config is None else _read_config(config.expanduser(), kinds.values())
         for name, kind in kinds.items():
@@ -232,7 +232,7 @@ def _read_config(path: Path, kinds: Iterable[type[Validated]]) -> Mapping[str, A
     for name, value in settings.items():
         plain = name.replace("-", "_")
         if isinstance(value, dict):
-            raise OptionError(f"--config {path}: [{name}] is a table; the file has options only, without tables")
+            raise OptionError(f"--config {path}: [{name}] is a table; the file may hold only options, no tables")
         if plain not in known:
             raise OptionError(
                 f"--config {path}: {shown(plain)} is not an option of this command.{suggestion(plain[:60], known)}"

@@ -129,9 +129,9 @@ class OutputOptions(Validated):
         if is_file and ((suffix and suffix not in pictures) or suffix in beside):
             raise OptionError(f"--out {self.out}: give a name that ends in {' or '.join(pictures)}")
         if is_file and self.out.is_dir():
-            raise OptionError(f"--out {self.out}: is a folder; give the name of a file")
+            raise OptionError(f"--out {self.out}: is a folder; give a file name")
         if not is_file and self.out.is_file():
-            raise OptionError(f"--out {self.out}: is a file; name a folder")
+            raise OptionError(f"--out {self.out}: is a file; give a folder")
         free = self.overwrite or cut_short
         for path in () if free else (self.out, *(self.out.with_suffix(suffix) for suffix in beside)):
             if path.exists():
@@ -174,7 +174,7 @@ def output_options(default: str, *, out_help: str, overwrite_help: str) -> type[
 
 def run_output(default: str) -> type[OutputOptions]:
     """The options for a run's folder."""
-    return output_options(default, out_help="The run's folder.", overwrite_help="Start again, replacing the run there.")
+    return output_options(default, out_help="The run's folder.", overwrite_help="Start again, replacing the old run.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,7 +266,8 @@ def keep(
         fitted.save(path, key)
     except GentoolError as error:
         reporter.notice(
-            f"{error}. {what[0].upper()}{what[1:]} was fitted to {codes}, and will be fitted again next time"
+            f"{error}. {what[0].upper()}{what[1:]} was fitted to {codes}, but not saved: it will be "
+            "fitted again next time"
         )
         return
     reporter.notice(f"{path}: {what}, fitted to {codes}")

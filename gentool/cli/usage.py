@@ -27,7 +27,7 @@ def in_plain_words(message: str, arguments: Sequence[str]) -> str:
         message = message.replace("No such command", f"no such {what}")
     elif unknown := re.match(r"No such option: (\S+)", message):
         if unknown[1] in RESUMING:
-            message = f"no such option: {unknown[1]}; the same command again resumes"
+            message = f"no such option: {unknown[1]}; run the same command again to resume"
         elif words and arguments[words].startswith("-"):
             message = f"name the {what} before its options: {' '.join(arguments[:words])} {what.upper()} {unknown[1]} …"
     elif extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):

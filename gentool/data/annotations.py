@@ -50,12 +50,12 @@ def read_annotations(content: bytes, where: str, columns: Sequence[str] = ()) ->
     """
     kind = PurePosixPath(where).suffix.lower()
     if len(content) > _LARGEST:
-        raise DataError(f"{where}: larger than {_LARGEST // 2**20} MiB; give a file of names and labels alone")
+        raise DataError(f"{where}: larger than {_LARGEST // 2**20} MiB; give a file with only names and labels")
     try:
         text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:
         office = content[:4] == b"PK\x03\x04" or content[:4] == b"\xd0\xcf\x11\xe0"
-        hint = "a workbook of a spreadsheet; export it as CSV" if office else "not text in UTF-8; save it as CSV UTF-8"
+        hint = "a spreadsheet workbook; export it as CSV" if office else "not UTF-8 text; save it as CSV UTF-8"
         raise DataError(f"{where}: {hint}") from None
     try:
         if kind == ".json":
@@ -113,7 +113,7 @@ def _of_json(content: Any, where: str) -> list[Any] | dict[str, Annotation] | No
     if not isinstance(content, dict):
         raise DataError(f"{where}: expected names and labels")
     if "annotations" in content and "images" in content:
-        raise DataError(f"{where}: annotations of objects (COCO), which give no class to an image")
+        raise DataError(f"{where}: object annotations (COCO), which do not give each image a class")
     labels = content.get("labels", content)
     if labels is None:
         return None
@@ -152,8 +152,8 @@ def _role(row: Mapping[Any, Any], column: Any, where: str) -> int | None:
     role = role_of(text) if role is None else role
     if role is None:
         raise DataError(
-            f"{where}: {text!r} in column {column} is no split; expected train, validation or test, or another name of "
-            "the column"
+            f"{where}: {text!r} in column {column} is not a split; expected train, validation or test. If the column "
+            "means something else, rename it"
         )
     return role
 

@@ -76,9 +76,9 @@ def read_zip(path: Path) -> Raw:
         elif member.flag_bits & 1:
             reason = "encrypted"
         elif member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            reason = "compressed by another method than deflate; unpack the archive and give the folder"
+            reason = "compressed with a method other than deflate; unpack the archive and give the folder"
         elif total + member.file_size > LARGEST_TOTAL or len(members) >= MOST_MEMBERS:
-            reason = "the archive unpacks to too much; unpack it and give the folder"
+            reason = "the archive is too large unpacked; unpack it and give the folder"
         if not reason and of_the_system(name):
             ignored += 1
         elif reason:
@@ -153,7 +153,7 @@ def read_tar(path: Path) -> Raw:
                 name = member.name.replace("\\", "/")
                 passed += member.size
                 if passed > most:  # skipped members are decompressed too: stop here
-                    skipped.append(Skipped(legible(name), "the archive unpacks to too much; the rest is not read"))
+                    skipped.append(Skipped(legible(name), "the archive is too large unpacked; the rest is not read"))
                     break
                 reason = _unsafe(name) or _too_large(member.size, None)
                 if member.issym() or member.islnk():
@@ -172,7 +172,7 @@ def read_tar(path: Path) -> Raw:
                 else:
                     skipped.append(Skipped(legible(name), reason))
     except RecursionError:
-        raise DataError(f"{path}: not a tar archive that can be read (headers without end)") from None
+        raise DataError(f"{path}: not a readable tar archive (endless headers)") from None
     except (OSError, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise DataError(f"{path}: not a complete tar archive ({error}); fetch it again") from None
     names = sorted(contents)

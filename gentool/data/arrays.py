@@ -34,7 +34,7 @@ def read_npy(path: Path, options: PrepareOptions) -> Raw:
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray):
-            raise ValueError("an .npz file by its content")
+            raise ValueError("its content is an .npz file")
     except Exception as error:  # the errors of NumPy's reader have no common base
         raise DataError(f"{path}: not a readable .npy file of numbers ({shortened(error)})") from None
     (pixels,), notes = as_pixels([array], [str(path)], options)
@@ -54,7 +54,7 @@ def load_npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> d
         if size > min(_LARGEST, max(_SMALL, _LARGEST_RATIO * path.stat().st_size)):
             raise DataError(f"{path}: unpacks to {size / 2**30:,.1f} GiB; give .npy files instead")
         if any(member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for member in members):
-            raise DataError(f"{path}: compressed by another method than NumPy's")
+            raise DataError(f"{path}: compressed with a method that NumPy does not use")
         with np.load(path, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files if wanted(name)}
     except (DataError, FileNotFoundError):
@@ -154,7 +154,7 @@ def _parts(path: Path, arrays: Mapping[str, Array]) -> tuple[dict[int | None, st
             ranked = sorted(names, key=lambda name: next(i for i, word in enumerate(words) if word in name.lower()))
             plain = [re.sub(r"[\d_]+$", "", name) for name in ranked]
             if len(plain) > 1 and plain[0] == plain[1]:
-                raise DataError(f"{path}: {' and '.join(ranked)}: several arrays of {kind}; leave one, or join them")
+                raise DataError(f"{path}: {' and '.join(ranked)}: several arrays of {kind}; keep one, or join them")
             chosen[kind][role] = ranked[0]
     images, labels = chosen["images"], chosen["labels"]
     splits = [role for role in (TRAIN, VALIDATION, TEST) if role in images]
@@ -227,14 +227,14 @@ def _arranged(array: Array, where: str, options: PrepareOptions) -> Array:
         side = math.isqrt(array.shape[1])
         if side * side != array.shape[1]:
             hint = "; for colour give (N, H, W, 3)" if array.shape[1] % 3 == 0 else ""
-            raise DataError(f"{where}: shape {array.shape} is no row of square grey images{hint}; {_FORMS}")
+            raise DataError(f"{where}: shape {array.shape} is not rows of square grey images{hint}; {_FORMS}")
         array = array.reshape(len(array), side, side)
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
         raise DataError(f"{where}: shape {array.shape} is one image; {_FORMS}")
     if array.ndim == 3 and array.shape[0] == array.shape[1] and array.shape[2] > 2 * array.shape[0]:
         raise DataError(
-            f"{where}: shape {array.shape} looks like images behind one another; give x.transpose(2, 0, 1), or "
-            "x[..., None] if the first number counts the images"
+            f"{where}: shape {array.shape} looks like images along the last axis; give x.transpose(2, 0, 1), or "
+            "x[..., None] if the first axis counts the images"
         )
     if array.ndim == 3:
         array = array[..., None]
@@ -258,7 +258,7 @@ def _limit(arrays: Sequence[Array], where: Sequence[str]) -> tuple[int, list[str
     tolerance = TOLERANCE if "f" in kinds else 0
     limit = value_range(high)
     if not -tolerance <= low or limit is None or ("f" in kinds and limit > 255):  # also refuses NaN
-        hint = "; (x + 1) / 2 makes 0 to 1 of -1 to 1" if -1 - TOLERANCE <= low < 0 and high <= 1 + TOLERANCE else ""
+        hint = "; (x + 1) / 2 turns -1 to 1 into 0 to 1" if -1 - TOLERANCE <= low < 0 and high <= 1 + TOLERANCE else ""
         description = f"{arrays[0].dtype} values from {low:g} to {high:g}"
         raise DataError(f"{where[0]}: {description}; expected 0 to 255, 0 to 1, or up to 16 bits{hint}")
     for array, place in zip(arrays, where, strict=True):

@@ -78,7 +78,7 @@ def about_others(names: Sequence[str]) -> dict[int, str]:
         place, slash, file = name.rpartition("/")
         match = BESIDE.fullmatch(file.rpartition(".")[0])
         if match and place + slash + match["stem"] in stems:
-            about[number] = "named as being about another image"
+            about[number] = "named like an annotation of another image"
     return about
 
 

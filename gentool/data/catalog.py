@@ -143,7 +143,7 @@ _ENTRIES = (
     ),
     Entry(
         name="cifar10",
-        description="small photographs of things and animals",
+        description="small photographs of objects and animals",
         count=60_000,
         size="32x32",
         channels=3,
@@ -155,7 +155,7 @@ _ENTRIES = (
     ),
     Entry(
         name="svhn",
-        description="house numbers from street photographs, cut to digits",
+        description="house numbers from street photographs, cropped to digits",
         count=99_289,
         size="32x32",
         channels=3,

@@ -35,7 +35,7 @@ BUDGET = 2**29
 """Bytes that reading a picture may take. One process or thread for each core reads pictures."""
 BYTES_PER_PIXEL = {"1": 4, "L": 4, "RGB": 10}
 """What reading takes at its peak, by mode; 16 in other modes."""
-FLATTENED = "which become white; `gentool prepare` takes another --background, or --channels 4 to keep them"
+FLATTENED = "which become white; give `gentool prepare` another --background, or --channels 4 to keep them"
 
 
 class Unreadable(Exception):
@@ -96,7 +96,7 @@ def _unreadable(error: Exception, content: bytes) -> Unreadable:
     if isinstance(error, UnidentifiedImageError):
         if content[4:8] == b"ftyp" and content[8:12] in _HEIF_BRANDS:
             return Unreadable("HEIC, which needs another package: pip install pillow-heif")
-        return Unreadable("not an image that can be read")
+        return Unreadable("not an image in a known format")
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return Unreadable(f"more than {(Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels")
     usual = isinstance(error, OSError | SyntaxError | ValueError | EOFError | struct.error | zlib.error)

@@ -23,7 +23,7 @@ def read_path(path: Path, options: PrepareOptions) -> Raw:
     """The pictures at a path. Raises DataError when there is nothing of a known kind, OptionError for options that have
     no effect on it."""
     if options.count is not None:
-        raise OptionError(f"--count: only generated data sets take it, {path} is read")
+        raise OptionError(f"--count: only for generated data sets; {path} is read from files")
     if not path.exists():
         raise DataError(f"{path}: no such file or folder")
     if path.is_dir():
@@ -80,7 +80,7 @@ def _what_else(path: Path) -> str:
     if start.startswith((b"7z\xbc\xaf", b"rar!")):
         return f"an archive of another kind; unpack it and give the folder, or give {KNOWN}"
     if start.startswith(b"version https://git-lfs"):
-        return "a pointer of Git LFS, not the data; run `git lfs pull`"
+        return "a Git LFS pointer, not the data; run `git lfs pull`"
     hint = hint_for(path.name)
     if hint:
         return f"not {KNOWN}{hint}"

@@ -98,9 +98,9 @@ class Downloads:
                 size += file.write(piece)
                 self.reporter.progress(f"fetching {remote.name}", size, expected)
                 if time.monotonic() > deadline:
-                    raise _Refused(f"only {size:,} bytes came in {GRACE_SECONDS + remote.most / SLOWEST:,.0f} s")
+                    raise _Refused(f"only {size:,} bytes arrived in {GRACE_SECONDS + remote.most / SLOWEST:,.0f} s")
             else:
-                raise _Refused(f"the server sends more than the {remote.most:,} bytes that it may have")
+                raise _Refused(f"the server sends more than the {remote.most:,} bytes that are allowed")
         if expected is not None and size < expected:
             raise ConnectionError(f"the connection was cut after {size:,} of {expected:,} bytes")
         if _digest(path, remote) != remote.digest:

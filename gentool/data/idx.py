@@ -151,7 +151,7 @@ def read_idx_files(files: Files, where: str, classes: Sequence[str] = ()) -> Raw
         )
     if any("emnist" in names[key].lower() for key in names):
         parts = [part.transpose(0, 2, 1) for part in parts]
-        notes.append("the images of EMNIST lie on their side in its files: they are turned upright")
+        notes.append("EMNIST stores its images on their side: they are turned upright")
     if joined is not None and not classes:
         joined, classes = classes_of(joined)
     return from_arrays(

@@ -180,7 +180,7 @@ def array_in(folder: Path, name: str, kind: type, shape: tuple[int, ...]) -> NDA
     except Exception as error:  # the errors of NumPy's reader have no common base
         if isinstance(error, OSError) and error.errno == errno.ENOMEM:
             size = f"{math.prod(shape) * np.dtype(kind).itemsize / 2**30:,.1f} GiB"
-            raise GentoolError(f"{path}: no room for its {size} in memory, or in addresses (ulimit -v)") from None
+            raise GentoolError(f"{path}: not enough memory or address space (ulimit -v) for its {size}") from None
         raise damaged(folder, f"{name} cannot be read ({' '.join(str(error).split())[:200]})") from None
     if array.dtype != kind or array.shape != shape:
         raise damaged(folder, f"{name} holds {found[:100]} instead of {np.dtype(kind).name} {shape}")

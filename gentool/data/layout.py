@@ -122,7 +122,7 @@ def _rule(folders: list[Parts], layout: Layout, *, labelled: bool) -> tuple[Call
     if layout in ("auto", "splits", "splits-classes") and not _are_splits(inside, splits):
         splits = _splits_among(named) or splits
     if layout in ("splits", "splits-classes") and not splits:
-        raise DataError(f"--layout {layout}: no folder is named train, validation or test; rename those that are")
+        raise DataError(f"--layout {layout}: no folder is named train, validation or test; rename the splits so")
     notes: list[str] = []
 
     def outside(parts: Parts) -> Place:
@@ -158,7 +158,7 @@ def _splits_among(names: Sequence[str]) -> dict[str, int]:
     if len(whole) > 1:
         raise DataError(
             f"{listed(sorted(every))} are the splits of several sets; move each set to a folder of its own, or "
-            "--layout classes takes the folders as classes"
+            "give --layout classes if they are classes"
         )
     return every if len(every) == len(names) and TRAIN in every.values() and len(set(every.values())) > 1 else {}
 
@@ -175,21 +175,21 @@ def _raise_if_ambiguous(folders: Iterable[Parts], classes: Sequence[str], notes:
     if divided:
         name, names = divided[0]
         raise DataError(
-            f"the folder {name} has splits in it ({', '.join(names[:4])}), the others beside it do not, or hold more; "
-            "give one of them, or say what they are with --layout classes-splits or --layout classes"
+            f"the folder {name} has splits in it ({', '.join(names[:4])}), but the others beside it do not, or hold "
+            "more; give one of them, or say what they are with --layout classes-splits or --layout classes"
         )
     if len(within[0]) > 1 and all(names == within[0] for names in within):
         raise DataError(
             f"the folders {_some(classes)} have the same {len(within[0])} folders in them "
-            f"({_some(sorted(within[0]))}); give one of them, or --layout classes takes the outer ones as classes"
+            f"({_some(sorted(within[0]))}); give one of them, or --layout classes if the outer ones are classes"
         )
     splits = {name: role for name in classes if (role := role_of(name)) is not None}
     if len(set(splits.values())) > 1:
         raise DataError(
-            f"the folders {_some(sorted(splits))} are named as splits, but none as training images; name one train, or "
-            "--layout classes takes them as classes"
+            f"the folders {_some(sorted(splits))} are named like splits, but none like training images; name one "
+            "train, or give --layout classes if they are classes"
         )
-    notes += [f"the folder {name} is named as a split, and taken as a class" for name in splits]
+    notes += [f"the folder {name} is named like a split, but taken as a class" for name in splits]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -315,7 +315,7 @@ def _classes_rule(
             return lambda parts: flat
         if len(classes) < 2 or total - loose < 2 * len(classes):
             if len(classes) > 1:
-                notes.append("no class labels: fewer than two images for each sub-folder")
+                notes.append("no class labels: fewer than two images per sub-folder")
             return lambda parts: flat
     known = set(classes)
 
@@ -343,7 +343,7 @@ def meaning_of_places(
     notes = list(notes)
     roles = sorted({one.split for one in used if one.split is not None})
     if roles and of_folders:
-        notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} images taken from the folders of these names")
+        notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} images taken from the folders with these names")
     if classes and of_folders:
         notes.append(f"class labels taken from the {len(classes)} sub-folders")
     return Meaning(labels, classes, own, tuple(notes), left_out, tuple(places), tuple(_tree(places, deciding)))

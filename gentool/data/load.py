@@ -87,7 +87,7 @@ def load_data(
         return _from_array(data, labels, options, reporter)
     data = str(data)
     if not data:
-        raise DataError("which data? Give a name of `gentool prepare --list`, or a path; `.` is the current folder")
+        raise DataError("which data? Give a name from `gentool prepare --list`, or a path; `.` is the current folder")
     folder = Path(data).expanduser()
     if data not in CATALOG and is_prepared(folder):
         if options.changed():
@@ -180,11 +180,11 @@ def _from_path(data: str, options: PrepareOptions) -> Request:
     if options.source is not None:
         raise OptionError("--source goes with a named data set; a path needs none")
     if options.label is not None:
-        raise OptionError("--label: only with a named data set of known attributes; a file of labels goes to --labels")
+        raise OptionError("--label: only for a named data set with known attributes; give a file of labels to --labels")
     if is_prepared(path):
         raise DataError(f"{data}: already a prepared folder; prepare from its source instead")
     if (path / "options.json").is_file() and (path / "metrics.csv").is_file():
-        raise DataError(f"{data}: the folder of a run, not images; give the images that you mean")
+        raise DataError(f"{data}: a run folder, not images; give the images that you mean")
     name = path.resolve().name.split(".")[0] or "images"
     return Request(
         name, options, lambda _: read_path(path, options), cache.stamp(path, options.labels), None, str(path.resolve())
@@ -209,7 +209,7 @@ def _remember(request: Request, folder: Path | None, reporter: Reporter) -> None
         try:
             cache.remember(request.name, request.options, folder)
         except GentoolError as error:  # a cache that others share may be read-only
-            reporter.notice(f"{error}. The set is used all the same")
+            reporter.notice(f"{error}. The data set is used anyway")
 
 
 def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
@@ -219,7 +219,7 @@ def _whole(folder: Path, reporter: Reporter) -> ImageData | None:
     try:
         return open_prepared(folder)
     except DataError as error:
-        reporter.notice(f"{error}: doing so now")
+        reporter.notice(f"{error} (gentool does this now)")
         return None
 
 

@@ -37,7 +37,7 @@ def meaning_of(raw: Raw, options: PrepareOptions) -> Meaning:
     if not raw.folders:
         for name in ("layout", "labels"):
             if name in options.changed():
-                raise OptionError(f"--{name}: only for a folder or archive of image files, and this is {raw.kind}")
+                raise OptionError(f"--{name}: only for a folder or archive of image files (found: {raw.kind})")
         return Meaning(raw.labels, raw.classes, raw.own, left_out=raw.left_out)
     names = [raw.name(i) for i in range(raw.count)]
     images = [is_image_suffix(name[name.rfind(".") :].lower()) for name in names]
@@ -127,13 +127,13 @@ def _why_few(file: _File, names: Sequence[str], among: Sequence[bool], matches: 
     """Why a file of labels is not used: how few images it names, and an example of both sides."""
     if matches.ambiguous:
         name, image = next(iter(matches.ambiguous.items()))
-        return f"{file.name} names {shown(name)}, which fits several images, such as {image}; name them by their path"
+        return f"{file.name} names {shown(name)}, which fits several images, such as {image}; give their paths"
     image = next((name for name, is_one in zip(names, among, strict=True) if is_one), "none")
     example = next(iter(file.annotations), "none")
     example = example if len(example) <= SHOWN else f"{example[:SHOWN]}…"
     if labelled:
         return f"{file.name} names {labelled} of {sum(among)} images; gentool prepare --labels FILE uses it"
-    return f"{file.name} names none of the images; they are called {image}, in the file {example}"
+    return f"{file.name} names none of the images; they have names such as {image}, and the file has {example}"
 
 
 def _annotated(

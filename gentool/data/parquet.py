@@ -58,7 +58,7 @@ def read_parquet(paths: Sequence[Path]) -> Raw:
     with_splits = len(set(roles.values())) > 1 or TRAIN in roles.values()
     unnamed = next((path for path in paths if with_splits and roles[path] is None), None)
     if unnamed is not None:
-        raise DataError(f"{unnamed}: is no split, beside files that are; give a folder without it")
+        raise DataError(f"{unnamed}: is not a split, unlike the files beside it; give a folder without it")
     if with_splits and TRAIN not in roles.values():
         raise DataError(f"{paths[0].parent}: splits without training images: {listed([path.name for path in paths])}")
     contents: list[bytes] = []
@@ -138,7 +138,7 @@ def _labels(values: list[Any], where: str) -> list[Any]:
     """Labels, None for those that are missing: None, -1 and NaN. Raises DataError for several of an image."""
     if any(isinstance(value, list) for value in values):
         if len({len(value) if isinstance(value, list) else 0 for value in values}) > 1:
-            raise DataError(f"{where}: several labels of an image; expected one, or one-hot rows")
+            raise DataError(f"{where}: several labels for one image; expected one, or one-hot rows")
         return labels_of(np.array(values), len(values), where).tolist()
     return [None if value is None or value in (-1, "") or value != value else value for value in values]
 
@@ -146,7 +146,7 @@ def _labels(values: list[Any], where: str) -> list[Any]:
 def _split_of(value: Any, where: str) -> int:
     role = role_of(str(value))
     if role is None:
-        raise DataError(f"{where}: {value!r} is no split; expected train, validation or test")
+        raise DataError(f"{where}: {value!r} is not a split; expected train, validation or test")
     return role
 
 

@@ -141,7 +141,7 @@ def _notes_on_pixels(done: Converted, options: PrepareOptions) -> Iterator[str]:
         yield f"resized as {'pixel art' if done.converter.pixel_art else 'photographs (antialiased)'}"
     cut = sum(n for size, n in facts.sizes.items() if _share_cut(size, done.converter.size) > CUT)
     if options.crop == "center" and cut > len(part.digests) / 2:
-        yield "more than a quarter of most images is cut off: --crop pad keeps the whole, --size chooses another shape"
+        yield "most images lose more than a quarter to cropping: --crop pad keeps all of it, --size sets another shape"
     if facts.animated:
         yield f"{facts.animated} files hold several frames: the first is used"
     if options.channels == 4 and not facts.transparent:
@@ -172,7 +172,7 @@ def _notes_on_classes(
     if labels is None:
         return
     if len(classes) > len(labels) / 2 and len(classes) > MANY_CLASSES:
-        yield f"{len(classes):,} classes for {len(labels):,} images: perhaps their labels are no classes"
+        yield f"{len(classes):,} classes for {len(labels):,} images: perhaps their labels are not classes"
     counts = np.bincount(labels[splits == TRAIN], minlength=len(classes))
     missing = [name for name, count in zip(classes, counts, strict=True) if not count]
     if missing:

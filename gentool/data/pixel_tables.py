@@ -118,6 +118,6 @@ def _as_numbers(path: Path, labels: Array) -> Array:
     """Texts as whole numbers, where all of them are. Raises DataError for empty ones."""
     texts = np.unique(labels)
     if any(text.strip().lower() in ("", "nan") for text in texts):
-        raise DataError(f"{path}: some rows have no label; give the others alone")
+        raise DataError(f"{path}: some rows have no label; remove them")
     whole = all(re.fullmatch(r"\d+", text) for text in texts)
     return labels.astype(np.int64) if whole else labels

@@ -87,10 +87,11 @@ class PrepareOptions(Validated):
         metavar="N|WxH",
         default_text=f"as they are; {DEFAULT_SIDE}x{DEFAULT_SIDE} where they differ",
     )
-    count: int | None = option(None, "Images to generate (data sets that are generated).", min=10, max=10_000_000)
-    crop: Crop = option("center", "Where proportions differ: cut the middle out, pad with --background, or stretch.")
+    count: int | None = option(None, "Number of images to generate, for generated data sets.", min=10, max=10_000_000)
+    crop: Crop = option("center", "If proportions differ: crop to the center, pad with --background, or stretch.")
     resample: Resample = option(
-        "auto", "Filter for resizing; auto: nearest for pixel art at whole multiples, area or antialiased otherwise."
+        "auto",
+        "Filter for resizing; auto: nearest for pixel art at whole multiples of its size, else area or antialiased.",
     )
     channels: Literal[1, 3, 4] | None = option(
         None,
@@ -106,12 +107,12 @@ class PrepareOptions(Validated):
     )
     layout: Layout = option(
         "auto",
-        "What the folders of a collection mean; auto: found from their names. flat: nothing, splits-classes: "
-        "train/CLASS/..., classes-splits: CLASS/train/...",
+        "What the folders mean; auto: decide from their names, flat: nothing, classes: CLASS/..., splits: train/..., "
+        "splits-classes: train/CLASS/..., classes-splits: CLASS/train/...",
     )
     labels: Path | None = option(
         None,
-        "A CSV or JSON-lines file with the labels of the image files.",
+        "A CSV or JSON Lines file with the labels of the image files.",
         metavar="FILE",
         default_text="labels.csv, metadata.csv, metadata.jsonl or StyleGAN's dataset.json beside the images",
     )
@@ -137,12 +138,12 @@ class PrepareOptions(Validated):
         default_text="the data set's own test images, else 0.1",
     )
     split_seed: int = option(0, "Seed of the split, and of the images of a generated data set.", min=0, max=2**31 - 1)
-    dedupe: bool = option(False, "Keep only one of several identical images.")
+    dedupe: bool = option(False, "Keep only one copy of identical images.")
 
     def cross_check(self) -> None:
         """Raises OptionError when nothing would be left for training, and for a background that nothing shows."""
         if self.validation + (self.test or 0) >= 1:
-            raise OptionError("--validation and --test: together they must be less than 1, the rest is for training")
+            raise OptionError("--validation and --test: together they must be less than 1; the rest is for training")
         if self.channels == 4 and self.background is not None:
             raise OptionError("--background: has no effect with --channels 4, which keeps the transparency")
 

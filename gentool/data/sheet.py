@@ -40,9 +40,7 @@ def read_sheet(path: Path, options: PrepareOptions) -> Raw:
     rows, top = _division(height, down, gap)
     if not columns or not rows:
         between = (
-            f" with {gap} between them"
-            if gap
-            else "; where lines stand between them, give --gap; cut off a margin first"
+            f" with {gap} between them" if gap else "; if lines separate the tiles, give --gap; crop a margin off first"
         )
         raise DataError(
             f"{path}: {width}x{height} pixels do not divide into tiles of {across}x{down}{between}; give another --tile"

@@ -150,12 +150,12 @@ def open_prepared(folder: Path) -> ImageData:
     counts, shape, classes = [info["counts"][name] for name in SPLITS], tuple(info["shape"]), tuple(info["classes"])
     name, fingerprint, labelled = info["name"], info["fingerprint"], info["labelled"]
     if not name or re.search(r"[/\\\x00-\x1f\x7f]", name) or name.startswith("."):
-        raise damaged(folder, f"{DESCRIPTION} has a name that is none of a data set: {name!r}")
+        raise damaged(folder, f"{DESCRIPTION} has a name that a data set cannot have: {name!r}")
     images = array_in(folder, "images.npy", np.uint8, (sum(counts), *shape))
     labels = None
     if labelled:
         if not classes:
-            raise damaged(folder, f"{DESCRIPTION} has labels and no classes")
+            raise damaged(folder, f"{DESCRIPTION} has labels but no classes")
         labels = array_in(folder, "labels.npy", np.int64, (sum(counts),))
         if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
             raise damaged(folder, "labels.npy holds labels outside the classes")

@@ -23,9 +23,9 @@ _KEPT = 2**20
 """Bytes of a picture of the sample that is kept."""
 _CONTAINERS = {"npy", "npz", "csv", "zip", "tar", "tgz", "parquet"}
 _FOREIGN = {
-    "mat": "files of MATLAB", "h5": "HDF5", "hdf5": "HDF5", "pkl": "pickles", "pickle": "pickles",
-    "arrow": "Arrow files", "tfrecord": "TFRecords", "pt": "files of PyTorch", "xlsx": "workbooks",
-    "bin": "files of bare bytes",
+    "mat": "MATLAB files", "h5": "HDF5", "hdf5": "HDF5", "pkl": "pickles", "pickle": "pickles",
+    "arrow": "Arrow files", "tfrecord": "TFRecords", "pt": "PyTorch files", "xlsx": "workbooks",
+    "bin": "raw binary files",
 }  # fmt: skip
 LARGE = 80 * 80
 """Pictures of more pixels are worth a thread per core."""
@@ -165,12 +165,12 @@ def hint_for(name: str) -> str:
     """What to do with a file that is no image but holds some, by its name; empty for others.
 
     >>> hint_for("a/train.csv")
-    '; give train.csv alone'
+    '; give only train.csv'
     """
     file = name.rpartition("/")[2]
     suffix = file.lower().rpartition(".")[2]
     if suffix in _CONTAINERS or file.lower().endswith((".tar.gz", ".tar.xz")):
-        return f"; give {file} alone"
+        return f"; give only {file}"
     if suffix in _FOREIGN:
         return f"; gentool does not read {_FOREIGN[suffix]}: save the images as .npz with images and labels"
     return "; `gentool prepare cifar10 --source` reads these" if re.fullmatch(r"(data|test)_batch(_\d)?", file) else ""

@@ -50,7 +50,7 @@ class Workers:
             result: Result = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise GentoolError(
-                f"a process that reads images ended with code {process.wait()}; is there memory left?"
+                f"a process that reads images ended with code {process.wait()}; is there enough memory?"
             ) from error
         finally:
             self.free.put(process)

@@ -113,7 +113,7 @@ def memorising(rows: Sequence[Row]) -> Iterator[Alarm]:
             yield Alarm(
                 MEMORISING,
                 f"memorising: {name} is {rows[-1][name]:.3g} on the training images and {held_out[-1]:.3g} on held-out "
-                f"images, where it was {min(held_out):.3g}; stop earlier, or use more images",
+                f"images, where it had been {min(held_out):.3g}; stop earlier, or use more images",
             )
             return
 

@@ -213,7 +213,7 @@ def restored(build: Callable[[], Network], content: dict[str, Any], path: Path) 
         with torch.device("meta"):
             expected = build().state_dict()
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
-        raise CheckpointError(f"{path}: its options make no network ({str(error).splitlines()[0]})") from error
+        raise CheckpointError(f"{path}: its options do not make a network ({str(error).splitlines()[0]})") from error
     wrong = next((name for name in (*expected, *weights) if _shape(expected, name) != _shape(weights, name)), None)
     if wrong is not None:
         raise CheckpointError(
@@ -231,7 +231,7 @@ def _misfit(weights: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Te
     """How a weight differs from what is expected, in words."""
     if name not in expected:
         return f"{name[:60]} is not part of the network"
-    return f"{name[:60]} is {_shape(weights, name) or 'missing'}, and they ask for {_shape(expected, name)}"
+    return f"{name[:60]} is {_shape(weights, name) or 'missing'}, but they need {_shape(expected, name)}"
 
 
 def _shape(weights: Mapping[str, torch.Tensor], name: str) -> str:

@@ -33,7 +33,7 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         name = next(kind for kind, there in available.items() if there)
     if not available[name]:
-        raise OptionError(f"--device {name}: there is none here; `gentool doctor` lists what there is")
+        raise OptionError(f"--device {name}: not available on this machine; `gentool doctor` lists the devices")
     if name == "cpu":
         _choose_kernels()
     return torch.device(name)

@@ -77,12 +77,12 @@ def is_resumable(folder: Path, header: Header, options: TrainOptions, overwrite:
             raise OptionError(f"--out {folder}: {'' if place == folder else f'{place} '}is a file")
     if not options_file.is_file():
         if not is_empty(folder):
-            raise OptionError(f"--out {folder}: not empty, and not a run of gentool's; choose another folder")
+            raise OptionError(f"--out {folder}: not empty, and not a gentool run; choose another folder")
         return False
     if overwrite and (_is_run(options_file) or states_in(folder) or (folder / MODEL).is_file()):
         return False
     if overwrite:
-        raise OptionError(f"--out {folder}: not a run of gentool's; choose another folder")
+        raise OptionError(f"--out {folder}: not a gentool run; choose another folder")
     differences = differences_from(read_options(folder), header, options)
     if differences:
         listed = "; ".join(differences)
@@ -235,10 +235,10 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout:
         raise OptionError(
-            f"{folder}: {_owner(folder)} trains here; wait until it ends, or give another --out"
+            f"{folder}: {_owner(folder)} is training here; wait until it ends, or give another --out"
         ) from None
     except NotImplementedError:
-        notice(f"{folder}: this file system has no locks; do not train twice in this folder")
+        notice(f"{folder}: this file system has no locks; do not start two trainings here at once")
     try:
         for path in temporaries_in(folder):
             path.unlink(missing_ok=True)

@@ -48,7 +48,7 @@ def read(path: Path) -> dict[str, Any]:
     try:
         known = read_json(config, {"format": int, "kind": str})
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{config}: not that of a gentool model ({error})") from error
+        raise CheckpointError(f"{config}: does not describe a gentool model ({error})") from error
     from safetensors.torch import load
 
     check_regular(path)

@@ -43,7 +43,7 @@ class Initial:
         no model that is whole.
         """
         if own is not None and own.resolve() in (path.resolve(), path.resolve().parent):
-            raise OptionError(f"--init {path}: is in the folder of this run, which begins anew; give another --out")
+            raise OptionError(f"--init {path}: is in the folder of this run, which starts over; give another --out")
         try:
             return cls._read(path)
         except CheckpointError as error:
@@ -78,12 +78,12 @@ class Initial:
         for number, (name, network) in enumerate(networks.items()):
             given = self.networks.get(name) if number else self.model
             if given is None:
-                texts.append(f"no {name} is there, so it starts anew; the folder of a run has one in its saved states")
+                texts.append(f"no {name} found there, so it starts at random; a run folder has one in its saved states")
                 continue
             own = network.state_dict()
             fitting = {name: tensor for name, tensor in given.items() if _fits(tensor, own.get(name))}
             if number == 0 and not any(tensor.ndim > 1 for tensor in fitting.values()):
-                raise OptionError(f"--init {self.path}: none of its weights fits; it is of {self.origin}")
+                raise OptionError(f"--init {self.path}: none of its weights fit; it holds {self.origin}")
             network.load_state_dict({**own, **fitting})
             new = [name for name in own if name not in fitting]
             if new:
@@ -91,8 +91,8 @@ class Initial:
                 share = sum(own[name].numel() for name in new) / total
                 more = ", …" if len(new) > LISTED else ""
                 texts.append(
-                    f"{share:.0%} of the weights of {name} are missing there, or have another shape, and start anew: "
-                    f"{len(new)} of {len(own)} tensors, {', '.join(new[:LISTED])}{more}"
+                    f"{share:.0%} of the weights of {name} are missing there or have another shape, and start at "
+                    f"random: {len(new)} of {len(own)} tensors, {', '.join(new[:LISTED])}{more}"
                 )
         for part in parts.values():
             if isinstance(part, EMA):

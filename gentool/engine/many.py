@@ -32,6 +32,7 @@ def run_many(
                 if stop.requested:
                     raise Stopped
         except Stopped:
-            raise Stopped(f"stopped with {counted(len(waiting), 'run')} to do; the same command continues") from None
+            left = counted(len(waiting), "run")
+            raise Stopped(f"stopped with {left} left; run the same command again to continue") from None
         finally:
             runner.stop()

@@ -18,10 +18,10 @@ def check_network(build: Callable[[], nn.Module]) -> None:
         with torch.device("meta"):  # which draws no random numbers
             weights = sum(weight.numel() for weight in build().parameters())
     except (RuntimeError, OverflowError):  # more bytes than PyTorch can count
-        raise GentoolError("out of memory: these layers are larger than any memory; take smaller layers") from None
+        raise GentoolError("out of memory: these layers are larger than any memory; use smaller layers") from None
     fits = (free_memory() or 0) // (4 * COPIES)
     check_memory(
         4 * COPIES * weights,
         f"training {weights:,} weights",
-        f"take smaller layers, of {fits:,} weights in all at most",
+        f"use smaller layers, with at most {fits:,} weights in total",
     )

@@ -107,7 +107,7 @@ def _parsed(path: Path, text: str) -> list[dict[str, str]]:
         raise CheckpointError(f"{path}: damaged: {error}") from None
     if rows and any(name and ";" in name for name in rows[0]):
         raise CheckpointError(
-            f"{path}: a spreadsheet has saved it with semicolons; the training's command writes it again"
+            f"{path}: a spreadsheet saved it with semicolons; run the training command again to rewrite it"
         )
     for number, row in enumerate(rows, 1):
         for name, value in row.items():

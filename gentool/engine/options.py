@@ -75,13 +75,13 @@ class TrainOptions(DeviceOptions):
     )
     steps: int | None = option(
         None,
-        "Updates to make, in place of --epochs. You may raise it when you resume a run.",
+        "Number of updates, instead of --epochs. You may raise it when you resume a run.",
         min=1,
         resume="grow",
     )
     budget: float | None = option(
         None,
-        "Train for about this time, such as 90s, 10m or 2h: how many updates fit is tried out first, and kept.",
+        "Train for about this long, such as 90s, 10m or 2h. Short trials first find how many updates fit.",
         metavar="TIME",
         parse=parse_seconds,
         write=seconds_as_text,
@@ -96,12 +96,12 @@ class TrainOptions(DeviceOptions):
         "first 30 % or 10 %, then cosine decay. When you raise --epochs, the run follows the longer curve.",
     )
     ema: float = option(
-        0.0, "Decay of the moving average of the weights, which model.pt holds; 0: the last weights.",
+        0.0, "Decay of the moving average of the weights that model.pt stores; 0: store the last weights.",
         min=0, max=0.99999,
     )  # fmt: skip
     init: Path | None = option(
         None,
-        "Start from the weights of this run, or of this model.pt. What does not fit is listed, and starts anew.",
+        "Start from the weights of this run or model.pt. Weights that do not fit are listed, and start at random.",
         metavar="RUN",
         default_text="random weights",
     )
@@ -112,8 +112,8 @@ class TrainOptions(DeviceOptions):
     )
     compile: bool = option(
         False,
-        "Compile the training step with torch.compile (forward pass, backward pass and optimizer), on CUDA with CUDA "
-        "graphs. It needs a C++ compiler, on CUDA Triton.",
+        "Compile the training step with torch.compile (forward pass, backward pass and optimizer), with CUDA graphs "
+        "on CUDA. This needs a C++ compiler, or Triton on CUDA.",
         resume="free",
     )
     deterministic: bool = option(
@@ -133,7 +133,7 @@ class TrainOptions(DeviceOptions):
     )
     gif: bool = option(
         False,
-        "Make an animated GIF of the sample pictures when the training ends.",
+        "Make an animated GIF of the sample pictures when training ends.",
         resume="free",
         not_with={"sample_every": 0},
     )
@@ -143,5 +143,5 @@ class TrainOptions(DeviceOptions):
         resume="free",
     )
     stop_on_collapse: bool = option(
-        False, "Stop with exit code 5 when an alarm says that the training has collapsed.", resume="free"
+        False, "Stop with exit code 5 when an alarm says that training has collapsed.", resume="free"
     )

@@ -54,9 +54,9 @@ def newest_state(
         try:
             of, content = checkpoint.load(path, "state")
             if differences := differences_from(of.to_dict(), header, options):
-                raise CheckpointError(f"{path}: of another run ({'; '.join(differences)})")
+                raise CheckpointError(f"{path}: belongs to another run ({'; '.join(differences)})")
             if not 0 <= content["step"] <= content["total_steps"] or content["precision"] not in PRECISIONS:
-                raise CheckpointError(f"{path}: damaged: its step or its precision is none of a run")
+                raise CheckpointError(f"{path}: damaged: its step or precision is not valid for a run")
             if not finite(content):
                 raise CheckpointError(f"{path}: holds values that are NaN or infinite")
             return path, content
@@ -74,7 +74,7 @@ def roll_forward(folder: Path, header: Header, state: dict[str, Any], notice: Ca
         if not _has_model_of(folder, state, key):
             path, model = folder / name, state[key]
             checkpoint.save(path, "model", header, model)
-            notice(f"{path}: was not the model of the newest state, and is written again (update {model['step']:,})")
+            notice(f"{path}: did not match the newest state, and is written again (update {model['step']:,})")
     for table in _tables(folder, state):
         if table.restore():
             notice(f"{table.path}: was damaged, and is written again from the state")

@@ -86,7 +86,7 @@ def _updates_within_budget(
         _, _, before, updates = length_in(folder)
         if before == time_asked and updates:
             return updates
-    reporter.notice(f"--budget {time_asked}: trying out how many updates fit")
+    reporter.notice(f"--budget {time_asked}: measuring how many updates fit")
     plain = replace(options, budget=None, gif=False, log="none")
     with tempfile.TemporaryDirectory() as scratch:
 
@@ -102,8 +102,9 @@ def _updates_within_budget(
             per_epoch = None if options.compile else Plan.of(plain, len(data.train)).steps_per_epoch
             updates, _ = updates_within(seconds_of, budget, share=TRIAL_SHARE, steps_per_epoch=per_epoch)
         except Stopped:
-            raise Stopped("stopped while trying out how many updates fit; the same command begins again") from None
+            again = "run the same command to start again"
+            raise Stopped(f"stopped while measuring how many updates fit; {again}") from None
         except Diverged:
-            raise Diverged("the training diverges while --budget is tried out; try a lower --lr") from None
+            raise Diverged("training diverged while measuring how many updates fit; try a lower --lr") from None
     reporter.notice(f"--budget {time_asked}: {updates:,} updates fit")
     return updates

@@ -145,8 +145,8 @@ def _collective(call: Callable[[], object]) -> None:
         call()
     except RuntimeError as error:
         raise GentoolError(
-            "another process of this training has ended, or does not answer; the same command continues from the last "
-            "saved state"
+            "another process of this training has ended or does not answer; run the same command again to continue "
+            "from the last saved state"
         ) from error
 
 

@@ -45,7 +45,7 @@ def train_within_budget(
     """
     count = len(names) * len(seeds)
     minutes = count * budget / 60
-    reporter.notice(f"{counted(count, 'training')} of {budget:g} s: about {minutes:,.1f} min, and some more to try out")
+    reporter.notice(f"{counted(count, 'training run')} of {budget:g} s: about {minutes:,.1f} min, plus short trials")
     models = []
     for name in names:
         plan = plan_path(folder, name)
@@ -79,7 +79,7 @@ def train_in_jobs(
     """
     count = len(names) * len(seeds)
     jobs = Jobs(cluster, folder, at_a_time, reporter=reporter)
-    reporter.notice(f"{counted(count, 'training')} of {budget:g} s, {at_a_time} at a time{jobs.where}")
+    reporter.notice(f"{counted(count, 'training run')} of {budget:g} s, {at_a_time} at a time{jobs.where}")
     plans = {name: plan_path(folder, name) for name in names}
     for plan in plans.values() if overwrite else ():
         plan.unlink(missing_ok=True)
@@ -151,7 +151,9 @@ def planned_steps(
     try:
         planned, trials = updates_within(seconds_of, budget, share=TRIAL_SHARE)
     except Stopped:
-        raise Stopped(f"{name}: stopped while trying out how many updates fit; the same command continues") from None
+        raise Stopped(
+            f"{name}: stopped while measuring how many updates fit; run the same command again to continue"
+        ) from None
     finally:
         shutil.rmtree(trial, ignore_errors=True)
     write_json(plan, {"model": name, "seconds": budget, "steps": planned, "trials": trials})
@@ -169,11 +171,11 @@ def earlier_plan(plan: Path, budget: float, reporter: Reporter = SILENT) -> int 
     try:
         earlier = read_json(plan, {"seconds": float, "steps": int})
     except ValueError:
-        reporter.notice(f"{plan}: damaged; the number of updates is tried out again")
+        reporter.notice(f"{plan}: damaged; the number of updates is measured again")
         return None
     if earlier["seconds"] != budget:
         raise OptionError(
-            f"{plan.parent.parent} has trainings of {earlier['seconds']:g} s, not {budget:g} s; "
+            f"{plan.parent.parent} has training runs of {earlier['seconds']:g} s, not {budget:g} s; "
             "give another --out, or --overwrite to train again"
         )
     return int(earlier["steps"])

@@ -57,8 +57,8 @@ def load_inception(weights: Path | None) -> tuple[nn.Module, dict[str, Any]]:
     path = weights or inception_path()
     if not path.is_file():
         raise OptionError(
-            f"--features inception: no weights at {path}; put there, or give with --weights, torchvision's "
-            "inception_v3_google-0cc3c7bd.pth or torch-fidelity's weights-inception-2015-12-05-6726825d.pth"
+            f"--features inception: no weights at {path}; give --weights, or put one of these files there: "
+            "inception_v3_google-0cc3c7bd.pth (torchvision), weights-inception-2015-12-05-6726825d.pth (torch-fidelity)"
         )
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)

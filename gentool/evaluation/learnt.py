@@ -93,7 +93,7 @@ def _from_cache(
     network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
     stated, found = content[name], compute(network, few_of(data.test))
     if not abs(found - stated) <= TOLERANCE:  # nor one that is NaN
-        raise CheckpointError(f"{path}: states {name} {stated:.3f}, and has {found:.3f}")
+        raise CheckpointError(f"{path}: states {name} {stated:.3f}, but has {found:.3f}")
     with torch.no_grad():
         maps = network.maps(data.train.images[:AT_ONCE].to(device).float() / 255).mean((2, 3))
     if len(maps) > 1 and not maps.std(0).max() > 0:

@@ -30,25 +30,25 @@ class ScoreOptions(Validated):
     seed: int = option(0, "Seed of the samples.", min=0, max=2**31 - 1)
     features: tuple[str, ...] | None = option(
         None,
-        "Feature networks, with commas: classifier (trained once on the labels of the data), self-supervised "
+        "Feature networks, separated by commas: classifier (trained once on the labels of the data), self-supervised "
         "(trained once on the images of the data), random (fixed, for any images), inception (Inception v3).",
         parse=one_of(NETWORKS),
         default_text="classifier for labelled data, else self-supervised",
     )
     weights: Path | None = option(
         None,
-        "Weights of Inception v3 for --features inception, those of torchvision or torch-fidelity.",
+        "Weights of Inception v3 for --features inception, from torchvision or torch-fidelity.",
         metavar="PATH",
         default_text="inception.pth in the cache folder",
     )
-    k: int = option(200, "Samples of the importance-weighted bound of a VAE.", min=1, max=1_000_000)
+    k: int = option(200, "Samples per image for the importance-weighted bound of a VAE.", min=1, max=1_000_000)
     bound_images: int = option(
         1000, "Compute the importance-weighted bound on the first N test images.", min=2, metavar="N"
     )
     binarise: Literal["means", "static", "threshold"] = option(
         "means",
-        "Pixels for the likelihood of a VAE: means (grey values as means of Bernoulli pixels), static (one fixed draw "
-        "of them), threshold (above a half).",
+        "Pixels for the likelihood of a VAE: the grey values as means of Bernoulli pixels (means), one fixed draw of "
+        "such pixels (static), or on if above a half (threshold).",
     )
 
     def cross_check(self) -> None:

@@ -95,8 +95,8 @@ def self_supervised_of(data: ImageData, device: torch.device, *, reporter: Repor
     )
     if len(data.train) < FEW:
         reporter.notice(
-            f"self-supervised network of {data.name}: {len(data.train):,} training images are few, and it may know "
-            "them by heart; read its scores beside their floor"
+            f"self-supervised network of {data.name}: {len(data.train):,} training images are few, so it may have "
+            "memorised them; compare its scores with their floor"
         )
     return TrainedSelfSupervised(network, area)
 

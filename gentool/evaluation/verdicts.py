@@ -47,8 +47,8 @@ def verdict_lines(facts: Mapping[str, Any], scores: Mapping[str, float]) -> list
     if facts["collapsed"]:
         spacing = max(facts["spacing"].values())
         lines.append(
-            f"collapsed: samples repeat one another; half of them are within {spacing:.0%} of the distance at which "
-            "real images have a neighbour"
+            f"collapsed: samples repeat one another; their median distance to the nearest other sample is "
+            f"{spacing:.0%} of that of real images"
         )
     if facts["missing_classes"]:
         names = facts["missing_classes"]

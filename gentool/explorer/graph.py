@@ -182,7 +182,7 @@ class _Translation:
             self.concatenate(node)
         else:
             raise OptionError(
-                f"--out: the network computes {target}, which the page cannot; leave out --out, and gentool computes"
+                f"--out: the network uses {target}, which the page cannot compute; without --out, gentool computes it"
             )
 
     def evaluated(self, node: fx.Node, values: dict[Any, Any], padding: int | None = None) -> Any:
@@ -233,7 +233,7 @@ class _Translation:
             else:
                 operands.append({"number": float(operand)})
         if scale != 1:
-            raise OptionError(f"--out: the network adds {scale} times a tensor, which the page cannot; leave out --out")
+            raise OptionError(f"--out: the network adds {scale} times a tensor, which the page cannot do; omit --out")
         self.emit(node, "binary", [], name=name, operands=operands)
 
     def expanded(self, number: int, positions: Tensor) -> int:
@@ -265,7 +265,7 @@ class _Translation:
     def convolution(self, node: fx.Node) -> None:
         x, weight, bias, stride, padding, dilation, transposed, _, groups = arguments(node)
         if groups != 1:
-            raise OptionError("--out: the network has grouped convolutions, which the page cannot; leave out --out")
+            raise OptionError("--out: the network has grouped convolutions, which the page cannot compute; omit --out")
         kernel = self.constants[weight]
         if transposed:  # (in, out, h, w) as (out, in, h, w)
             kernel = kernel.transpose(0, 1)
@@ -300,7 +300,7 @@ class _Translation:
         if not isinstance(dims, int):
             if len(dims) > 1:
                 raise OptionError(
-                    "--out: the network sums over dimensions at once, which the page cannot; leave it out"
+                    "--out: the network sums over several dimensions at once, which the page cannot do; omit --out"
                 )
             (dims,) = dims
         shape = self.shape(x)
@@ -315,9 +315,7 @@ class _Translation:
         inputs, counts = [], []
         for part in parts:
             if part in self.constants:
-                raise OptionError(
-                    "--out: the network joins constants to values, which the page cannot; leave out --out"
-                )
+                raise OptionError("--out: the network joins constants to values, which the page cannot do; omit --out")
             inputs.append(self.numbers[part])
             counts.append(math.prod(self.shape(part)[dim:]))
         self.emit(node, "concatenate", inputs, counts=counts, times=math.prod(shape[:dim]))

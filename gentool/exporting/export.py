@@ -33,7 +33,7 @@ EXPORT = Results(
 def licence(text: str) -> str:
     """An identifier of a licence as the hub has them. Raises ValueError."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,49}", text):
-        raise ValueError("expected an identifier of the hub, such as mit, cc-by-4.0 or other")
+        raise ValueError("expected a licence identifier of the Hugging Face hub, such as mit, cc-by-4.0 or other")
     return text
 
 
@@ -48,16 +48,16 @@ class ExportOptions(Validated):
 
     format: tuple[str, ...] = option(
         ("onnx",),
-        "onnx, torchscript or torch.export: the decoder, and the encoder where there is one, as programs. safetensors: "
-        "the weights, which gentool reads back. Several with commas.",
+        "onnx, torchscript or torch.export: the decoder, and the encoder if there is one, as programs. safetensors: "
+        "the weights, which gentool can read back. Separate several with commas.",
         parse=format_names,
         metavar="FORMAT",
     )
     license: str | None = option(
         None,
-        "The licence of the weights, for the model card: an identifier of the Hugging Face hub, such as mit.",
+        "The licence of the weights for the model card, as an identifier of the Hugging Face hub, such as mit.",
         parse=licence,
-        default_text="the card has none",
+        default_text="none",
     )
 
 
@@ -161,7 +161,7 @@ def checked(file: str, part: Part, run: Run) -> float:
         worst = max(worst, (got - expected).abs().max().item() / scale)
         if not worst <= TOLERANCE:  # also NaN
             raise GentoolError(
-                f"{file}: differs from PyTorch by {worst:.2g}, and {TOLERANCE:g} is allowed; nothing was written. Try "
-                "another --format"
+                f"{file}: differs from PyTorch by {worst:.2g}, but only {TOLERANCE:g} is allowed; nothing was written. "
+                "Try another --format"
             )
     return worst

@@ -50,7 +50,7 @@ def to_onnx(part: Part, notes: Notes) -> bytes:
     size = sum(weight.nbytes for weight in part.module.state_dict().values())
     if size > LARGEST_ONNX:
         raise OptionError(
-            f"--format onnx: {size / 2**30:.1f} GiB of weights, and an ONNX file has at most 2; choose another format"
+            f"--format onnx: {size / 2**30:.1f} GiB of weights are too large for an ONNX file; choose another format"
         )
     program = torch.onnx.export(
         part.program, (), input_names=list(part.inputs), output_names=[part.output],

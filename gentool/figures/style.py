@@ -31,8 +31,8 @@ class FigureOptions(Validated):
     panel: ClassVar[str] = "Figures"
 
     format: FigureFormat = option("png", "File format of the plots; pdf and svg are vector graphics.")
-    dpi: int = option(150, "Pixels per inch of plots as PNG, and of scattered points in PDF and SVG.", min=50, max=1200)
-    no_titles: bool = option(False, "Draw no titles, for pages that have captions.")
+    dpi: int = option(150, "Pixels per inch of PNG plots, and of scatter points in PDF and SVG.", min=50, max=1200)
+    no_titles: bool = option(False, "Leave out titles, for pages that have captions.")
 
 
 @dataclass(frozen=True)

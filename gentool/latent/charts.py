@@ -37,7 +37,7 @@ def manifold_codes(
         return plane_codes(*principal_directions(codes), along)
     check_dims(model, dims)
     if len(set(dims)) != 2 or len(dims) != 2:
-        raise OptionError("--dims: --manifold needs two different ones, such as 0,5")
+        raise OptionError("--dims: --manifold needs two different dimensions, such as 0,5")
     directions = torch.eye(model.latent_dim)[list(dims)]
     center, deviations = moments(model)
     start = torch.where(directions.sum(0) > 0, center, origin(model, seed))

@@ -200,7 +200,7 @@ class Coder(Trained[nn.Module]):
         """
         self.require("is_conditional")
         if not self.inverts:
-            self.require("encodes", "say the class of an image")
+            self.require("encodes", "classify images")
         chosen = class_numbers(labels, self.classes).unique().tolist()
         return likeliest_class(self, as_images(x, self.shape), chosen, reporter=reporter)
 

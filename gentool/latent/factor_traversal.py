@@ -47,7 +47,7 @@ def traverse_factors(
     selection = select_factors(model, data, {name: part for name, part in data.splits.items() if len(part)}, seed)
     if selection is None:
         none_left = "its factors are constant, or given to the model as the class"
-        why = none_left if data.info.get("factors") else "it has no known factors, as shapes has"
+        why = none_left if data.info.get("factors") else "it has no known factors (shapes has)"
         raise DataError(f"{data.name}: {why}; choose dimensions with --dims")
     z = encoded(model, data, selection.judged, reporter)
     entropy, information = what_codes_know(selection, selection.judged, z)

@@ -127,14 +127,14 @@ class FlowPrior:
         try:
             arrays = read_arrays(path)
         except DataError as error:
-            raise DataError(f"{error}; remove it to have a flow fitted") from error
+            raise DataError(f"{error}; remove it to fit a new flow") from error
         with isolated(0):
             field = Field(dim)
         expected = {"mean": (dim,), "sd": (dim,)} | {name: tuple(w.shape) for name, w in field.state_dict().items()}
         if "key" in arrays and str(arrays["key"]) != key:
             return None
         if not _fits(arrays, {"key", *expected}, expected):
-            raise DataError(f"{path}: damaged, or not a fitted flow; remove it to have one fitted")
+            raise DataError(f"{path}: damaged, or not a fitted flow; remove it to fit a new one")
         tensors = {name: torch.from_numpy(arrays[name]) for name in expected}
         mean, sd = tensors.pop("mean"), tensors.pop("sd")
         field.load_state_dict(tensors)

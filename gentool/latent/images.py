@@ -69,13 +69,13 @@ def training_data(header: Header, *, reporter: Reporter = SILENT) -> str:
         try:
             open_prepared(folder)
         except DataError as error:
-            reporter.notice(f"{error}. Taking {header.data} by its name")
+            reporter.notice(f"{error}. Using {header.data} by name instead")
             return header.data
     if folder is not None:
         return str(folder)
     if header.data in CATALOG:
         return header.data
-    raise DataError(f"{header.data}: the images of the training are not found; name them with --data, or give them")
+    raise DataError(f"{header.data}: the training images were not found; give --data (in Python: data)")
 
 
 def data_folder(header: Header) -> Path | None:

@@ -54,8 +54,8 @@ def train(
     images = data if isinstance(data, ImageData) else load_data(data, reporter=reporter)
     if len(images) < FEWEST:
         raise DataError(
-            f"{images.name}: has {counted(len(images), 'image')}, and a training needs at least {FEWEST}; add some, or "
-            "take a named data set (`gentool prepare --list`)"
+            f"{images.name}: has {counted(len(images), 'image')}, but training needs at least {FEWEST}; add some, or "
+            "use a named data set (`gentool prepare --list`)"
         )
     options = options.for_data(images)
     folder = None if out is None else Path(out).expanduser()

@@ -194,7 +194,7 @@ class Model(Coder):
         """A row of `along` images per known factor of `data` (those of the training by default), such as those of
         `shapes`: from the code of a test image, only the dimension that knows most of the factor changes.
         """
-        self.require("encodes", "say which dimension a factor has")
+        self.require("encodes", "tell which dimension encodes a factor")
         along, seed = whole("along", along, 2, MOST_ALONG), whole("seed", seed, 0)
         one = self._one_class(label, 1)
         images = load_for(self.header, data, reporter=reporter)
@@ -232,7 +232,7 @@ class Model(Coder):
         images = load_for(self.header, data, reporter=reporter)
         labels = images.train.labels if self.is_conditional and images.classes == self.classes else None
         if kind == "gmm" and self.is_conditional and labels is None:
-            raise DataError(f"{images.name}: has not the classes of the model, each of which --prior gmm is fitted to")
+            raise DataError(f"{images.name}: does not have the classes of the model, which --prior gmm needs")
         z = self.encode(images.train.images, labels, reporter=reporter)
         if kind == "flow":
             return FlowPrior.fit(z, seed, reporter=reporter)
@@ -262,7 +262,7 @@ class Model(Coder):
             self.require("is_conditional")
             numbers = class_numbers(labels, self.classes)
             if len(numbers) > 2:
-                raise OptionError("--labels: one class, or one for each end")
+                raise OptionError("--labels: give one class, or one for each end")
             classes = numbers.expand(2)
         ends = [self._end(end, None if classes is None else classes[i]) for i, end in enumerate((a, b))]
         if classes is None and self.is_conditional:

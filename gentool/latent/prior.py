@@ -239,13 +239,13 @@ def _load(path: Path, key: str, shape: tuple[int, ...]) -> list[Tensor] | None:
         return None
     arrays = read_arrays(path)
     if not {"key", "weights", "means", "factors"} <= arrays.keys():
-        raise DataError(f"{path}: not a fitted mixture; remove it to have one fitted")
+        raise DataError(f"{path}: not a fitted mixture; remove it to fit a new one")
     if str(arrays["key"]) != key:
         return None
     parts = [arrays[name] for name in ("weights", "means", "factors")]
     whole = all(part.dtype == np.float32 and np.isfinite(part).all() for part in parts)
     if not whole or [part.shape for part in parts] != [shape[:-1], shape, (*shape, shape[-1])]:
-        raise DataError(f"{path}: damaged, or a mixture of another size; remove it to have one fitted")
+        raise DataError(f"{path}: damaged, or a mixture of another size; remove it to fit a new one")
     return list(map(torch.from_numpy, parts))
 
 

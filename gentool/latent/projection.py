@@ -44,21 +44,21 @@ FILM_FRAMES = 40
 class ProjectOptions(Validated):
     """How to search for the codes of images."""
 
-    steps: int = option(200, "Steps of Adam.", min=1, max=100_000)
+    steps: int = option(200, "Number of Adam steps.", min=1, max=100_000)
     restarts: int = option(
-        8, "Starts per image (and class), from the nearest of many random codes.", min=1, max=MIN_POOL
+        8, "Starting points per image (and class): the nearest of many random codes.", min=1, max=MIN_POOL
     )
     lr: float = option(0.2, "Peak learning rate.", min=1e-5, max=10)
     prior_weight: float = option(
         1e-4,
-        "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none. A learnt "
-        "mixture has no such length, and no penalty.",
+        "Weight of the penalty on codes that are longer or shorter than those drawn from N(0, I); 0: none. "
+        "Models whose prior is a learnt mixture have no penalty.",
         min=0,
         max=1,
         alias="prior",
     )
     labels: tuple[str, ...] = option(
-        (ALL,), "Classes of a conditional model to try: names or numbers with commas, or all.", parse=words
+        (ALL,), "Classes of a conditional model to try: comma-separated names or numbers, or all.", parse=words
     )
     seed: int = option(0, "Seed of the random starts.", min=0, max=2**31 - 1)
 

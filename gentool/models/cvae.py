@@ -1,4 +1,4 @@
-"""Conditional VAE (Sohn et al. 2015): the class stands beside the code, which holds what the class leaves open.
+"""Conditional VAE (Sohn et al. 2015): the decoder also gets the class, and the code holds what the class leaves open.
 
 The network and the training loop are those of `gentool.models.variational`, here with the class labels. The prior of
 the code is N(0, I) for every class, or a flow that is learnt for each. The weight of the KL term does not rise from 0:

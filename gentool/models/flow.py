@@ -50,8 +50,8 @@ class Options(SampleScoreOptions):
     updates: ClassVar[int] = 10_000
     default_zoom: ClassVar[float] = 0.0
 
-    width: int = option(48, "Channels of the U-Net's largest maps.", min=8, max=1024)
-    conditional: bool = option(True, "Learn the classes of labelled images, so that you can ask for one.")
+    width: int = option(48, "Channels of the U-Net's largest feature maps.", min=8, max=1024)
+    conditional: bool = option(True, "Learn the classes of labelled images, so that you can choose one when sampling.")
     pairing: Literal["independent", "ot"] = option(
         "independent",
         "How noise and training images are paired: at random (independent), or by optimal transport within each batch "
@@ -66,7 +66,7 @@ class Options(SampleScoreOptions):
 class SamplingOptions(Validated):
     """How noise is made an image."""
 
-    solver: Solver = option("midpoint", "Solver of the ODE. Euler computes the velocity once in a step, others twice.")
+    solver: Solver = option("midpoint", "ODE solver. Euler computes the velocity once per step, the others twice.")
     sample_steps: int = option(10, "Steps from noise to image.", min=1, max=10_000)
     guidance: float = option(
         1.0, "How strongly samples follow their class: 0 not at all, 1 as trained, above 1 more.", min=0.0, max=100.0
@@ -100,7 +100,7 @@ class Flow(nn.Module):
     def velocity(self, labels: Tensor | None, guidance: float) -> Velocity:
         """The velocity for labels (N,) or weights of the classes (N, classes), as a function of x and one time."""
         if guidance != 1 and not self.classes:
-            raise OptionError("--guidance: only for a flow that knows classes")
+            raise OptionError("--guidance: only for a flow trained with classes")
         weights = None if labels is None else self.weights(labels)
 
         def velocity(x: Tensor, t: float) -> Tensor:
@@ -166,7 +166,7 @@ def build(options: Options, shape: Shape, classes: int) -> Flow:
 def train(options: Options, data: ImageData, run: Run) -> None:
     """Learn the velocity of straight paths from noise to images."""
     if options.pairing == "ot" and not run.world.alone:
-        raise OptionError("--pairing ot: not with several processes, which would pair other rows than one does")
+        raise OptionError("--pairing ot: not with several processes, which would pair rows differently from one")
     flow = run.place(build(options, data.shape, len(data.classes)))
     optimizer = run.adam(flow, options.lr)
     ema = EMA(flow, options.ema)

@@ -1,4 +1,4 @@
-"""DCGAN: a generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661) of convolutions.
+"""DCGAN: a convolutional generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661).
 
 The networks are those of Radford et al. (2015, arXiv:1511.06434). The training loop is
 `gentool.models.adversarial.play`, here without labels.

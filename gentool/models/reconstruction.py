@@ -34,7 +34,7 @@ class ReconstructionOptions(AugmentationOptions):
     """The options of cae and lstm-ae."""
 
     loss: Literal["mse", "bce"] = option(
-        "mse", "Mean squared error, or binary cross-entropy with the pixel values as means (bce)."
+        "mse", "Mean squared error, or binary cross-entropy with the pixel values as targets (bce)."
     )
     latent_dim: int = option(64, "Size of the latent vector.", min=1, max=4096)
     schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")

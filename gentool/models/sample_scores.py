@@ -39,14 +39,14 @@ class SampleScoreOptions(AugmentationOptions):
         "never.",
         min=0,
         metavar="N",
-        default_text="with --keep best as often as --sample-every by default, else never",
+        default_text="with --keep best the default of --sample-every, else never",
     )
 
     def cross_check(self) -> None:
         """Raises OptionError for --keep best without scores."""
         super().cross_check()
         if self.keep == "best" and self.score_every == 0:
-            raise OptionError("--keep best: needs scores, and --score-every 0 makes none")
+            raise OptionError("--keep best: needs scores, but --score-every 0 computes none")
 
 
 class SampleScore:

@@ -51,7 +51,7 @@ class Options(VariationalOptions):
         min=1,
         max=10_000,
         only_with={"prior": MIXTURES},
-        default_text=f"{COMPONENTS}, but at most one for {IMAGES_PER_COMPONENT} training images",
+        default_text=f"{COMPONENTS}, but at most one per {IMAGES_PER_COMPONENT} training images",
     )
 
     def cross_check(self) -> None:
@@ -131,12 +131,12 @@ def train(options: Options, data: ImageData, run: Run) -> None:
     if options.prior in MIXTURES and run.device.type == "cpu":
         count = options.components or COMPONENTS
         needed = 3 * 8 * run.rows * options.iwae * count  # distances in f64, their gradient, and one in between
-        check_memory(needed, f"--components {count}", "take fewer, or a smaller --batch-size or --iwae")
+        check_memory(needed, f"--components {count}", "use fewer, or a smaller --batch-size or --iwae")
     vae = build(options, data.shape, 0)
     if isinstance(vae, VampVAE):
         count, images = len(vae.pseudo_inputs), data.train.images
         if count > len(images):
-            raise OptionError(f"--components {count}: {data.name} has {len(images)} training images to begin with")
+            raise OptionError(f"--components {count}: {data.name} has only {len(images)} training images to start from")
         chosen = torch.randperm(len(images), generator=rng(options.seed, "pseudo-inputs"))[:count].sort().values
         vae.start_at(images[chosen].float() / 255)
     maximise(options, data, run, vae)

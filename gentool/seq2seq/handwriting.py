@@ -129,7 +129,7 @@ def load_pictures(options: Options, *, reporter: Reporter = SILENT) -> Pictures 
     if data.shape != (1, SIDE, SIDE):
         raise DataError(f"{name}: its images are {size_text(data.shape)}; prepare them with --size {SIDE} --channels 1")
     if data.classes != tuple("0123456789"):
-        raise DataError(f"{name}: handwriting needs the classes 0 to 9, and these are {', '.join(data.classes[:12])}")
+        raise DataError(f"{name}: handwriting needs the classes 0 to 9, but these are {', '.join(data.classes[:12])}")
     for split in ("train", "test"):
         labels = data.splits[split].labels
         if labels is None or len(labels.unique()) < 10:

@@ -79,19 +79,19 @@ class Options(TrainOptions):
 
     recipe: Literal["default", "classic"] = option(
         "default",
-        "Values of the options that are not given: default, the best that was measured; classic, the textbook network: "
-        "LSTM, repeat vector, LSTM, a dense layer at each step.",
+        "Defaults of the other options: default, the best measured ones; classic, the textbook network: LSTM, repeat "
+        "vector, LSTM, a dense layer at each step.",
     )
     max_operand: int = option(99, "The largest operand; the smallest is 0.", min=1, max=9999)
-    operators: str = option("+-", "The operators that occur: some of + - *.", parse=operators)
+    operators: str = option("+-", "The operators to use: any of + - *.", parse=operators)
     train_fraction: float = option(
         0.9,
-        "Fraction of the training queries to train on; the test queries, a tenth of all, stay the same.",
+        "Fraction of the non-test queries to train on; the test queries, a tenth of all, stay the same.",
         min=1e-4,
         max=1,
     )
     split: Literal["queries", "pairs"] = option(
-        "queries", "Draw the test tenth from single queries, or from pairs, so that a+b and b+a are on the same side."
+        "queries", "Draw the test queries one by one (queries), or so that a+b and b+a are on the same side (pairs)."
     )
     operands: Literal["plain", "aligned"] | None = option(
         None,
@@ -135,8 +135,8 @@ class Options(TrainOptions):
         TrainOptions,
         "epochs",
         None,
-        help="Passes over the training {unit}, several per epoch where they are few. You may raise it when you resume "
-        "a run.",
+        help="Number of epochs. With few training {unit}, one epoch is several passes over them. You may raise it when "
+        "you resume a run.",
         default_text="about {updates}",
     )
     batch_size: int = redefault(TrainOptions, "batch_size", 64)
@@ -228,7 +228,7 @@ class ImageToText(PictureOptions):
                 if given:
                     raise OptionError(f"{flag}: not with --recipe classic, which reads no symbols")
             if self.operands == "aligned":
-                raise OptionError("--operands: the reader of the classic recipe has features, which cannot be aligned")
+                raise OptionError("--operands: aligned is not possible with --recipe classic, which reads no symbols")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,12 +240,12 @@ class TextToImage(PictureOptions):
 
     handwriting: Literal["mean", "sharp"] | None = option(
         None,
-        "Draw the mean picture of a symbol, which has the least squared error (mean), or one handwriting (sharp).",
+        "Draw the mean picture of a symbol, which has the least squared error (mean), or a sharp one (sharp).",
         default_text=by_recipe("handwriting"),
     )
     symbol_loss: float | None = option(
         None,
-        "Weight of the loss on the symbols of the answer, beside their pictures.",
+        "Weight of the loss on the symbols of the answer, added to the loss on their pictures.",
         min=0,
         default_text=by_recipe("symbol_loss"),
     )
@@ -255,7 +255,7 @@ class TextToImage(PictureOptions):
         super().cross_check()
         choices = self.choices()
         if choices.decoder == "autoregressive" and not choices.symbol_loss:
-            raise OptionError("--symbol-loss: 0 needs --decoder repeat; an autoregressive one sees its own symbols")
+            raise OptionError("--symbol-loss: 0 needs --decoder repeat; an autoregressive decoder needs its symbols")
 
 
 @dataclass(frozen=True, kw_only=True)

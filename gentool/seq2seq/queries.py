@@ -147,7 +147,7 @@ def arithmetic(options: Options, pictures: Pictures | None) -> Arithmetic:
     check_memory(
         8 * len(task) * (4 + task.query_length + task.answer_length),
         f"{len(task):,} queries",
-        "take a smaller --max-operand",
+        "use a smaller --max-operand",
     )
     division = divide(task, options.seed, options.train_fraction, options.split)
     index = with_swapped(task, division) if options.choices().swap else division.train

@@ -69,7 +69,7 @@ def values_of(text: str, kind: type) -> list[Any]:
     try:
         return [kind(part) if kind in (int, float) else part for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"expected values of type {kind.__name__} with commas, or FIRST:LAST:STEP") from None
+        raise ValueError(f"expected comma-separated values of type {kind.__name__}, or FIRST:LAST:STEP") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +80,9 @@ class SweepOptions(ClusterOptions):
 
     repeats: int = option(1, "Runs per combination, with the seeds --seed, --seed + 1, ...", min=1, max=1000)
     seed: int = option(0, "The first seed.", min=0, max=2**31 - 1)
-    jobs: int = option(1, "Runs at a time; on this machine, each with its share of the CPU cores.", min=1, max=256)
+    jobs: int = option(1, "Runs at a time; on this machine, each gets its share of the CPU cores.", min=1, max=256)
     cross: bool = option(
-        False, "Vary one option at a time, the others at their first value, in place of all combinations."
+        False, "Vary one option at a time, with the others at their first value, instead of training all combinations."
     )
 
 
@@ -333,7 +333,7 @@ def check_folder(folder: Path, plan: Mapping[str, Any], overwrite: bool) -> None
                 f"{folder} holds another sweep: of {before['task']} over {over}. Give another --out, or --overwrite"
             )
     elif not file.is_file() and not is_empty(folder):
-        raise OptionError(f"--out {folder}: not empty, and not a sweep of gentool's; choose another folder")
+        raise OptionError(f"--out {folder}: not empty, and not a gentool sweep; choose another folder")
 
 
 def command(task: str, cell: Cell, folder: Path, overwrite: bool) -> list[str]:

@@ -63,7 +63,7 @@ def giant_webp(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "name", "message"),
     [
-        (bz2_member, "a.zip", "compressed by another method than deflate"),
+        (bz2_member, "a.zip", "compressed with a method other than deflate"),
         (gzipped_idx, "idx", "unpacks to more than 30 times its size"),
         (giant_webp, "webp", "million pixels"),
     ],
@@ -168,7 +168,7 @@ def texts(path: Path) -> None:
     [
         (pax_header, "p.tar.gz", "headers of more than 1 MiB"),
         (gnu_name, "a.tar.gz", "headers of more than 1 MiB"),
-        (zeros_in_tar, "b.tar.gz", "the archive unpacks to too much"),
+        (zeros_in_tar, "b.tar.gz", "the archive is too large unpacked"),
         (deflated_npz, "a.npz", "unpacks to 1.0 GiB"),
         (one_line, "a.csv", "has a line of more than 16 MiB"),
         (deep_picture, "f", "million pixels of mode F"),

@@ -22,7 +22,7 @@ from tests.attack.test_kills import COMMANDS, SEQ2SEQ, content
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 Record = Callable[[str, object], None]
-REFUSED = r"gentool: .*run: process {other} on .* trains here; wait until it ends, or give another --out"
+REFUSED = r"gentool: .*run: process {other} on .* is training here; wait until it ends, or give another --out"
 LATE = r"gentool: .*run: another process has trained here meanwhile; give the same command again"
 OTHER_SEED = r"gentool: .*run holds another run: --seed was \d, is \d\. .*"
 
@@ -77,7 +77,7 @@ def test_preparing_one_set(
             assert code == 0, said
         code, said = Command(("prepare", "--check", said.splitlines()[-1]), tmp_path / "log").end()
         assert code == 0, said
-        assert "agrees" in said
+        assert "matches" in said
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.suffix in (".tmp", ".old")]
 
 

@@ -89,11 +89,12 @@ def test_an_earlier_name_is_accepted_and_not_shown(call: Call, capsys: pytest.Ca
         (("--arch", "mlp"), 'channels = "4"', "--channels: only with --arch conv"),
         (("--epochs", "3", "--steps", "9"), None, "--epochs: has no effect with --steps"),
         ((), "epochs = 3\nsteps = 9", "--epochs: has no effect with --steps"),
-        (("--channels", "4,x"), None, "--channels: '4,x': expected positive whole numbers with commas, such as 16,32"),
+        (("--channels", "4,x"), None, "--channels: '4,x': expected comma-separated positive whole numbers, such as "
+                                      "16,32"),
         ((), 'arch = "cnv"', "--config options.toml: arch: 'cnv' is not one of conv, mlp. Did you mean 'conv'?"),
         ((), 'half-samples = "3"', "--config options.toml: half-samples: '3' is not a whole number"),
-        ((), "[train]\nsteps = 3", "--config options.toml: [train] is a table; the file has options only, without "
-                                   "tables"),
+        ((), "[train]\nsteps = 3", "--config options.toml: [train] is a table; the file may hold only options, "
+                                   "no tables"),
         ((), "mirror = 1", "--config options.toml: mirror: 1 is not true or false"),
         ((), "half_sampels = 1", "--config options.toml: 'half_sampels' is not an option of this command. "
                                  "Did you mean 'half_samples'?"),

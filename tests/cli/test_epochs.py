@@ -73,7 +73,7 @@ def test_runs_below_each_other(cli: Callable, run: Path) -> None:
     [
         (["nowhere"], 4, "nowhere: not the folder of a run: there is no nowhere/options.json"),
         (["run", "--kind", "reconstructions"], 3, "run: has no reconstructions; train with --sample-every 1"),
-        (["run", "--epochs", "0"], 2, "--epochs: '0': expected positive whole numbers with commas"),
+        (["run", "--epochs", "0"], 2, "--epochs: '0': expected comma-separated positive whole numbers"),
         (["run", "--epochs", ",".join(map(str, range(1, 30)))], 2, "--epochs: 29 pictures are too many for one row"),
         (["run", "--out", "a.jpg"], 2, "--out a.jpg: give a name that ends in .png"),
     ],

@@ -93,8 +93,8 @@ def test_a_data_set(cli: Callable) -> None:
     ("path", "code", "message"),
     [
         ("nowhere", 3, "nowhere: no such file or folder"),
-        ("mine", 3, "mine: neither a run, a checkpoint, a prepared folder, codes (.npz) nor results of gentool's"),
-        ("a.txt", 3, "a.txt: neither a run, a checkpoint, a prepared folder, codes (.npz) nor results of gentool's"),
+        ("mine", 3, "mine: not a run, a checkpoint, a prepared folder, codes (.npz) or results from gentool"),
+        ("a.txt", 3, "a.txt: not a run, a checkpoint, a prepared folder, codes (.npz) or results from gentool"),
         ("a.pt", 4, "a.pt: not a readable checkpoint (damaged, or another tool's)"),
         ("a.npz", 3, "a.npz: "),
     ],

@@ -36,7 +36,7 @@ def test_a_bug_is_one_line_with_a_file(cli: Cli, cache: Path, monkeypatch: pytes
     done = cli("prepare", "digits")
     assert done.code == 1
     assert done.err.startswith(
-        "gentool: unexpected KeyError: 'x\\ny'. This is a bug of gentool's: please report it with "
+        "gentool: unexpected KeyError: 'x\\ny'. This is a bug in gentool: please report it with "
     )
     assert done.err.count("\n") == 1
     text = Path(done.err.split(" with ")[1].strip()).read_text()
@@ -55,9 +55,9 @@ def test_a_package_that_is_missing_has_its_command(cli: Cli, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError(), "out of memory; take a smaller"),
-        (RuntimeError("can't allocate memory: you tried to allocate 4294967296 bytes."), "4.0 GiB were"),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB."), "2.50 GiB were asked for"),
+        (MemoryError(), "out of memory; use a smaller"),
+        (RuntimeError("can't allocate memory: you tried to allocate 4294967296 bytes."), "tried to allocate 4.0 GiB"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB."), "tried to allocate 2.50 GiB"),
     ],
 )  # fmt: skip
 def test_no_memory_left(cli: Cli, monkeypatch: pytest.MonkeyPatch, error: Exception, message: str) -> None:
@@ -72,7 +72,7 @@ def test_layers_that_no_memory_holds(cli: Cli) -> None:
     done = cli("train", "vae", "--data", "digits", "--arch", "mlp", "--hidden", "4000000,4000000", "--out", "run")
     assert done.code == 1
     assert "out of memory: training 32,000,912,000,128 weights" in done.err
-    assert "GiB are free; take smaller layers" in done.err
+    assert "GiB are free; use smaller layers" in done.err
     assert not Path("run").exists()
     assert done.err.count("\n") == 1
 
@@ -135,7 +135,7 @@ def test_the_name_of_a_set_is_no_path(cli: Cli, tmp_path: Path, name: str) -> No
     file.write_text(json.dumps(json.loads(file.read_text()) | {"name": name}))
     done = cli("train", "vae", "--data", "p", "--epochs", 1)
     assert done.code == 3
-    assert "has a name that is none of a data set" in done.err
+    assert "has a name that a data set cannot have" in done.err
     assert "\x1b" not in done.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p"]
 

@@ -17,7 +17,7 @@ CASES = [
         "sample vae RUNS/vae --overwrite",
         "--overwrite: only with --out; a result beside the checkpoint is replaced anyway",
     ),
-    ("sample vae RUNS/vae --manifold --dims 2,2", "--dims: --manifold needs two different ones, such as 0,5"),
+    ("sample vae RUNS/vae --manifold --dims 2,2", "--dims: --manifold needs two different dimensions, such as 0,5"),
     (
         "sample vae RUNS/vae --traverse --seed 1",
         "--seed: has no effect on a chart of a vae, which is drawn around code 0",

@@ -128,10 +128,10 @@ def test_a_picture_is_no_folder_and_a_folder_no_picture(cli: Callable, runs: Pat
     Path("file").write_bytes(MINE)
     picture = cli("sample", "gan", runs / "gan", "--out", "folder", "--overwrite")
     assert (picture.code, picture.err.splitlines()[-1]) == (
-        2, "gentool: --out folder: is a folder; give the name of a file",
+        2, "gentool: --out folder: is a folder; give a file name",
     )  # fmt: skip
     folder = cli("embed", "vae", runs / "vae", "--out", "file", "--overwrite")
-    assert (folder.code, folder.err.splitlines()[-1]) == (2, "gentool: --out file: is a file; name a folder")
+    assert (folder.code, folder.err.splitlines()[-1]) == (2, "gentool: --out file: is a file; give a folder")
     assert Path("file").read_bytes() == MINE
 
 
@@ -195,7 +195,7 @@ def test_codes_of_other_weights_are_said(cli: Callable, runs: Path) -> None:
         np.savez("o.npz", **{**arrays, "weights": np.array("0123")})
     walk = cli("interpolate", "gan", runs / "gan", "--latents", "o.npz", "--steps", 2, "--out", "w.png")
     assert walk.code == 0
-    assert f"o.npz: its codes are of other weights than those of {runs}/gan/model.pt\n" in walk.err
+    assert f"o.npz: its codes were made with other weights than those in {runs}/gan/model.pt\n" in walk.err
 
 
 @pytest.mark.parametrize(

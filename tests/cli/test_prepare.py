@@ -62,7 +62,7 @@ def test_prepare_into_a_folder(cli: Cli, photos: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.out == "prepared\n"
     assert "13 images of 16x8, colour" in done.err
-    assert "skipped 1 file (1 not an image that can be read)" in done.err
+    assert "skipped 1 file (1 not an image in a known format)" in done.err
     assert "1 image is an exact copy" in done.err
     assert done.err.splitlines()[-2:] == ["prepared: prepared", "Next: gentool train vae --data prepared"]
     assert np.load(tmp_path / "prepared" / "images.npy").shape == (13, 3, 8, 16)
@@ -86,7 +86,7 @@ def test_json(cli: Cli, photos: Path) -> None:
     (record,) = map(json.loads, done.out.splitlines())
     assert record["event"] == "prepared"
     assert Path(record["folder"]).is_dir()
-    assert record["skipped"] == [{"name": "bad.jpg", "reason": "not an image that can be read"}]
+    assert record["skipped"] == [{"name": "bad.jpg", "reason": "not an image in a known format"}]
     assert sum(record["counts"].values()) == 13
 
 
@@ -104,7 +104,7 @@ def test_check_reports_everything_and_writes_nothing(cli: Cli, photos: Path, tmp
 
 def test_check_of_a_prepared_folder_compares_the_fingerprint(cli: Cli, photos: Path, tmp_path: Path) -> None:
     cli("prepare", photos, "--out", "set", "--quiet")
-    assert "agrees" in cli("prepare", "set", "--check").out
+    assert "matches" in cli("prepare", "set", "--check").out
     path = tmp_path / "set" / "images.npy"
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
@@ -132,7 +132,7 @@ def test_a_named_set_is_found_by_its_name(cli: Cli) -> None:
         (["digits", "--size", "4"], 2, "between 8 and 256"),
         (["digits", "--channels", "2"], 2, "--channels"),
         (["digits", "--count", "50"], 2, "--count"),
-        (["digits", "--list"], 2, "--list: stands alone"),
+        (["digits", "--list"], 2, "--list: takes no data set"),
         (["digits", "--check", "--out", "x"], 2, "--check: writes nothing"),
     ],
 )

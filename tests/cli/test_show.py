@@ -136,12 +136,13 @@ def test_show_needs_a_terminal_and_a_picture(cli: Callable, runs: Path, tmp_path
     (tmp_path / "b.png").write_text("no picture")
     done = cli("show", "a.png")
     assert (done.code, done.out) == (2, "")
-    assert done.err == "gentool: stdout is no terminal with 256 colours or more and UTF-8; open the file in a viewer\n"
+    wanted = "a terminal with UTF-8 and at least 256 colours"
+    assert done.err == f"gentool: stdout is not {wanted}; open the file in a viewer\n"
     (tmp_path / "empty").mkdir()
     for name, code, message in [
         ("b.png", 3, "gentool: b.png: not a readable picture: "),
         ("absent.png", 3, "gentool: absent.png: not a readable picture: "),
-        ("empty", 3, "gentool: empty: no pictures of a run; name a picture file"),
+        ("empty", 3, "gentool: empty: no pictures from a run; give a picture file"),
     ]:
         result = gentool_in_terminal(["show", name], tmp_path)
         assert result[0] == code

@@ -37,7 +37,7 @@ def shell(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
         ("gentool seq2seq solve nowhere <&-", 2, b"which queries?"),
         ("gentool prepare --list > /dev/full", 1, b"gentool: No space left on device"),
         ("gentool train vae --help > /dev/full", 1, b"gentool: No space left on device"),
-        ("mkdir gone; cd gone; rmdir ../gone; gentool sample gan x", 1, b"gentool: the current folder was removed"),
+        ("mkdir gone; cd gone; rmdir ../gone; gentool sample gan x", 1, b"gentool: the current folder no longer"),
     ],
 )
 def test_closed_and_full_streams(runs: Path, line: str, code: int, text: bytes) -> None:
@@ -93,7 +93,7 @@ def test_overwrite_replaces_runs_only(cli: Callable) -> None:
     (mine / "samples" / "photo.txt").write_text("mine")
     refused = cli("train", "vae", "--data", "digits", "--steps", 1, "--out", mine, "--overwrite")
     assert refused.code == 2
-    assert refused.err.splitlines()[-1] == "gentool: --out mine: not a run of gentool's; choose another folder"
+    assert refused.err.splitlines()[-1] == "gentool: --out mine: not a gentool run; choose another folder"
     assert (mine / "samples" / "photo.txt").read_text() == "mine"
 
 
@@ -133,5 +133,5 @@ def test_another_budget_is_another_comparison(cli: Callable) -> None:
     plan.write_text('{"model": "vae", "seconds": 4, "steps": 2, "trials": []}')
     refused = cli("compare", "--train", "vae", "--budget", "1s", "--out", "both")
     assert refused.code == 2
-    assert "both has trainings of 4 s, not 1 s; give another --out, or --overwrite" in refused.err
+    assert "both has training runs of 4 s, not 1 s; give another --out, or --overwrite" in refused.err
     assert '"seconds": 4' in plan.read_text()

@@ -20,7 +20,7 @@ CASES = [
     ("seq2seq train --steps 3", 2, "name the task before its options: seq2seq train TASK --steps …"),
     ("train vea", 2, "no such model 'vea'. Did you mean 'vae'?"),
     ("seq2seq sweep text2txt", 2, "no such task 'text2txt'. Did you mean 'text2text'?"),
-    ("train vae --resume", 2, "no such option: --resume; the same command again resumes"),
+    ("train vae --resume", 2, "no such option: --resume; run the same command again to resume"),
     ("sample", 2, CKPT),
     ("sample vae", 2, CKPT),
     ("sample vea", 4, f"vea: {NO_CKPT}"),
@@ -36,7 +36,7 @@ CASES = [
     ("sample vae ~/nowhere", 4, f"HOME/nowhere: {NO_CKPT}"),
     ("report ~/nowhere", 4, "HOME/nowhere: not the folder of a run: there is no HOME/nowhere/options.json"),
     ("interpolate vae RUNS/vae ~/a.png ~/b.png", 3, "HOME/a.png: no such picture"),
-    ("train vae --data RUNS/vae", 3, "RUNS/vae: the folder of a run, not images; give the images that you mean"),
+    ("train vae --data RUNS/vae", 3, "RUNS/vae: a run folder, not images; give the images that you mean"),
     ("train vae --data RUNS/vae/model.pt", 3, "RUNS/vae/model.pt: a checkpoint, not images"),
     ("train vae --out a.txt/run", 2, "--out a.txt/run: a.txt is a file"),
     (

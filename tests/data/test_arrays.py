@@ -54,7 +54,7 @@ def test_transparency_is_flattened() -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((3, 5)), "no row of square grey images"),
+        (np.zeros((3, 5)), "is not rows of square grey images"),
         (np.zeros((3, 12)), "for colour give .N, H, W, 3."),
         (np.zeros((3, 5, 5, 2)), "shape"),
         (np.zeros((0, 8, 8), np.uint8), "shape"),

@@ -53,7 +53,7 @@ def test_a_name_that_fits_several_images_is_refused(tmp_path: Path) -> None:
     labels = tmp_path / "mine.csv"
     labels.write_text(table([("id", "label"), *((f"{i:03}", "ab"[i % 2]) for i in range(4))]))
     with pytest.raises(
-        DataError, match=r"mine.csv names '000', which fits several images, such as x/000.png; name them"
+        DataError, match=r"mine.csv names '000', which fits several images, such as x/000.png; give their"
     ):
         load_data(tmp_path / "set", labels=labels)
     labels.write_text(table([("id", "label"), *((f"/content/set/x/{i:03}.png", "ab"[i % 2]) for i in range(4))]))
@@ -108,7 +108,7 @@ def test_a_split_of_another_word_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text(table(rows))
     with pytest.raises(
-        DataError, match=r"mine.csv: 'unlabeled' in column split is no split; expected train, validation"
+        DataError, match=r"mine.csv: 'unlabeled' in column split is not a split; expected train, validation"
     ):
         load_data(tmp_path / "set", labels=file)
 
@@ -163,10 +163,10 @@ def test_stylegan_without_labels_has_no_classes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04\x14\xff\xfe", "a workbook of a spreadsheet; export it as CSV"),
-        ("filename,label\r\nü.png,x\r\n".encode("cp1252"), "not text in UTF-8; save it as CSV UTF-8"),
+        (b"PK\x03\x04\x14\xff\xfe", "a spreadsheet workbook; export it as CSV"),
+        ("filename,label\r\nü.png,x\r\n".encode("cp1252"), "not UTF-8 text; save it as CSV UTF-8"),
         (b"filename,label\r\n000.png,x\r\n000.png,y\r\n", "names 000.png several times, with different labels"),
-        (b'filename,label\r\n"' + b"x" * 2**20, r"in the file x{60}…$"),
+        (b'filename,label\r\n"' + b"x" * 2**20, r"and the file has x{60}…$"),
         (b"filename,x,y\r\n000.png,1,2\r\n", "no column label or labels or class; it has filename, x, y. Give"),
     ],
 )  # fmt: skip
@@ -279,7 +279,7 @@ def saved(path: Path, **arrays: Array) -> Path:
             "y_train and y_test: some are numbers, some are names",
         ),
         ({"x_train": images_of(9), "x_test": images_of(4) / 255}, "x_test: values up to .* where .*x_train has values"),
-        ({"images": np.zeros((28, 28, 90), np.uint8)}, r"images behind one another; give x.transpose\(2, 0, 1\)"),
+        ({"images": np.zeros((28, 28, 90), np.uint8)}, r"images along the last axis; give x.transpose\(2, 0, 1\)"),
     ],
 )  # fmt: skip
 def test_arrays_that_could_mean_several_things(tmp_path: Path, arrays: dict[str, Array], message: str) -> None:
@@ -317,7 +317,7 @@ def test_small_classes_share_the_validation_images(tmp_path: Path) -> None:
 
 def test_labels_that_are_measurements_are_remarked_on(tmp_path: Path) -> None:
     data = load_data(saved(tmp_path / "x.npz", images=images_of(50), labels=np.linspace(0.1, 2, 50)))
-    assert any("50 classes for 50 images: perhaps their labels are no classes" in note for note in data.info["notes"])
+    assert any("50 classes for 50 images: perhaps their labels are not classes" in note for note in data.info["notes"])
 
 
 # IDX
@@ -406,7 +406,7 @@ def test_one_hot_labels_in_parquet(tmp_path: Path) -> None:
 
 def test_several_labels_of_an_image(tmp_path: Path) -> None:
     path = parquet(tmp_path / "x.parquet", range(4), labels=[[0], [0, 1], [1], []])
-    with pytest.raises(DataError, match=r"x.parquet: labels: several labels of an image"):
+    with pytest.raises(DataError, match=r"x.parquet: labels: several labels for one image"):
         load_data(path)
 
 
@@ -452,8 +452,8 @@ def test_a_table_of_metadata_does_not_hide_the_images(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("train.csv", "give train.csv alone"),
-        ("x.mat", "gentool does not read files of MATLAB"),
+        ("train.csv", "give only train.csv"),
+        ("x.mat", "gentool does not read MATLAB files"),
         ("data_batch_1", "prepare cifar10 --source"),
     ],
 )

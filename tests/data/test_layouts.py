@@ -238,7 +238,7 @@ UNCLEAR: dict[str, tuple[Tree, str]] = {
         "testA, testB, trainA and trainB are the splits of several sets; move each set to a folder of its own",
     ),
     "only val and test": (
-        {**below("val", AB), "test/c": 6}, "the folders test, val are named as splits, but none as training images",
+        {**below("val", AB), "test/c": 6}, "the folders test, val are named like splits, but none like training images",
     ),
     "MVTec with several classes": (
         {f"{name}/{split}/good": 4 for name in ("bottle", "cable") for split in ("train", "test", "ground_truth")},
@@ -300,7 +300,7 @@ def test_parts_of_one_set_are_remarked_on(tmp_path: Path) -> None:
 
 def test_a_class_named_as_a_split_is_remarked_on(tmp_path: Path) -> None:
     write(tmp_path / "set", {"train": 6, "bus": 6})
-    assert "the folder train is named as a split, and taken as a class" in load_data(tmp_path / "set").info["notes"]
+    assert "the folder train is named like a split, but taken as a class" in load_data(tmp_path / "set").info["notes"]
 
 
 @pytest.mark.parametrize("name", [name for name in LAYOUTS if "network drive" not in name])
@@ -386,7 +386,7 @@ def test_a_layout_is_for_image_files(tmp_path: Path) -> None:
 def test_a_layout_that_does_not_fit(tmp_path: Path) -> None:
     write(tmp_path / "set", AB)
     with pytest.raises(
-        DataError, match=r"^--layout splits: no folder is named train, validation or test; rename those that are$"
+        DataError, match=r"^--layout splits: no folder is named train, validation or test; rename the splits so$"
     ):
         load_data(tmp_path / "set", layout="splits")
 
@@ -456,7 +456,8 @@ def test_labels_in_a_file_that_is_given(tmp_path: Path) -> None:
     assert [one["name"] for one in data.info["skipped"]] == ["004.png"]
     file.write_text(table([("file", "label"), ("other.png", "x")]))
     with pytest.raises(
-        DataError, match=r"mine.csv names none of the images; they are called 000.png, in the file other.png$"
+        DataError,
+        match=r"mine.csv names none of the images; they have names such as 000.png, and the file has other.png$",
     ):
         load_data(tmp_path / "set", labels=file)
 
@@ -543,7 +544,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         r"labels: shape \(5,\); expected one for each of the 12",
     ),
     "labels of another shape": ({"images": GREY, "labels": np.ones((12, 2))}, r"shape \(12, 2\); expected one label"),
-    "values from -1 to 1": ({"images": GREY / 127.5 - 1}, r"\(x \+ 1\) / 2 makes 0 to 1 of -1 to 1"),
+    "values from -1 to 1": ({"images": GREY / 127.5 - 1}, r"\(x \+ 1\) / 2 turns -1 to 1 into 0 to 1"),
     "no images": ({"means": np.zeros(4)}, "no array of images; name it one of images"),
     "one image": ({"images": np.zeros((16, 16, 3), np.uint8)}, "is one image"),
     "rows of colours": ({"images": np.zeros((5, 192), np.uint8)}, r"for colour give \(N, H, W, 3\)"),
@@ -773,7 +774,7 @@ def test_classes_with_few_training_images_are_named(tmp_path: Path) -> None:
         ("a.zip", b"PK\x03\x04" + b"\0" * 40, "a zip archive that is cut short or damaged; fetch it again"),
         ("a.7z", b"7z\xbc\xaf\x27\x1c", "an archive of another kind"),
         ("a.bin", b"", "an empty file"),
-        ("a.zip", b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS"),
+        ("a.zip", b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),
     ],
 )
 def test_files_that_are_something_else(tmp_path: Path, name: str, content: bytes, message: str) -> None:

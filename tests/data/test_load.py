@@ -84,7 +84,7 @@ def test_a_damaged_cache_is_repaired(photos: Path, calls: Calls, reporter: Repor
     again = load_data(photos, reporter=reporter)
     assert again.fingerprint == first.fingerprint
     assert "images.npy cannot be read" in notices[0]
-    assert notices[0].endswith("doing so now")
+    assert notices[0].endswith("(gentool does this now)")
     assert calls.count == 2
 
 
@@ -161,7 +161,7 @@ def test_what_is_not_there(data: str, message: str) -> None:
 def test_options_that_mean_nothing_are_refused(photos: Path) -> None:
     for options, message in [
         (PrepareOptions(source=photos), "--source goes with a named data set; a path needs none"),
-        (PrepareOptions(count=20), "--count: only generated data sets take it"),
+        (PrepareOptions(count=20), "--count: only for generated data sets"),
         (PrepareOptions(tile="8"), "--tile: .* is a folder; give the one image that holds the tiles"),
     ]:
         with pytest.raises(OptionError, match=message):

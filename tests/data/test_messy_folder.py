@@ -91,7 +91,7 @@ def test_every_file_is_read_or_listed(messy: Path) -> None:
     reasons = {skipped["name"]: skipped["reason"] for skipped in data.info["skipped"]}
     assert set(reasons) == {"truncated.jpg", "cut.png", "empty.png", "text.jpg", "README.txt", "billion.png"}
     assert reasons["empty.png"] == "empty file"
-    assert reasons["text.jpg"] == reasons["README.txt"] == "not an image that can be read"
+    assert reasons["text.jpg"] == reasons["README.txt"] == "not an image in a known format"
     assert reasons["truncated.jpg"].startswith("damaged: ")
     assert reasons["cut.png"].startswith("damaged: ")
     assert "million pixels" in reasons["billion.png"]

@@ -39,7 +39,7 @@ def test_lines_between_tiles_and_blank_tiles(tmp_path: Path, border: int) -> Non
     data = load_data(tmp_path / "sheet.png", tile="9x8", gap=2, validation=0, test=0)
     assert (data.train.images.numpy() == tiles.transpose(0, 3, 1, 2)).all()
     assert data.info["skipped"] == [{"name": "tile 5", "reason": "of one colour"}]
-    with pytest.raises(DataError, match="where lines stand between them, give --gap"):
+    with pytest.raises(DataError, match="if lines separate the tiles, give --gap"):
         load_data(tmp_path / "sheet.png", tile="9x8")
 
 

@@ -179,7 +179,7 @@ def test_a_set_without_room_is_not_called_damaged(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(np, "load", full)
     with pytest.raises(
-        GentoolError, match=r"no room for its 0.0 GiB in memory, or in addresses \(ulimit -v\)"
+        GentoolError, match=r"not enough memory or address space \(ulimit -v\) for its 0.0 GiB"
     ) as raised:
         open_prepared(tmp_path / "set")
     assert not isinstance(raised.value, DataError)

@@ -118,7 +118,7 @@ def test_without_it_the_loss_is_said(cli: Callable[..., Outcome], tmp_path: Path
     sprites(tmp_path / "s")
     done = cli("prepare", "s", "--check")
     assert (
-        "80 images with transparent parts, which become white; `gentool prepare` takes another --background, or "
+        "80 images with transparent parts, which become white; give `gentool prepare` another --background, or "
         "--channels 4 to keep them" in done.err + done.out
     )
     assert "transparent parts" not in cli("prepare", "s", "--check", "--background", "red").out

@@ -112,7 +112,7 @@ def test_a_lost_or_damaged_file_is_written_again(cli: Callable) -> None:
         damage(Path("run/model-best.pt"))
         again = cli(*words)
         assert again.code == 0
-        assert "run/model-best.pt: was not the model of the newest state, and is written again" in again.err
+        assert "run/model-best.pt: did not match the newest state, and is written again" in again.err
         assert model_in("run/model-best.pt")["score"] == kept["score"]
 
 
@@ -125,7 +125,7 @@ def test_overwriting_removes_it(cli: Callable) -> None:
 def test_what_cannot_be_is_refused(cli: Callable) -> None:
     refused = cli(*GAN, "--keep", "best", "--score-every", 0)
     assert (refused.code, refused.err) == (
-        2, "gentool: --keep best: needs scores, and --score-every 0 makes none\n"
+        2, "gentool: --keep best: needs scores, but --score-every 0 computes none\n"
     )  # fmt: skip
     assert cli("prepare", "digits", "--validation", 0, "--out", "none").code == 0
     assert cli(*VAE, "--steps", 2, "--out", "run").code == 0

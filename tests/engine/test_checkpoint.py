@@ -120,8 +120,8 @@ def test_a_failed_write_leaves_the_old_file(path: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, "weight is 2x4, and they ask for 2x3"),
-        ({"weight": torch.zeros(2, 3)}, "bias is missing, and they ask for 2"),
+        ({"weight": torch.zeros(2, 4), "bias": torch.zeros(2)}, "weight is 2x4, but they need 2x3"),
+        ({"weight": torch.zeros(2, 3)}, "bias is missing, but they need 2"),
         (
             {"weight": torch.zeros(2, 3), "bias": torch.zeros(2), "gain": torch.zeros(1)},
             "gain is not part of the network",

@@ -1,4 +1,4 @@
-"""Whole trainings: twenty healthy ones raise no alarm, spoilt ones do."""
+"""Whole trainings: healthy ones raise no alarm, spoilt ones do."""
 
 import csv
 from collections.abc import Callable

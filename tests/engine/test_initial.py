@@ -81,8 +81,8 @@ def test_another_start_is_another_run(cli: Callable) -> None:
 def test_what_does_not_fit_is_listed(cli: Callable, first: Path) -> None:
     done = cli("train", "vae", "--data", "faces", *VAE, "--steps", 1, "--lr", 1e-8, "--init", first, "--out", "faces")
     assert done.code == 0, done.err
-    (line,) = [line for line in done.err.splitlines() if "start anew" in line]
-    assert " of the weights of vae are missing there, or have another shape, and start anew: 3 of 8 tensors, " in line
+    (line,) = [line for line in done.err.splitlines() if "start at random" in line]
+    assert " of the weights of vae are missing there or have another shape, and start at random: 3 of 8 tensors" in line
     of_both = [name for name, tensor in weights("first").items() if tensor.shape == weights("faces")[name].shape]
     assert len(of_both) == 5
     for name in of_both:
@@ -95,7 +95,7 @@ def test_a_start_that_fits_nowhere_leaves_the_folder_alone(cli: Callable, first:
     refused = cli(*vae("--steps", 1, "--init", "gan", "--out", "first", "--overwrite"))
     assert refused.code == 2
     assert refused.err.splitlines()[-1].startswith(
-        "gentool: --init gan: none of its weights fits; it is of gan on digits"
+        "gentool: --init gan: none of its weights fit; it holds gan on digits"
     )
     assert (first / "model.pt").read_bytes() == before
     wider = cli(
@@ -113,7 +113,7 @@ def test_a_run_does_not_start_from_the_one_that_it_replaces(cli: Callable, first
     before = (first / "model.pt").read_bytes()
     refused = cli(*vae("--steps", 1, "--init", path, "--out", "first", "--overwrite"))
     assert (refused.code, refused.err.splitlines()[-1]) == (
-        2, f"gentool: --init {path}: is in the folder of this run, which begins anew; give another --out"
+        2, f"gentool: --init {path}: is in the folder of this run, which starts over; give another --out"
     )  # fmt: skip
     assert (first / "model.pt").read_bytes() == before
 
@@ -151,13 +151,13 @@ def test_a_gan_takes_its_discriminator_from_the_state(cli: Callable) -> None:
     words = ["train", "gan", "--data", "digits", *GAN, "--steps", 1, "--lr", 1e-8]
     done = cli(*words, "--init", "first", "--out", "second")
     assert done.code == 0, done.err
-    assert "starts anew" not in done.err
+    assert "starts at random" not in done.err
     (state,) = Path("second").glob("state-*.pt")
     torch.testing.assert_close(
         checkpoint.load(state, "state")[1]["parts"]["discriminator"], expected, rtol=0, atol=1e-6
     )
     done = cli(*words, "--init", "first/model.pt", "--out", "third")
-    assert "no discriminator is there, so it starts anew; the folder of a run has one" in done.err
+    assert "no discriminator found there, so it starts at random; a run folder has one" in done.err
 
 
 def test_the_average_begins_at_these_weights(cli: Callable) -> None:

@@ -80,7 +80,7 @@ def test_a_second_process_is_refused_by_name(cli: Callable[..., Outcome], folder
     done = cli("train", "vae", "--data", "digits", "--arch", "mlp", "--hidden", "8", "--epochs", "1", "--out", folder)
     assert done.code == 2
     assert f"{folder}: process {holder.pid} on " in done.err
-    assert "trains here; wait until it ends, or give another --out" in done.err
+    assert "is training here; wait until it ends, or give another --out" in done.err
     assert sorted(path.name for path in folder.iterdir()) == [".lock", ".owner"]
 
 
@@ -129,7 +129,7 @@ def test_a_run_that_was_killed_before_its_options(fit: Callable[..., Model], fol
 def test_foreign_hidden_files_are_not_trained_beside(fit: Callable[..., Model], folder: Path) -> None:
     folder.mkdir()
     (folder / ".mine.tmp").write_text("")
-    with pytest.raises(OptionError, match="not empty, and not a run of gentool's"):
+    with pytest.raises(OptionError, match="not empty, and not a gentool run"):
         fit()
 
 
@@ -223,7 +223,7 @@ def test_the_model_follows_from_the_newest_state(fit: Callable[..., Model], fold
     fit(epochs=3, reporter=notices)
     assert weights(folder) == expected
     assert notices.lines[0] == (
-        f"{folder / 'model.pt'}: was not the model of the newest state, and is written again (update 15)"
+        f"{folder / 'model.pt'}: did not match the newest state, and is written again (update 15)"
     )
     assert "finished already" in notices.lines[1]
     again = Notices()
@@ -262,7 +262,7 @@ def test_a_state_of_another_run_is_not_taken(fit: Callable[..., Model], folder: 
     (folder / "result.json").unlink()
     notices = Notices()
     fit(epochs=3, reporter=notices)
-    assert any(f"{newest}: of another run (--seed was 7, is 0)" in line for line in notices.lines)
+    assert any(f"{newest}: belongs to another run (--seed was 7, is 0)" in line for line in notices.lines)
     assert weights(folder) == expected
 
 

@@ -222,7 +222,7 @@ def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["sample", "vae", "x.pt"], "torchrun: only train and seq2seq train run in several processes"),
+        (["sample", "vae", "x.pt"], "torchrun: only train and seq2seq train can run in several processes"),
         ([*LONG, "--batch-size", 1], "--batch-size 1: fewer images than processes (2)"),
         ([*LONG, "--compile"], "--compile: not with several processes"),
         (["train", "vae", "--data", "nowhere"], "'nowhere' is neither a data set nor a file"),

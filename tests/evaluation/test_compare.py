@@ -191,7 +191,7 @@ def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkey
     assert trials == [20, 20, 80, 320, 1280]
     plan.write_text("{")
     assert planned_steps("vae", digits, 60.0, "cpu", plan, reporter=Notices()) == 5800
-    assert notices[1].endswith("plan.json: damaged; the number of updates is tried out again")
+    assert notices[1].endswith("plan.json: damaged; the number of updates is measured again")
 
 
 @pytest.mark.parametrize(("text", "value"), [("90s", 90), ("5m", 300), ("1.5h", 5400), (" 2m ", 120)])

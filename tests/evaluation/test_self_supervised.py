@@ -138,8 +138,8 @@ def test_images_of_any_channels_and_size_and_few_of_them(shape: tuple[int, int, 
     assert features.shape == (30, 128)
     assert features.isfinite().all()
     assert notices.lines[-1] == (
-        "self-supervised network of few: 27 training images are few, and it may know them by heart; read its scores "
-        "beside their floor"
+        "self-supervised network of few: 27 training images are few, so it may have memorised them; compare its "
+        "scores with their floor"
     )
 
 

@@ -98,8 +98,8 @@ def test_verdicts_in_words() -> None:
     }  # fmt: skip
     assert verdict_lines(facts, {"copied": 0.08, "copied_mirrored": 0}) == [
         "copying: 8.0% of the samples equal a training image, and 0.0% its mirror image; test images do so less often",
-        "collapsed: samples repeat one another; half of them are within 20% of the distance at which real images have "
-        "a neighbour",
+        "collapsed: samples repeat one another; their median distance to the nearest other sample is 20% of that of "
+        "real images",
         "missing: classes 3 and 7, which the classifier sees less than a tenth as often as in real images",
         "below the floor: fid_random_180 is lower than that of real training images by more than their intervals "
         "explain; were test images among the training images?",

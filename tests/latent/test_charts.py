@@ -184,7 +184,7 @@ def test_charts_say_what_they_need(runs: Path) -> None:
             wrong((0, 4))
         with pytest.raises(OptionError, match=r"^--dims: this vae has the dimensions 0 to 3$"):
             wrong((-1, 1))
-    with pytest.raises(OptionError, match=r"^--dims: --manifold needs two different ones, such as 0,5$"):
+    with pytest.raises(OptionError, match=r"^--dims: --manifold needs two different dimensions, such as 0,5$"):
         vae.manifold(3, dims=(0, 1, 2))
     with pytest.raises(
         OptionError, match=r"^a gan has no encoder and cannot find its principal directions; choose two"
@@ -231,7 +231,7 @@ def test_a_conditional_model_has_a_mixture_for_each_class(cli: Callable, runs: P
     assert cli("prepare", tmp_path / "two.npz", "--out", tmp_path / "two").code == 0
     other = cli(*words, "--data", tmp_path / "two", "--out", "c.png")
     assert other.code == 3
-    assert "has not the classes of the model, each of which --prior gmm is fitted to" in other.err
+    assert "does not have the classes of the model, which --prior gmm needs" in other.err
     kept.unlink()
 
 

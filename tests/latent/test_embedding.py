@@ -205,7 +205,7 @@ def test_the_command_says_so_in_one_line_and_writes_nothing(cli: Callable, runs:
         ),
         (["vae", "{runs}/vae", "--gmm", "9999"], 2, "--gmm: 9999 components need as many training images; digits has"),
         (["vae", "{runs}/vae", "--gmm", "3", "--split", "test"], 2, "leave out --split"),
-        (["vae", "{runs}/vae", "--gmm", "x"], 2, "expected positive whole numbers with commas"),
+        (["vae", "{runs}/vae", "--gmm", "x"], 2, "expected comma-separated positive whole numbers"),
         (["vae", "{runs}/vae", "--perplexity", "9"], 2, "--perplexity: only with --method tsne or opentsne"),
         (["vae", "{runs}/vae", "--repeats", "9"], 2, "--repeats: only with --gmm"),
         (["vae", "{runs}/vae", "--method", "pcs"], 2, "'pcs' is not one of"),

@@ -261,7 +261,7 @@ def test_a_traversal_of_a_conditional_model_has_one_class(models: dict[str, Mode
 
 def test_a_traversal_needs_factors(models: dict[str, Model], runs: Path) -> None:
     plain = Model.load(runs / "vae", device="cpu")
-    with pytest.raises(DataError, match=r"^digits: it has no known factors, as shapes has; choose dimensions with"):
+    with pytest.raises(DataError, match=r"^digits: it has no known factors \(shapes has\); choose dimensions with"):
         plain.traverse_factors()
 
 
@@ -287,8 +287,8 @@ def test_the_command_draws_it(cli: Callable, models: dict[str, Model], shapes: I
     [
         (["vae", "--factors"], 2, "--factors: only with --traverse"),
         (["vae", "--traverse", "--factors", "--dims", "1"], 2, "has no effect with --"),
-        (["gan", "--traverse", "--factors"], 2, "a gan has no encoder and cannot say which dimension a factor has"),
-        (["vae", "--traverse", "--factors"], 3, "digits: it has no known factors, as shapes has"),
+        (["gan", "--traverse", "--factors"], 2, "a gan has no encoder and cannot tell which dimension encodes a"),
+        (["vae", "--traverse", "--factors"], 3, "digits: it has no known factors (shapes has)"),
         (["vae", "--traverse", "--data", "shapes"], 2, "--data: only with --palette, --factors, --prior gmm or flow"),
     ],
 )

@@ -124,10 +124,10 @@ def test_a_damaged_file_is_said_and_never_used(tmp_path: Path) -> None:
     ]
     for content in damaged:
         np.savez(path, **content)
-        with pytest.raises(DataError, match="damaged, or not a fitted flow; remove it to have one fitted"):
+        with pytest.raises(DataError, match="damaged, or not a fitted flow; remove it to fit a new one"):
             FlowPrior.load(path, "this", 2)
     path.write_bytes(b"no archive")
-    with pytest.raises(DataError, match="remove it to have a flow fitted"):
+    with pytest.raises(DataError, match="remove it to fit a new flow"):
         FlowPrior.load(path, "this", 2)
 
 

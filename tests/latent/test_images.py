@@ -67,7 +67,7 @@ def test_transparency_and_animations_are_noticed(tmp_path: Path, reporter: Repor
     ("name", "content", "message"),
     [
         ("absent.png", None, "no such picture"),
-        ("text.jpg", b"hello", "not a readable picture: not an image that can be read"),
+        ("text.jpg", b"hello", "not a readable picture: not an image in a known format"),
         ("empty.png", b"", "not a readable picture: empty file"),
         (".", None, "a folder; give picture files"),
     ],

@@ -193,8 +193,8 @@ def test_codes_do_not_depend_on_their_number(runs: Path) -> None:
         (["vae", "{runs}/vae", "--index", "3,99999"], 2, "--index: 99999 is out of range; digits has images 0 to 1796"),
         (["vae", "{runs}/vae", "--index", "3"], 2, "--index: a walk goes from one image to the next; give two or more"),
         (["gan", "{runs}/gan", "a.png"], 2, "pictures: a walk goes from one image to the next; give two or more"),
-        (["vae", "{runs}/vae", "--index", "a,b"], 2, "expected whole numbers with commas, or ranges"),
-        (["vae", "{runs}/vae", "--index", "3,4", "a.png"], 2, "pictures and --index: give one kind of key frames"),
+        (["vae", "{runs}/vae", "--index", "a,b"], 2, "expected comma-separated whole numbers or ranges"),
+        (["vae", "{runs}/vae", "--index", "3,4", "a.png"], 2, "pictures and --index: give only one kind of key frames"),
         (["vae", "{runs}/vae", "--data", "digits"], 2, "--data: only with --index"),
         (["vae", "{runs}/vae", "--index", "3,4", "--rows", "2"], 2, "--rows: has no effect with --index"),
         (

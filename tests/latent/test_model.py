@@ -123,7 +123,7 @@ def test_codes_of_two_classes_are_mixed_on_the_way(telling: Model) -> None:
 
 def test_labels_of_a_walk_are_checked(telling: Model) -> None:
     ends = torch.zeros(8), torch.ones(8)
-    with pytest.raises(OptionError, match=r"^--labels: one class, or one for each end$"):
+    with pytest.raises(OptionError, match=r"^--labels: give one class, or one for each end$"):
         telling.interpolate(*ends, 3, labels=[1, 2, 3])
     with pytest.raises(OptionError, match=r"^--labels: no class '12'; there are 0, 1, 2"):
         telling.interpolate(*ends, 3, labels=["1", "12"])

@@ -108,7 +108,7 @@ def test_another_shape_is_fitted_with_a_notice(cli: Callable, runs: Path) -> Non
         (
             ["gan", "{runs}/gan", "--index", "1,x"],
             2,
-            "expected whole numbers with commas, or ranges, such as 3,17,40-49",
+            "expected comma-separated whole numbers or ranges, such as 3,17,40-49",
         ),
         (
             ["gan", "{runs}/gan", "--index", "1", "--labels", "1"],

@@ -218,13 +218,13 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
         (["sample", "vae", "{runs}/vae", "-n", "0"], 2, "--count: must be at least 1"),
         (["sample", "vae", "{runs}/vae", "--seeds", "1"], 2, "no such option: --seeds"),
         (["sample", "vae"], 2, "missing argument"),
-        (["sample", "vae", "{runs}/vae", "--device", "cuda"], 2, "--device cuda: there is none here"),
+        (["sample", "vae", "{runs}/vae", "--device", "cuda"], 2, "--device cuda: not available on this machine"),
         (["reconstruct", "gan", "{runs}/gan"], 2, "a gan has no encoder and cannot reconstruct images (models with"),
         (["reconstruct", "vae", "{runs}/vae", "--data", "mnits"], 3, "Did you mean 'mnist'?"),
         (["train", "vae", "--data", "no/such/folder"], 3, "no/such/folder: no such file or folder"),
         (["train", "vae", "--loss", "mse"], 2, "no such option: --loss"),
         (["train", "cae", "--loss", "mze"], 2, "'mze' is not one of 'mse', 'bce'"),
-        (["train", "cae", "--channels", "3,x"], 2, "expected positive whole numbers with commas"),
+        (["train", "cae", "--channels", "3,x"], 2, "expected comma-separated positive whole numbers"),
         (["train", "gan", "--augment", "blur"], 2, "expected none, or some of flip,color,translation,cutout"),
         (["train", "vae", "--epochs", "2", "--steps", "9"], 2, "--epochs: has no effect with --steps"),
         (
@@ -271,7 +271,7 @@ def test_a_raw_source_is_found_again_through_the_cache(own_cache: Path, cli: Cal
     shutil.rmtree(own_cache)
     lost = cli("reconstruct", "cae", "run", "--out", "r2.png")
     assert lost.code == 3
-    assert "mine: the images of the training are not found; name them with --data" in lost.err
+    assert "mine: the training images were not found; give --data" in lost.err
 
 
 def test_a_damaged_folder_of_a_named_set_is_not_needed(own_cache: Path, cli: Callable) -> None:
@@ -281,7 +281,7 @@ def test_a_damaged_folder_of_a_named_set_is_not_needed(own_cache: Path, cli: Cal
     done = cli("reconstruct", "cae", "run")
     assert done.code == 0, done.err
     assert "labels.npy cannot be read" in done.err
-    assert "Taking digits by its name" in done.err
+    assert "Using digits by name instead" in done.err
 
 
 @pytest.mark.parametrize(

@@ -199,7 +199,7 @@ def test_images_without_labels_and_labels_that_are_not_learned(cli: Callable) ->
         assert refused.code == 2
         assert refused.err == "gentool: --labels: this flow was trained without classes\n"
         refused = cli("sample", "flow", "run", "--guidance", 2)
-        assert (refused.code, refused.err) == (2, "gentool: --guidance: only for a flow that knows classes\n")
+        assert (refused.code, refused.err) == (2, "gentool: --guidance: only for a flow trained with classes\n")
 
 
 def test_images_that_are_all_the_same(cli: Callable) -> None:

@@ -69,7 +69,7 @@ def test_given_options_beat_the_recipe() -> None:
         (lambda: Options(gif=True), "--gif: text2text draws no pictures"),
         (
             lambda: TextToImage(symbol_loss=0.0),
-            "--symbol-loss: 0 needs --decoder repeat; an autoregressive one sees its own symbols",
+            "--symbol-loss: 0 needs --decoder repeat; an autoregressive decoder needs its symbols",
         ),
         (
             lambda: ImageToText(recipe="classic", reading_loss=0.5),
@@ -77,7 +77,7 @@ def test_given_options_beat_the_recipe() -> None:
         ),
         (
             lambda: ImageToText(recipe="classic", operands="aligned"),
-            "--operands: the reader of the classic recipe has features, which cannot be aligned",
+            "--operands: aligned is not possible with --recipe classic, which reads no symbols",
         ),
     ],
 )

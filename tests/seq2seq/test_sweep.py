@@ -191,7 +191,7 @@ def test_another_sweep_s_folder_is_left_alone() -> None:
         swept({"attention": True})
     Path("mine").mkdir()
     (Path("mine") / "thesis.txt").write_text("years of work")
-    with pytest.raises(OptionError, match=r"^--out mine: not empty, and not a sweep of gentool's"):
+    with pytest.raises(OptionError, match=r"^--out mine: not empty, and not a gentool sweep"):
         sweep("text2text", TINY, out="mine", overwrite=True)
     assert [path.name for path in Path("mine").iterdir()] == ["thesis.txt"]
 
@@ -233,7 +233,7 @@ def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
     assert run(["seq2seq", "sweep", "text2text", *words, "0", "--out", "swept"]) == Diverged.exit_code
     said = capsys.readouterr().err.splitlines()
     assert "1 of 4: hidden=8,seed=0: diverged (loss became NaN); about 0 min left" in said
-    assert said[-1].startswith("gentool: swept: 2 of 4 runs diverged; runs.csv says which")
+    assert said[-1].startswith("gentool: swept: 2 of 4 runs diverged; runs.csv shows which")
     assert (Path("swept") / "runs.csv").read_text() == (
         "hidden,seed,diverged,exact_match,seconds\n8,0,1,,\n8,1,,0.5,2\n16,0,1,,\n16,1,,0.5,2\n"
     )
@@ -248,13 +248,13 @@ def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
 @pytest.mark.parametrize("code", [75, 130, 143])
 def test_a_run_that_was_stopped_stops_the_sweep(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     ending(monkeypatch, code)
-    with pytest.raises(Stopped, match=r"^swept: stopped with 2 runs to do; the same command continues$"):
+    with pytest.raises(Stopped, match=r"^swept: stopped with 2 runs left; run the same command again to continue$"):
         swept(repeats=2)
 
 
 def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
     swept()
-    with owned(Path("swept"), print), pytest.raises(OptionError, match=r"^swept: process .* trains here; wait until"):
+    with owned(Path("swept"), print), pytest.raises(OptionError, match=r"^swept: process .* is training here; wait"):
         swept()
 
 
@@ -269,7 +269,7 @@ def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
         ({"seed": 1.5}, "--seed: 1.5 is not a whole number"),
         ({"values": {"seed": [1, 2]}}, "--seed: give the first seed, and the number of seeds as --repeats"),
         ({"values": {"hiden": 8}}, "'hiden' is not an option of text2text. Did you mean 'hidden'?"),
-        ({"values": {"hidden": [8, "many"]}}, "--hidden: '8,many': expected values of type int with commas"),
+        ({"values": {"hidden": [8, "many"]}}, "--hidden: '8,many': expected comma-separated values of type int"),
         ({"values": {"hidden": [8, 0]}}, "--hidden: 0 is out of range; it must be between 1 and 4096"),
         ({"values": {"attention": [True, "maybe"]}}, "--attention: 'yes,maybe': expected yes, no or yes,no"),
         ({"values": {"attention": []}}, "--attention: '': expected yes, no or yes,no"),

@@ -30,17 +30,17 @@ from gentool.progress import Reporter
 class TrainFirstOptions(ClusterOptions):
     """Which models to train first."""
 
-    panel: ClassVar[str] = "Trainings"
+    panel: ClassVar[str] = "Training runs"
 
     train: tuple[str, ...] | None = option(
         None,
-        "Train these models first, with their default options: names with commas.",
+        "Train these models first, with their default options: comma-separated names.",
         metavar="MODEL[,MODEL]",
         parse=one_of(MODELS),
     )
     budget: float = option(
         300.0,
-        "Time of each training, such as 90s, 5m or 1h.",
+        "Time for each training run, such as 90s, 5m or 1h.",
         metavar="TIME",
         parse=parse_seconds,
         write=seconds_as_text,
@@ -48,16 +48,16 @@ class TrainFirstOptions(ClusterOptions):
     )
     seeds: int = option(
         1,
-        "Trainings of each model, with the seeds --seed, --seed + 1, ...",
+        "Training runs per model, with the seeds --seed, --seed + 1, ...",
         min=1,
         max=1000,
         only_with={"train": True},
         not_with={"plan": True},
     )
     plan: bool = option(
-        False, "Only try out how many updates fit into --budget, and keep the number.", only_with={"train": True}
+        False, "Only measure how many updates fit into --budget, and save the number.", only_with={"train": True}
     )
-    jobs: int = option(1, "Jobs at a time.", min=1, max=256, only_with={"cluster": ("slurm", "local")})
+    jobs: int = option(1, "Number of jobs at a time.", min=1, max=256, only_with={"cluster": ("slurm", "local")})
     cluster: Literal["slurm", "local"] | None = redefault(
         ClusterOptions, "cluster", None, only_with={"train": True}, not_with={"plan": True}
     )

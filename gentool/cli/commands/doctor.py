@@ -199,7 +199,8 @@ def check_cache() -> tuple[dict[str, Any], list[Problem]]:
     record = {"path": str(path), "bytes": size, "free_bytes": free, "writable": writable, "state": state}
     if writable:
         return record, []
-    return record, [Problem(f"the cache folder {path} cannot be written", "set GENTOOL_DATA to a folder of yours")]
+    fix = "set GENTOOL_DATA to a folder that you can write to"
+    return record, [Problem(f"the cache folder {path} is not writable", fix)]
 
 
 def _line(text: str) -> str:
@@ -209,7 +210,7 @@ def _line(text: str) -> str:
 
 
 def doctor(terminal: Terminal) -> None:
-    """Print versions, devices and the cache folder; find what is broken, and say how to fix it."""
+    """Print versions, devices and the cache folder; show what is broken and how to fix it."""
     run(terminal)
 
 

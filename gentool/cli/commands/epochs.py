@@ -29,12 +29,12 @@ class EpochsOptions(Validated):
 
     epochs: tuple[int, ...] | None = option(
         None,
-        "Epochs with commas, such as 1,50,99. Where one has no picture, the nearest that has one is shown.",
+        "Epochs to show, comma-separated, such as 1,50,99. If one has no picture, the nearest that has one is shown.",
         parse=numbers,
         default_text="the first, one in the middle, the last",
     )
     kind: Literal["samples", "reconstructions"] | None = option(
-        None, "The pictures to show.", default_text="samples where there are any"
+        None, "The pictures to show.", default_text="samples if there are any"
     )
 
 
@@ -44,12 +44,12 @@ EpochsOutput = output_options(
 
 
 def show_epochs(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of runs, a row each.", metavar="RUN")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, one row each.", metavar="RUN")],
     options: EpochsOptions,
     output: OutputOptions,
     terminal: Terminal,
 ) -> None:
-    """Put the pictures of some epochs side by side, of one run or of several below each other: a PNG."""
+    """Put the pictures from several epochs side by side in one PNG, with one row per run."""
     folders = [run.parent if run.name == MODEL else run for run in runs]
     path = output.path(folders[0] / "epochs.png")
     rows = []
@@ -60,7 +60,7 @@ def show_epochs(
         if missing:
             terminal.notice(
                 f"{folder}: no picture of epoch {', '.join(map(str, missing))}; the nearest is shown "
-                "(--sample-every 1 of the training draws each)"
+                "(train with --sample-every 1 to have one for every epoch)"
             )
     names = [folder.resolve().name for folder in folders] if len(folders) > 1 else []
     save_png(captioned_rows(rows, names), path)

@@ -34,7 +34,10 @@ def evaluate(
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
 ) -> None:
-    """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each beside its floor."""
+    """Score a model: FID, KID, precision, recall, density, coverage, copying, likelihood, each next to its floor.
+
+    The floor of a score is what real images get.
+    """
     model = load_model(*model_and_checkpoint(model_name, checkpoint), device.device, sampling)
     check_likelihood([model.name], options)
     images = data.load_for(model.header, terminal)

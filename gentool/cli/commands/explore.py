@@ -29,7 +29,7 @@ from gentool.options import Validated, option
 
 ExploreOutput = output_options(
     "none: the page is served until Ctrl-C",
-    out_help="Write the page into this .html file, with the network in it, in place of serving it.",
+    out_help="Write the page, including the network, to this .html file instead of serving it.",
     overwrite_help="Replace the page if it exists.",
 )
 
@@ -40,8 +40,8 @@ class ExploreOptions(Validated):
 
     panel: ClassVar[str] = "Explorer"
 
-    port: int = option(0, "Port on this machine; 0: any that is free.", min=0, max=65535)
-    open: bool = option(True, "Open the page in a browser, where there is a terminal.")
+    port: int = option(0, "Port on this machine; 0: any free port.", min=0, max=65535)
+    open: bool = option(True, "Open the page in a browser if gentool runs in a terminal.")
     seed: int = option(0, "Seed of the samples, as in gentool sample, and of the choice of images.", min=0)
 
 
@@ -70,7 +70,7 @@ def explore(
         terminal.result(path, {"event": "done", "page": str(path), "bytes": size})
         return
     with Explorer(model, images, options.seed, options.port, reporter=terminal) as server:
-        terminal.notice(f"{server.url}: open it in a browser on this machine; Ctrl-C ends it")
+        terminal.notice(f"{server.url}: open it in a browser on this machine; press Ctrl-C to stop")
         terminal.result(server.url, {"event": "serving", "url": server.url})
         if options.open and sys.stdout.isatty():
             webbrowser.open(server.url)

@@ -41,8 +41,8 @@ class ExportOutput(OutputOptions):
     overwrite: bool = redefault(OutputOptions, "overwrite", False, help="Replace an earlier export there.")
     hub_folder: Path | None = option(
         None,
-        "A folder in the layout of the Hugging Face hub to write: model.safetensors, config.json and README.md. Other "
-        "files only with --format.",
+        "Write a folder for the Hugging Face hub: model.safetensors, config.json and README.md. Other formats are only "
+        "added if --format asks for them.",
         metavar="PATH",
         not_with={"out": True},
     )
@@ -93,7 +93,7 @@ def check_images(checkpoint: Path) -> None:
     """Raises OptionError for a checkpoint of seq2seq: its decoder writes one symbol after the other."""
     header, _ = checkpoints.load(model_path(checkpoint), "model")
     if header.model in TASKS:
-        raise OptionError(f"{checkpoint}: holds a {header.model} of seq2seq, and only models of images can be exported")
+        raise OptionError(f"{checkpoint}: holds a seq2seq model ({header.model}); only image models can be exported")
 
 
 def summary_lines(exported: Export) -> list[str]:

@@ -38,14 +38,14 @@ BUFFERS = (".running_mean", ".running_var", ".num_batches_tracked")
 """Weights that no optimizer changes end so."""
 DIGITS = 16
 """Of a digest of weights, as in the other files."""
-NEITHER = "neither a run, a checkpoint, a prepared folder, codes (.npz) nor results of gentool's"
+NEITHER = "not a run, a checkpoint, a prepared folder, codes (.npz) or results from gentool"
 
 
 def info(
     path: Annotated[Path, typer.Argument(help="A run, a checkpoint, a prepared folder, codes, or results.")],
     terminal: Terminal,
 ) -> None:
-    """Say what a file or folder is: a run, a checkpoint, a data set, codes, results."""
+    """Show what a file or folder is: a run, a checkpoint, a data set, codes, results."""
     facts = describe(path)
     if terminal.json:
         terminal.emit({"event": "info", "path": str(path), **facts})

@@ -48,25 +48,25 @@ class WalkOptions(Validated):
     steps: int = option(10, "Images per row, including its two key frames.", min=2, max=1000)
     rows: int | None = option(
         None,
-        "Walks between random codes.",
+        "Number of walks between random codes.",
         min=1,
         max=1000,
-        default_text="5; of a conditional model, one per class",
+        default_text="5; one per class for a conditional model",
     )
     method: Method = option(
         "auto",
-        "Straight lines (linear) or great arcs (slerp); auto: arcs where codes are Gaussian noise of 8 or more "
+        "Straight lines (linear) or great-circle arcs (slerp); auto: arcs if codes are Gaussian noise of 8 or more "
         "dimensions.",
     )
     labels: tuple[str, ...] = option(
         (ALL,),
-        "Classes of the rows of a conditional model, in turn: names or numbers with commas, or all.",
+        "Classes of a conditional model, which the rows take in turn: comma-separated names or numbers, or all.",
         parse=words,
         not_with={"through_classes": True},
     )
     through_classes: tuple[str, ...] | None = option(
         None,
-        "Walk through these classes of a conditional model at fixed noise: names or numbers with commas, or all.",
+        "Walk through these classes of a conditional model at fixed noise: comma-separated names or numbers, or all.",
         parse=words,
     )
     gif: bool = option(False, "Also write a film, as a GIF beside the picture.")
@@ -84,11 +84,11 @@ class KeyOptions(Validated):
     from_: Path | None = option(None, "The picture to begin with.", metavar="PICTURE", only_with={"to": True})
     to: Path | None = option(None, "The picture to end with.", metavar="PICTURE", only_with={"from_": True})
     index: tuple[int, ...] | None = option(
-        None, "Images of --data by their place in it, with commas. The walk goes through them in this order.",
+        None, "Walk through these images of --data, in this order: comma-separated indices, counted from 0.",
         parse=indices,
     )  # fmt: skip
     latents: Path | None = option(
-        None, "A file of codes to walk through, as project and embed write it.", metavar="NPZ"
+        None, "A file of codes to walk through, as written by project or embed.", metavar="NPZ"
     )
 
     def kind(self, pictures: Sequence[Path]) -> str | None:
@@ -97,7 +97,7 @@ class KeyOptions(Validated):
         kinds = {"--from and --to": ends, "pictures": pictures, "--index": self.index, "--latents": self.latents}
         given = [name for name, value in kinds.items() if value]
         if len(given) > 1:
-            raise OptionError(f"{' and '.join(given)}: give one kind of key frames")
+            raise OptionError(f"{' and '.join(given)}: give only one kind of key frames")
         if len(pictures) == 1 or len(self.index or ()) == 1:
             raise OptionError(f"{given[0]}: {TOO_FEW}")
         return given[0] if given else None
@@ -138,7 +138,7 @@ def interpolate(
         list[Path] | None, typer.Argument(help="Pictures to walk through, in this order. (default: random codes)")
     ] = None,
 ) -> None:
-    """Walk through the latent space between random codes, pictures, or classes: a PNG strip per pair, and a film."""
+    """Walk through latent space between random codes, pictures or classes: a PNG strip per pair, --gif adds a film."""
     moving = output.out if output.out is not None and output.out.suffix.lower() in FILMS else None
     if moving is not None:
         check_film(moving)
@@ -170,7 +170,7 @@ def interpolate(
         count = options.frames * sum(len(route.z) - 1 for route in routes)
         _, height, width = model.shape
         pixels = 3 * height * width * (cells.scale or legible_scale(height, width)) ** 2
-        check_memory(count * pixels, f"a film of {count:,} images", "take fewer --frames or --rows")
+        check_memory(count * pixels, f"a film of {count:,} images", "use fewer --frames or --rows")
         walks = [images_along(model, route, options.frames, method) for route in routes]
         frames = one_after_another(walks, cells.scale) if key_images else all_at_once(walks, cells.scale)
         film(frames, moving, options.fps)
@@ -198,7 +198,7 @@ def key_frames(
     if keys.latents is not None:
         z, labels, weights = read_codes(keys.latents, model.name, model.latent_dim, len(model.classes))
         if weights not in (None, model.weights_digest):
-            terminal.notice(f"{keys.latents}: its codes are of other weights than those of {model.path}")
+            terminal.notice(f"{keys.latents}: its codes were made with other weights than those in {model.path}")
         if len(z) < 2:
             raise OptionError(f"--latents: {TOO_FEW}")
         return Keys(tuple(map(str, range(len(z)))), z, labels, None)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from gentool.data.images import ImageData
 
 _LISTED = 20
-DATA_HELP = "A named set, or a folder, archive, .npy, .npz or sheet of images; or arithmetic: text and pictures."
+DATA_HELP = (
+    "A named data set, or a folder, archive, .npy, .npz or sheet of images; or the word arithmetic, for sums as text "
+    "and pictures."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +37,7 @@ class FolderOptions(Validated):
     out: Path | None = option(
         None, "The folder to write.", metavar="FOLDER", default_text="the cache, where --data finds it"
     )
-    overwrite: bool = option(False, "Replace the prepared folder that is there, or prepare again what is cached.")
+    overwrite: bool = option(False, "Replace the prepared folder if it exists, or prepare again what is in the cache.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class ArithmeticOptions(Validated):
     panel: ClassVar[str] = "Arithmetic"
 
     max_operand: int | None = option(None, "The largest operand.", min=1, max=9999, default_text="99")
-    operators: str | None = option(None, "Which of + - * occur.", default_text="+-")
+    operators: str | None = option(None, "The operators to use: any of + - *.", default_text="+-")
     digits: str | None = option(
         None,
         "The data set of handwritten digits.",
@@ -74,7 +77,7 @@ def prepare(
     given = {name: value for name, value in sums.to_json().items() if value is not None}
     if data == "arithmetic":
         if check or list_sets or set(options.changed()) - {"source"}:
-            raise OptionError("arithmetic: is drawn, not read; it takes --max-operand, --operators, --digits, --source")
+            raise OptionError("arithmetic: is generated; it only takes --max-operand, --operators, --digits, --source")
         _prepare_arithmetic(given, options.source, folder, terminal)
         return
     if given:
@@ -95,13 +98,13 @@ def run(
     """The command without its flags. Raises DataError, OptionError."""
     if list_sets:
         if data is not None or check or out is not None or overwrite or options.changed():
-            raise OptionError("--list: stands alone, without a data set or other options")
+            raise OptionError("--list: takes no data set and no other options")
         _list(terminal)
     elif data is None:
-        raise OptionError("which data set? Give a name of `gentool prepare --list`, a folder, an archive or a file")
+        raise OptionError("which data set? Give a name from `gentool prepare --list`, a folder, an archive or a file")
     elif check:
         if out is not None or overwrite:
-            raise OptionError("--check: writes nothing; leave --out and --overwrite out")
+            raise OptionError("--check: writes nothing; leave out --out and --overwrite")
         _check(data, options, terminal)
     else:
         _prepare(data, options, out, overwrite, terminal)
@@ -194,7 +197,7 @@ def _check_prepared(data: str, options: PrepareOptions, terminal: Terminal) -> N
     if not terminal.json:
         for line in _report(images.info):
             terminal.data(line)
-        terminal.data(f"  whole     fingerprint {images.fingerprint[:16]}… agrees")
+        terminal.data(f"  intact    fingerprint {images.fingerprint[:16]}… matches")
 
 
 def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bool, terminal: Terminal) -> None:
@@ -212,7 +215,7 @@ def _prepare(data: str, options: PrepareOptions, out: Path | None, overwrite: bo
     word = data if plain else shlex.quote(str(images.folder))
     terminal.notice(f"{images.folder}: prepared")
     if len(images) < FEWEST:
-        terminal.notice(f"A training needs at least {FEWEST} images: add some, and prepare the folder again")
+        terminal.notice(f"Training needs at least {FEWEST} images: add some, and prepare the folder again")
     else:
         terminal.notice(f"Next: gentool train vae --data {word}")
     terminal.result(images.folder, {"event": "prepared", "folder": str(images.folder), **_summary(images)})
@@ -241,7 +244,7 @@ def _report(info: Mapping[str, Any]) -> list[str]:
         lines.append(f"  values    {info['range'][0]} to {info['range'][1]} of 255")
     lines += _tree(info)
     if source["ignored"]:
-        lines.append(f"  ignored   {source['ignored']:,} files of the system")
+        lines.append(f"  ignored   {source['ignored']:,} system files")
     skipped = sum(not one["reason"].startswith(LEFT_OUT) for one in info["skipped"])
     if skipped:
         lines.append(f"  skipped   {skipped:,}")

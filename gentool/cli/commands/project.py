@@ -42,10 +42,10 @@ class TargetOptions(Validated):
 
     index: tuple[int, ...] | None = option(
         None,
-        "In place of files: images of --data by their place in it (train, validation, test), with commas.",
+        "Instead of files, images of --data: comma-separated indices, counted from 0 over train, validation and test.",
         parse=indices,
     )
-    gif: bool = option(False, "Also write a film of the search, with the best images so far below the targets.")
+    gif: bool = option(False, "Also write a film of the search: the targets, and below them the best images so far.")
 
 
 def search(
@@ -59,7 +59,7 @@ def search(
     terminal: Terminal,
     model_name: ModelName = None,
     checkpoint: AfterModel = None,
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files to find.", metavar="IMAGE")] = None,
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Pictures to find codes for.", metavar="IMAGE")] = None,
 ) -> None:
     """Find the code (and the class) whose image is nearest to each given picture: PNG, CSV, and the codes as NPZ."""
     given, checkpoint, pictures = model_and_pictures(model_name, checkpoint, pictures or [])

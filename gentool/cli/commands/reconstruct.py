@@ -28,8 +28,8 @@ class ReconstructOptions(Validated):
     """What to reconstruct."""
 
     split: Literal["test", "validation", "train"] = option("test", "The split to reconstruct.")
-    count: int = option(10, "Images in the picture.", min=1, max=1000, short="-n")
-    untrained: bool = option(False, "Add a row of the same network before any training.")
+    count: int = option(10, "Number of images in the picture.", min=1, max=1000, short="-n")
+    untrained: bool = option(False, "Add a row of reconstructions by the same network before training.")
 
 
 def reconstruct(

@@ -21,7 +21,7 @@ ReportOutput = output_options(
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs, or their model.pt.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or their model.pt files.")],
     output: OutputOptions,
     terminal: Terminal,
 ) -> None:

@@ -49,16 +49,16 @@ class SampleOptions(Validated):
 
     count: int | None = option(
         None,
-        "Number of samples, of all classes together; a conditional model draws its classes in turn.",
+        "Total number of samples; a conditional model takes its classes in turn.",
         min=1,
         max=100_000,
         short="-n",
         not_with=CHARTS,
-        default_text=f"{COUNT}; {PER_CLASS} of each class",
+        default_text=f"{COUNT}; {PER_CLASS} per class",
     )
     numbers: tuple[int, ...] | None = option(
         None,
-        "Draw only these samples, counted from 0, such as 3,17,40-49. They equal those of a full grid.",
+        "Draw only these samples, counted from 0, such as 3,17,40-49. They are the same as in a full grid.",
         parse=indices,
         metavar="N[,N-N...]",
         not_with={"count": True, **CHARTS},
@@ -67,26 +67,26 @@ class SampleOptions(Validated):
     seed: int = option(0, "Random seed. Sample i depends on the seed and i alone.", min=0, max=2**31 - 1)
     truncation: float = option(
         1.0,
-        "Draw codes towards their mean by this factor: the smaller, the more alike the images.",
+        "Pull codes towards their mean by this factor: the smaller it is, the more alike the images are.",
         min=0.0,
         max=1.0,
         not_with=CHARTS,
         metavar="PSI",
     )
     labels: tuple[str, ...] = option(
-        (ALL,), "Classes of a conditional model: names or numbers with commas, or all.", parse=words
+        (ALL,), "Classes of a conditional model: comma-separated names or numbers, or all.", parse=words
     )
     rows: int | None = option(
         None,
         "Rows of the grid.",
         min=1,
         not_with=CHARTS,
-        default_text="nearly square; a row per class where each has as many samples",
+        default_text="a nearly square grid; one row per class if all classes have equally many samples",
     )
     each: bool = option(False, "Also write every sample as a PNG of its own.", not_with=CHARTS)
     gif: bool = option(
         False,
-        "Also write a film of the samples as they come out of noise, a frame per step of the solver (flow).",
+        "Also write a film of the samples emerging from noise, one frame per solver step (flow).",
         not_with={"palette": True, **CHARTS},
     )
     palette: int | None = option(
@@ -94,28 +94,28 @@ class SampleOptions(Validated):
     )
     manifold: bool = option(
         False,
-        "Draw a grid over two directions of the latent space, at Gaussian quantiles, in place of samples.",
+        "Instead of samples, draw a grid over two directions of the latent space, at Gaussian quantiles.",
         not_with={"traverse": True},
     )
     traverse: bool = option(
-        False, "Draw a row per latent dimension in which only that one changes, in place of samples."
+        False, "Instead of samples, draw one row per latent dimension, in which only that dimension changes."
     )
     dims: tuple[int, ...] | None = option(
         None,
-        "Latent dimensions, with commas: two for --manifold, any number for --traverse.",
+        "Latent dimensions, separated by commas: two for --manifold, any number for --traverse.",
         parse=indices,
         only_with=CHARTS,
-        default_text="the two principal directions of the codes of --data; with --traverse all",
+        default_text="the two principal directions of the codes of --data; all with --traverse",
     )
     factors: bool = option(
         False,
-        "Draw a row per known factor of --data, along the dimension that knows most of it, from a test image that "
-        "--seed draws.",
+        "Draw one row per known factor of --data: only the dimension that tells most about it changes, starting from a "
+        "test image that --seed picks.",
         only_with={"traverse": True},
         not_with={"dims": True},
     )
     along: int | None = option(
-        None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20, with --traverse 11"
+        None, "Images along each direction.", min=2, max=200, only_with=CHARTS, default_text="20; 11 with --traverse"
     )
 
 
@@ -204,7 +204,7 @@ def check_film_room(model: Model, count: int, scale: int | None) -> None:
     _, height, width = model.shape
     frames = cast(Any, model.sampling).sample_steps + 1
     pixels = 3 * height * width * (scale or legible_scale(height, width)) ** 2
-    check_memory(frames * count * pixels, f"a film of {frames:,} frames", "take fewer --sample-steps or samples")
+    check_memory(frames * count * pixels, f"a film of {frames:,} frames", "use fewer --sample-steps or samples")
 
 
 def laid_out(images: Tensor, names: list[str], options: SampleOptions, scale: int | None) -> Picture:
@@ -232,7 +232,7 @@ def chart(
         raise OptionError("--manifold, --traverse: choose one class of a conditional model with --labels")
     label = None if len(classes) == 0 else model.classes[int(classes[0])]
     if options.factors:
-        model.require("encodes", "say which dimension a factor has")
+        model.require("encodes", "tell which dimension encodes a factor")
         images_of = data.load_for(model.header, terminal)
         found = model.traverse_factors(
             images_of, options.along or 11, label=label, seed=options.seed, reporter=terminal

@@ -16,14 +16,14 @@ from gentool.pictures import open_picture
 
 def show(
     paths: Annotated[
-        list[Path], typer.Argument(help="Pictures, or folders of runs, whose last samples are shown.", metavar="FILE")
+        list[Path], typer.Argument(help="Pictures, or run folders, whose latest samples are shown.", metavar="FILE")
     ],
     terminal: Terminal,
 ) -> None:
-    """Draw pictures in the terminal, in half blocks: to look at them on a server."""
+    """Show pictures in the terminal, drawn with half-block characters, for example on a server."""
     console = Console(highlight=False, soft_wrap=True)
     if not shows_pictures(console):
-        raise OptionError("stdout is no terminal with 256 colours or more and UTF-8; open the file in a viewer")
+        raise OptionError("stdout is not a terminal with UTF-8 and at least 256 colours; open the file in a viewer")
     for path in paths:
         file = newest_in(path) if path.is_dir() else path
         try:
@@ -39,7 +39,7 @@ def newest_in(folder: Path) -> Path:
     for name in PICTURES:
         if pictures := drawn_in(folder / name):
             return pictures[-1]
-    raise DataError(f"{folder}: no pictures of a run; name a picture file")
+    raise DataError(f"{folder}: no pictures from a run; give a picture file")
 
 
 app = command(show)

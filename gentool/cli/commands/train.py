@@ -26,7 +26,7 @@ SAMPLES = 64
 def train_group() -> None:
     """Train a model on --data.
 
-    The same command again resumes an unfinished run. Raise --epochs to continue a finished one.
+    Run the same command again to resume an unfinished run. Raise --epochs to continue a finished one.
     """
 
 

@@ -8,7 +8,7 @@ from gentool.cli.examples import examples_of
 from gentool.cli.lazy import lazy_group
 
 COMMANDS = {
-    "train": "Train on text or pictures of queries. The same command again resumes.",
+    "train": "Train on text or pictures of queries. Run the same command again to resume.",
     "evaluate": "Score a trained network on the held-out queries: tables and figures.",
     "solve": "Answer queries, given as text or as pictures.",
     "sweep": "Train every combination of option values: one table, one plot.",

@@ -15,7 +15,7 @@ from gentool.tables import format_number
 def evaluate_model(
     checkpoint: Checkpoint, device: DeviceOptions, figures: FigureOptions, output: OutputOptions, terminal: Terminal
 ) -> None:
-    """Score a trained network on the held-out queries: exact match and single characters, by group; tables, figures."""
+    """Score a trained network on the held-out queries: exact match and character accuracy by group; tables, figures."""
     model = load(checkpoint, device=device.device)
     assert model.path is not None
     folder = output.path(model.path.parent / f"{model.path.stem}-evaluation", results=SEQ2SEQ_EVALUATION)

@@ -28,7 +28,7 @@ class SolveOptions(Validated):
     )
     seed: int = option(
         0,
-        "Seed of the handwriting that text is drawn in for a model that reads pictures.",
+        "For models that read pictures: seed of the handwriting in which text queries are drawn.",
         min=0,
         not_with={"images": True},
     )
@@ -46,13 +46,13 @@ def solve(
 ) -> None:
     """Answer queries, each with the probability that the model gives its answer.
 
-    Models that draw also write a PNG with a row per answer. What is no query is named at the end.
+    Models that draw answers also write a PNG with one row per answer. Errors about invalid queries come at the end.
     """
     if not queries and (sys.stdin is None or sys.stdin.isatty()):
         raise OptionError("which queries? Give some, such as 81+24, or pipe them in, one per line")
     asked = queries or [line.strip() for line in sys.stdin if line.strip()]
     if not asked:
-        raise OptionError("there is no query on stdin")
+        raise OptionError("no queries on stdin")
     model = load(checkpoint, device=device.device)
     draws = model.options.images_out
     if output.changed() and not draws:

@@ -20,7 +20,7 @@ def sweep_group() -> None:
     """Train every combination of option values: `0.1:0.9:0.1`, `1:5` or `16,32` for any option; `--cross` varies one at
     a time.
 
-    The same command again continues: finished runs are never trained twice.
+    Run the same command again to continue: finished runs are never trained twice.
     """
 
 
@@ -48,8 +48,8 @@ def load_task(name: str) -> typer.Typer:
         )
         if done.diverged:
             raise Diverged(
-                f"{folder}: {done.diverged} of {counted(len(done.runs), 'run')} diverged; runs.csv says which, and the "
-                "others have their scores"
+                f"{folder}: {done.diverged} of {counted(len(done.runs), 'run')} diverged; runs.csv shows which, and "
+                "has the scores of the others"
             )
 
     return command(
@@ -60,7 +60,7 @@ def load_task(name: str) -> typer.Typer:
         output=output_options(
             f"runs/sweep-{name}",
             out_help="The sweep's folder.",
-            overwrite_help="Start again: train all runs there once more.",
+            overwrite_help="Start again: train all runs from scratch.",
         ),
     )
 

@@ -20,7 +20,7 @@ TASKS = {
 def train_group() -> None:
     """Train a network that calculates with sequences of symbols.
 
-    The same command again resumes an unfinished run. Raise --epochs to continue a finished one.
+    Run the same command again to resume an unfinished run. Raise --epochs to continue a finished one.
     """
 
 
