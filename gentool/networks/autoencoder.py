@@ -172,7 +172,7 @@ def _fully_connected(sizes: Sequence[int], activation: Activation) -> list[nn.Mo
     layers: list[nn.Module] = []
     for inputs, outputs in itertools.pairwise(sizes[:-1]):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()] if activation == "relu" else [GatedLinear(inputs, outputs)]
-    return [*layers, nn.Linear(*sizes[-2:])]
+    return [*layers, nn.Linear(sizes[-2], sizes[-1])]
 
 
 class MLPEncoder(nn.Module):
