@@ -95,7 +95,7 @@ def _file_of_labels(raw: Raw, names: Sequence[str], options: PrepareOptions) -> 
     if not numbers:
         return None
     if options.layout in ("classes", "splits-classes", "classes-splits"):
-        return _File("", {}, notes=(f"{names[numbers[0]]} is not used: --layout {options.layout} takes the folders",))
+        return _File("", {}, notes=(f"{names[numbers[0]]} is not used: --layout {options.layout} uses the folders",))
     every: dict[str, Annotation] = {}
     notes, used = [], []
     unlabelled = False

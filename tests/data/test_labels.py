@@ -138,7 +138,7 @@ def test_the_layout_goes_before_a_file_that_was_found(tmp_path: Path) -> None:
     )
     data = load_data(tmp_path / "set", layout="classes", validation=0, test=0)
     assert understood(data) == {"train": {"a": 6, "b": 6}}
-    assert "labels.csv is not used: --layout classes takes the folders" in data.info["notes"]
+    assert "labels.csv is not used: --layout classes uses the folders" in data.info["notes"]
 
 
 @pytest.mark.parametrize(

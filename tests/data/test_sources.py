@@ -286,7 +286,7 @@ def test_the_label_of_faces_is_any_attribute_of_several_kinds() -> None:
             load_data("faces", count=100, label=name)
     with pytest.raises(OptionError, match="no effect on the named data set shapes"):
         load_data("shapes", count=100, label="glasses")
-    with pytest.raises(OptionError, match="only with a named data set"):
+    with pytest.raises(OptionError, match="only for a named data set"):
         load_data(Path(__file__).parent, label="glasses")
 
 

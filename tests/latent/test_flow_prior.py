@@ -87,7 +87,7 @@ def test_a_density_that_cannot_be_kept_is_used_all_the_same(
     done = cli("sample", "vae", "model.pt", "--prior", prior, "-n", 4, "--out", "s.png")
     assert done.code == 0, done.err
     assert "cannot write" in done.err
-    assert "was fitted to 1,527 codes of digits, and will be fitted again" in done.err
+    assert "was fitted to 1,527 codes of digits, but not saved: it will be fitted again" in done.err
     assert Path("s.png").is_file()
 
 

@@ -338,7 +338,9 @@ def test_a_stopped_sweep_continues(cli: Callable, tmp_path: Path) -> None:
     while not any((tmp_path / "parts").glob("*/metrics.csv")) and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT if os.name == "nt" else signal.SIGTERM)
-    assert process.communicate(timeout=60)[1].strip().splitlines()[-1].endswith("the same command continues")
+    assert (
+        process.communicate(timeout=60)[1].strip().splitlines()[-1].endswith("run the same command again to continue")
+    )
     assert process.returncode == 75
     assert cli(*words, "--out", "parts").code == 0
 
@@ -352,7 +354,7 @@ def test_a_stopped_sweep_continues(cli: Callable, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["--train-fraction", "0.9:0.1:0.1"], "--train-fraction: '0.9:0.1:0.1': expected FIRST:LAST:STEP with FIRST"),
-        (["--hidden", "16,many"], "--hidden: '16,many': expected values of type int"),
+        (["--hidden", "16,many"], "--hidden: '16,many': expected comma-separated values of type int"),
         (["--train-fraction", "0.5,2"], "--train-fraction: 2.0 is out of range"),
         (["--attention", "maybe"], "--attention: 'maybe': expected yes, no or yes,no"),
         (["--decoder", "repeat,copy"], "--decoder: 'copy' is not one of repeat, autoregressive"),

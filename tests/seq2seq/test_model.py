@@ -71,6 +71,6 @@ def test_a_sweep_of_an_unknown_task_or_option_is_refused(tmp_path: Path) -> None
 
 
 def test_a_sweep_of_bad_values_writes_nothing(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--hidden: '16,many': expected values of type int"):
+    with pytest.raises(OptionError, match="--hidden: '16,many': expected comma-separated values of type int"):
         sweep("text2text", {"hidden": "16,many"}, out=tmp_path / "swept")
     assert not (tmp_path / "swept").exists()
