@@ -254,7 +254,7 @@ def test_a_job_that_is_cancelled_ends_the_sweep(cli: Callable, slurm: Path, imit
     cancelling = meanwhile(Path("swept/seed=0/starts").absolute(), lambda: subprocess.run(["scancel", "1"], check=True))
     done = cli(*sweep("--cluster", "slurm"))
     cancelling.join()
-    assert (done.code, done.err.splitlines()[-1][:41]) == (75, "gentool: swept: stopped with 1 run to do;")
+    assert (done.code, done.err.splitlines()[-1][:40]) == (75, "gentool: swept: stopped with 1 run left;")
     assert not (slurm / "2.state").exists()
 
 
@@ -264,7 +264,7 @@ def test_jobs_that_wait_are_cancelled(cli: Callable, slurm: Path, imitated: Call
     stopping = meanwhile(slurm / "1.state", stop_this_process)
     done = cli(*sweep("--repeats", 2, "--cluster", "slurm"))
     stopping.join()
-    assert (done.code, done.err.splitlines()[-1][:42]) == (75, "gentool: swept: stopped with 2 runs to do;")
+    assert (done.code, done.err.splitlines()[-1][:41]) == (75, "gentool: swept: stopped with 2 runs left;")
     assert (slurm / "1.state").read_text().startswith("CANCELLED")
     assert not (slurm / "2.state").exists()
 
