@@ -71,7 +71,7 @@ def check_in_memory(options: TrainOptions) -> None:
     """Raises OptionError for options of a run without a folder that would write into it."""
     for name, given in (("gif", options.gif), ("log", options.log != "none"), ("keep", options.keep != "last")):
         if given:
-            raise OptionError(f"{flag(name)}: writes into the run's folder, and this run has none")
+            raise OptionError(f"{flag(name)}: writes into the run's folder, but this run has none")
 
 
 class Run(Tools):
@@ -307,7 +307,7 @@ class Run(Tools):
         self.stack.enter_context(owned(folder, self.reporter.notice))
         resuming = is_resumable(folder, self.header, self.options, self.overwrite)
         if resuming != self.resuming or states_in(folder) != self.seen:
-            raise OptionError(f"{folder}: another process has trained here meanwhile; give the same command again")
+            raise OptionError(f"{folder}: another process has trained here in the meantime; run the same command again")
 
     def make_good(self) -> None:
         """Write what is missing of a finished run, where its last process was killed. A whole one is only read."""
@@ -400,7 +400,7 @@ class Run(Tools):
             try:
                 note(self._note, kind, gain)
             except GentoolError as error:
-                self.journal.notice(f"{error}. The next training will be timed again")
+                self.journal.notice(f"{error}. It will be timed again in the next training")
 
     def record(self, terms: Mapping[str, Tensor]) -> None:
         """Add the losses of this update to the epoch's means. Raises Diverged when one is NaN or infinite."""
@@ -483,7 +483,9 @@ class Run(Tools):
         best = self.best.content
         if best is not None and self.folder is not None:
             epoch, score = self.plan.epochs_begun(best["step"]), best["score"]
-            self.journal.notice(f"{self.folder / BEST}: that of epoch {epoch}, with the best score, {score:.4g}")
+            self.journal.notice(
+                f"{self.folder / BEST}: the weights of epoch {epoch}, which has the best score, {score:.4g}"
+            )
         if self.folder is not None:
             write_report(self.folder)
         self.journal.notice(f"{self._place}done in {self.seconds:,.0f} s")
@@ -556,8 +558,8 @@ class Run(Tools):
         return (5 if self.options.keep == "last" else 6) * bytes_of(self.optimizers)
 
     @property
-    def _again(self) -> str:
-        return "the same command without --overwrite" if self.overwrite else "the same command"
+    def _plainly(self) -> str:
+        return " without --overwrite" if self.overwrite else ""
 
     def _check_weights(self) -> None:
         """Raises Diverged when a weight, or an average of weights, is not finite."""
@@ -573,4 +575,4 @@ class Run(Tools):
         if self.folder is not None:
             self._save_state(self.folder)
             self.best.save(self.folder, self.header)
-        raise Stopped(f"{self.folder}: stopped in {where}; {self._again} continues from here")
+        raise Stopped(f"{self.folder}: stopped in {where}; run the same command again{self._plainly} to continue")

@@ -70,7 +70,7 @@ def worse_than_guessing(rows: Sequence[Row]) -> Iterator[Alarm]:
     """An alarm for a discriminator whose loss is far above that of guessing."""
     loss = rows[-1].get("discriminator", 0.0)
     if "discriminator_accuracy" in rows[-1] and loss > GUESSING_LOSS:
-        text = f"exploding loss: discriminator is {loss:.3g}, and at most 2 when it guesses; try a lower --lr"
+        text = f"exploding loss: discriminator is {loss:.3g}, but at most 2 if it only guesses; try a lower --lr"
         yield Alarm("exploding_loss", text)
 
 

@@ -71,8 +71,7 @@ class VariationalOptions(BackboneOptions):
     )
     iwae: int = option(
         1,
-        "Samples of z per image. Above 1, their importance-weighted bound takes the place of the ELBO (Burda et al. "
-        "2016).",
+        "Samples of z per image. Above 1, their importance-weighted bound replaces the ELBO (Burda et al. 2016).",
         min=1,
         max=10_000,
         metavar="K",
@@ -187,13 +186,13 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
     Raises OptionError for pixels that are drawn once and then zoomed.
     """
     if options.binarise == "static" and options.zooms(data):
-        raise OptionError("--binarise static: pixels that are zoomed are grey again; give --zoom 0")
+        raise OptionError("--binarise static: zooming makes binary pixels grey again; give --zoom 0")
     if options.iwae > 1 and run.device.type == "cpu":
         numbers = 3 * math.prod(data.shape)  # logits, their gradient, and one in between
         if isinstance(vae, FlowVAE):
             numbers += 4 * COUPLINGS * HIDDEN  # two layers of each coupling, before and after the activation
         needed = 4 * run.rows * options.iwae * numbers
-        check_memory(needed, f"--iwae {options.iwae}", "take fewer samples, or a smaller --batch-size")
+        check_memory(needed, f"--iwae {options.iwae}", "use fewer samples, or a smaller --batch-size")
     vae, classes = run.place(vae), vae.classes
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 Record = Callable[[str, object], None]
 REFUSED = r"gentool: .*run: process {other} on .* is training here; wait until it ends, or give another --out"
-LATE = r"gentool: .*run: another process has trained here meanwhile; give the same command again"
+LATE = r"gentool: .*run: another process has trained here in the meantime; run the same command again"
 OTHER_SEED = r"gentool: .*run holds another run: --seed was \d, is \d\. .*"
 
 

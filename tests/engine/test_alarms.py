@@ -85,5 +85,5 @@ def test_an_alarm_that_two_checks_raise_is_one() -> None:
     (alarm,) = alarms(rows, CHECKS)
     assert alarm.text == ("exploding loss: discriminator is 40, and was 1.3 after the first epoch; try a lower --lr")
     (guessing,) = alarms(rows[1:], CHECKS)
-    assert guessing.text == "exploding loss: discriminator is 40, and at most 2 when it guesses; try a lower --lr"
+    assert guessing.text == "exploding loss: discriminator is 40, but at most 2 if it only guesses; try a lower --lr"
     assert alarms(rows, [lambda rows: [Alarm("own", f"{len(rows)} rows")]]) == [Alarm("own", "2 rows")]

@@ -39,7 +39,9 @@ def test_a_run_that_is_stopped_leaves_a_report(cli: Callable, stopping: Callable
     run = content(path)
     assert run["state"] == "not finished, 33% done: run the same command again to continue"
     assert dict(run["facts"])["Length"].startswith("1 epoch in ")
-    assert Path("runs/vae-digits/log.txt").read_text().splitlines()[-1].endswith("the same command continues from here")
+    assert (
+        Path("runs/vae-digits/log.txt").read_text().splitlines()[-1].endswith("run the same command again to continue")
+    )
     assert cli(*command).code == 0
     assert content(path)["state"] == "finished"
 

@@ -100,7 +100,9 @@ def test_a_run_that_another_process_began_meanwhile(fit: Callable[..., Model], f
     fit()
     before = weights(folder)
     with (
-        pytest.raises(OptionError, match="another process has trained here meanwhile; give the same command again"),
+        pytest.raises(
+            OptionError, match="another process has trained here in the meantime; run the same command again"
+        ),
         late,
     ):
         late.resume()

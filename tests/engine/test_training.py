@@ -159,7 +159,7 @@ def test_divergence_in_memory_names_no_folder(digits: ImageData, monkeypatch: py
 
 @pytest.mark.parametrize(("settings", "flag"), [({"gif": True}, "--gif"), ({"log": "tensorboard"}, "--log")], ids=str)
 def test_what_needs_a_folder_is_refused_without_one(digits: ImageData, settings: dict[str, object], flag: str) -> None:
-    expected = f"^{flag}: writes into the run's folder, and this run has none$"
+    expected = f"^{flag}: writes into the run's folder, but this run has none$"
     with pytest.raises(OptionError, match=expected):
         fit("vae", digits, **settings)
 

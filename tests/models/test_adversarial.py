@@ -134,14 +134,21 @@ def test_a_run_of_before_beta1_was_left_open_goes_on() -> None:
     assert gentool.GANOptions().for_data(digits).to_json()["beta1"] == 0.5
 
 
-def test_cryptopunks_keep_transposed_convolutions() -> None:
+def test_cryptopunks_have_a_recipe_of_their_own() -> None:
     digits = gentool.load_data("digits")
     assert gentool.GANOptions().for_data(digits).upsample == "nearest"
     punks = dataclasses.replace(digits, name="cryptopunks")
     chosen = gentool.GANOptions().for_data(punks)
-    assert (chosen.upsample, chosen.width, chosen.colours) == ("transposed", 256, 0)
+    assert (chosen.upsample, chosen.width, chosen.colours, chosen.lr) == ("transposed", 128, 16, 1e-3)
+    assert chosen.r1_weight == 0.5
+    assert not {"upsample", "width", "colours", "lr", "r1"} & set(chosen.given(punks))
     assert gentool.GANOptions(upsample="nearest").for_data(punks).upsample == "nearest"
-    assert "upsample" not in chosen.given(punks)
+    assert gentool.GANOptions(r1=0.1).for_data(punks).r1_weight == 0.1
+    weights = {loss: gentool.GANOptions(loss=loss).for_data(punks).r1_weight for loss in ("relativistic", "hinge")}
+    assert weights == {"relativistic": 0.2, "hinge": 0}
+    assert gentool.GANOptions(norm="batch").for_data(punks).r1_weight == 0
+    fully_connected = gentool.GANOptions(arch="mlp").for_data(punks)
+    assert (fully_connected.lr, fully_connected.r1_weight, fully_connected.width) == (4e-4, 0.2, None)
 
 
 def test_a_model_of_before_upsample_is_built_and_goes_on_as_it_was(

@@ -99,7 +99,8 @@ def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, model: str, sto
     assert stopped.code == 75
     epoch, update = stop // 5 + 1, stop % 5
     assert (
-        f"parts: stopped in epoch {epoch} of 3, update {update}; the same command continues from here\n" in stopped.err
+        f"parts: stopped in epoch {epoch} of 3, update {update}; run the same command again to continue\n"
+        in stopped.err
     )
     resumed = cli(*train(model, "--epochs", 3, "--out", "parts"))
     assert resumed.code == 0

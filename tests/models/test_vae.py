@@ -126,7 +126,7 @@ def test_static_pixels_are_mirrored_with_the_image(cli: Callable, monkeypatch: p
     assert len(seen) <= 1527
     refused = cli("train", "vae", "--data", "digits", "--binarise", "static", "--zoom", 0.1, "--out", "run")
     assert refused.code == 2
-    assert refused.err == "gentool: --binarise static: pixels that are zoomed are grey again; give --zoom 0\n"
+    assert refused.err == "gentool: --binarise static: zooming makes binary pixels grey again; give --zoom 0\n"
     assert not Path("run").exists()
 
 
