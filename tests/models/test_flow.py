@@ -219,9 +219,9 @@ def test_the_pictures_of_a_training_show_the_first_classes(cli: Callable) -> Non
     assert cli("sample", "run", "--labels", "39", "-n", 2, "--out", "s.png").code == 0
 
 
-@pytest.mark.parametrize("lr", [0.15, 1])
-def test_a_collapse_is_called(cli: Callable, lr: float) -> None:
-    fast = ["--lr", lr, "--schedule", "constant", "--amp", "off", "--stop-on-collapse", "--epochs", 8]
+def test_a_collapse_is_called(cli: Callable) -> None:
+    """After 300 updates at the latest; on some processors earlier."""
+    fast = ["--lr", 0.15, "--schedule", "constant", "--amp", "off", "--stop-on-collapse", "--epochs", 30]
     done = cli("train", "flow", "--data", "digits", "--width", 16, *fast, "--out", "run")
     assert done.code == 5
     assert "mode collapse: samples vary" in done.err
