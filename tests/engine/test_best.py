@@ -47,7 +47,7 @@ def test_the_best_epoch_is_kept(cli: Callable, model: str) -> None:
     assert kept["score"] == pytest.approx(best)
     epoch = scores.index(best) + 1
     assert kept["step"] == int(column("run", "step")[epoch - 1])
-    (line,) = [line for line in done.err.splitlines() if "with the best score" in line]
+    (line,) = [line for line in done.err.splitlines() if "which has the best score" in line]
     assert line.startswith(f"run/model-best.pt: the weights of epoch {epoch}, which has the best score, ")
     # It is what a run that ends there has as its last weights.
     assert cli(*words, "--schedule", "constant", "--keep", "best", "--out", "long").code == 0
