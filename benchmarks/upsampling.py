@@ -157,6 +157,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, action="append", help="0 by default; may be given several times")
     parser.add_argument("--way", action="append", choices=WAYS, help="all by default; may be given several times")
     parser.add_argument("--width", type=int, help="that of gan by default")
+    parser.add_argument("--colours", type=int, help="those of gan by default")
+    parser.add_argument("--lr", type=float, help="that of gan by default")
     parser.add_argument("--out", type=Path, help="draw samples into this folder")
     arguments = parser.parse_args()
     data = gentool.load_data(arguments.data)
@@ -168,7 +170,8 @@ def main() -> None:
         for way in arguments.way or WAYS:
             watched = Watched(way, data, arguments.steps, seed, arguments.out)
             upsample = "nearest" if way == "nearest" else "transposed"
-            model = watched.train(width=arguments.width, upsample=upsample, device="cpu", amp="off", sample_every=0)
+            how = {"width": arguments.width, "colours": arguments.colours, "lr": arguments.lr, "upsample": upsample}
+            model = watched.train(**how, device="cpu", amp="off", sample_every=0)
             score = fid(real, features((model.sample(SAMPLES) * 255).round().to(torch.uint8)))
             for row in watched.rows:
                 writer.writerow([data.name, way, seed, *row, f"{score:.4g}" if row is watched.rows[-1] else ""])

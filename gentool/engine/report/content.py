@@ -86,9 +86,7 @@ def _short_names(folders: Sequence[Path]) -> list[str]:
     return [f"{'/'.join(part[-1:])} ({number})" for number, part in enumerate(parts, 1)]
 
 
-def state_in_words(
-    run: dict[str, Any], columns: dict[str, list[float]], finished: bool, log: Sequence[str] = ()
-) -> str:
+def state_in_words(run: dict[str, Any], columns: dict[str, list[float]], finished: bool, log: Sequence[str]) -> str:
     """How far the run is, given the lines of its log."""
     if finished:
         return "finished"
