@@ -73,13 +73,11 @@ def test_nearly_copied_images_are_called_copies(reference: Reference, shuffled: 
 def test_noise_is_far_from_everything(reference: Reference) -> None:
     generator = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 256, (COUNT, 1, 8, 8), generator=generator, dtype=torch.uint8)
-    found = scores(reference, noise)
-    assert found["fid"] > 10 * floor(reference)["fid"]
-    assert found["kid"] > 10 * abs(floor(reference)["kid"])
-    assert found["precision"] < 0.1
-    assert found["density"] < 0.1
-    assert found["coverage"] < 0.15  # the networks of other processors differ: .106 was the most
-    assert found["nearer_train"] < 0.1
+    found, real = scores(reference, noise), floor(reference)
+    assert found["fid"] > 10 * real["fid"]
+    assert found["kid"] > 10 * abs(real["kid"])
+    for name in ("precision", "density", "coverage", "nearer_train"):  # the networks of other processors differ
+        assert found[name] < real[name] / 4, name
 
 
 @pytest.mark.parametrize("held_out", [12, 24, 40, 500])
