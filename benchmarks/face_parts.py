@@ -8,7 +8,7 @@ a sum in percent: of the part's colour, of white, of black, and of what lies bel
 
 Variants are named after their part. Clothes 14 equal clothes 5 in pixels and are left out. Two things differ from the
 SVG. A beard is masked there by the luminance of its own colour, so that dark ones would
-hardly be seen; here each has the opacity that the mask says, 90 %. The slanted edges of one path, by .007 of a pixel,
+hardly be seen; here each has the opacity that the mask says, 90%. The slanted edges of one path, by .007 of a pixel,
 are straight.
 """
 

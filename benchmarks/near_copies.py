@@ -30,15 +30,15 @@ def fakes(train: Tensor, unseen: Tensor, random: torch.Generator) -> dict[str, T
 
     return {
         "copies": copies,
-        "copies, noise of 4 %": noisy(copies, 0.04),
-        "copies, noise of 10 %": noisy(copies, 0.1),
+        "copies, noise of 4%": noisy(copies, 0.04),
+        "copies, noise of 10%": noisy(copies, 0.1),
         "half copies, half unseen images": torch.cat([copies[: FAKES // 2], unseen[: FAKES // 2]]),
-        "copies, brighter by 15 %": copies * 1.15,
+        "copies, brighter by 15%": copies * 1.15,
         "unseen images": unseen,
         "unseen images, blurred": gaussian_blur(unseen, [7, 7], [1.0, 1.0]),
-        "unseen images, noise of 10 %": noisy(unseen, 0.1),
+        "unseen images, noise of 10%": noisy(unseen, 0.1),
         "means of two training images": (copies + copies[torch.randperm(FAKES, generator=random)]) / 2,
-        "the mean image, noise of 4 %": noisy(train.mean(0).expand_as(unseen), 0.04),
+        "the mean image, noise of 4%": noisy(train.mean(0).expand_as(unseen), 0.04),
         "noise": noisy(torch.full_like(unseen, 128), 0.2),
     }
 

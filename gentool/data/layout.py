@@ -36,6 +36,8 @@ One may always."""
 
 LEFT_OUT = "left out: "
 """How the reason begins why an image is not used that could be."""
+SPLITS_OF_FOLDERS = "images taken from the folders with these names"
+"""How the note ends that names the splits which folders give. It goes where a file of labels gives other splits."""
 
 
 @dataclass
@@ -343,7 +345,7 @@ def meaning_of_places(
     notes = list(notes)
     roles = sorted({one.split for one in used if one.split is not None})
     if roles and of_folders:
-        notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} images taken from the folders with these names")
+        notes.append(f"{listed([ROLE_NAMES[role] for role in roles])} {SPLITS_OF_FOLDERS}")
     if classes and of_folders:
         notes.append(f"class labels taken from the {len(classes)} sub-folders")
     return Meaning(labels, classes, own, tuple(notes), left_out, tuple(places), tuple(_tree(places, deciding)))

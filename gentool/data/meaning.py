@@ -10,7 +10,7 @@ from PIL import Image
 from gentool.data.annotations import FILES, Annotation, Matches, matched, read_annotations
 from gentool.data.folder_names import role_and_others
 from gentool.data.folders import LARGEST_FILE
-from gentool.data.layout import Meaning, meaning_of_places, understand
+from gentool.data.layout import SPLITS_OF_FOLDERS, Meaning, meaning_of_places, understand
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import TRAIN, Raw
 from gentool.errors import DataError, OptionError
@@ -153,7 +153,7 @@ def _annotated(
                 reason = "the file of labels"
             place = replace(place, label=label, left_out=reason)
         places.append(place)
-    notes = [note for note in base.notes if not (by_file and "images taken from the folders" in note)]
+    notes = [note for note in base.notes if not (by_file and note.endswith(SPLITS_OF_FOLDERS))]
     if classes:
         notes.append(f"class labels taken from {where}")
     if by_file:

@@ -93,7 +93,7 @@ class TrainOptions(DeviceOptions):
     schedule: Schedule = option(
         "constant",
         "Learning rate over the run: constant; linear or cosine: decay to zero; onecycle or warmup: a rise over the "
-        "first 30 % or 10 %, then cosine decay. When you raise --epochs, the run follows the longer curve.",
+        "first 30% or 10%, then cosine decay. When you raise --epochs, the run follows the longer curve.",
     )
     ema: float = option(
         0.0, "Decay of the moving average of the weights that model.pt stores; 0: store the last weights.",

@@ -115,7 +115,7 @@ def lr_share(schedule: Schedule, step: int, total: int) -> float:
     """The learning rate of update `step` of `total`, as a share of the peak, in [0, 1].
 
     constant: 1. linear: 1 for the first half, then straight to 0. cosine: half a cosine from 1 to 0.
-    onecycle, warmup: half a cosine up to 1 over the first 30 % or 10 %, then half a cosine down to 0.
+    onecycle, warmup: half a cosine up to 1 over the first 30% or 10%, then half a cosine down to 0.
     """
     progress = step / max(total, 1)
     if schedule == "constant":

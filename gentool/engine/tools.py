@@ -25,7 +25,7 @@ from gentool.metrics.diversity import RunningVariance
 Network = TypeVar("Network", bound=nn.Module)
 
 FEWEST_IN_ORDER = 256
-"""Examples that are only looked at, not learned from, come in batches of at least this many."""
+"""Examples that are only looked at, not learnt from, come in batches of at least this many."""
 
 
 class Tools:
@@ -108,7 +108,7 @@ class Tools:
         """Standard normal numbers that stay the same throughout the run and on every device."""
         return torch.randn(shape, generator=rng(self.options.seed, purpose)).to(self.device)
 
-    # Examples beside the batches that are learned from.
+    # Examples beside the batches that are learnt from.
 
     def in_order(self, split: ExampleSplit) -> Iterator[tuple[Tensor, Tensor | None]]:
         """A split once, in order, in batches."""

@@ -112,7 +112,7 @@ class Reference:
     def floor_intervals(
         self, count: int, repeats: int, seed: int, *, reporter: Reporter = SILENT
     ) -> dict[str, Interval]:
-        """95 % intervals of the floor, but not of nearness. Computed once, however many models are compared."""
+        """95% intervals of the floor, but not of nearness. Computed once, however many models are compared."""
         if (count, repeats, seed) not in self.floor_deviations:
             self.floor_deviations[count, repeats, seed] = half_sample_deviations(
                 lambda real, part: fidelity(real, part, HALF_SAMPLE_SUBSETS),
@@ -147,7 +147,7 @@ class Reference:
         *,
         reporter: Reporter = SILENT,
     ) -> dict[str, Interval]:
-        """95 % intervals of the samples' scores, from half-samples of the samples and of the real images."""
+        """95% intervals of the samples' scores, from half-samples of the samples and of the real images."""
         deviations = half_sample_deviations(
             lambda real, part: fidelity(real, part, HALF_SAMPLE_SUBSETS), (self.features, fake), repeats, seed,
             reporter.task(f"{self.network.name}: intervals", repeats),

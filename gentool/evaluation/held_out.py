@@ -23,7 +23,7 @@ HELD_OUT, CHANCE = "test images", "random codes (chance)"
 
 @dataclass(frozen=True)
 class HeldOutScores:
-    """`rows` has the means over the test images, the ends of their 95 % intervals, and with known factors random codes.
+    """`rows` has the means over the test images, the ends of their 95% intervals, and with known factors random codes.
 
     `tables` has the `dimensions` of a VAE, and with known factors `factors` and `disentanglement`; `facts` what is
     known of these.

@@ -1,4 +1,4 @@
-"""How certain a number is: 95 % intervals from half-samples.
+"""How certain a number is: 95% intervals from half-samples.
 
 A half-sample is drawn without replacement, because copies would spoil distances to neighbours. For a statistic of
 independent points the standard deviation over half-samples is that of the whole: the delete-d jackknife with d = n / 2
@@ -41,12 +41,12 @@ def half_sample_deviations(
 
 
 def interval(value: float, deviation: float) -> Interval:
-    """The 95 % interval of a normal distribution."""
+    """The 95% interval of a normal distribution."""
     return value - NORMAL_95 * deviation, value + NORMAL_95 * deviation
 
 
 def share_and_interval(found: Tensor) -> tuple[float, Interval]:
-    """The share of True among independent values (N,), and Wilson's 95 % interval (1927, JASA 22), which has a width
+    """The share of True among independent values (N,), and Wilson's 95% interval (1927, JASA 22), which has a width
     also where all or none are True."""
     count = int(found.sum())
     ends = binomtest(count, len(found)).proportion_ci(method="wilson")
@@ -54,6 +54,6 @@ def share_and_interval(found: Tensor) -> tuple[float, Interval]:
 
 
 def mean_and_interval(values: Tensor) -> tuple[float, Interval]:
-    """The mean of independent values (N,), at least 2, and its 95 % interval."""
+    """The mean of independent values (N,), at least 2, and its 95% interval."""
     mean = values.double().mean().item()
     return mean, interval(mean, values.double().std().item() / math.sqrt(len(values)))

@@ -18,7 +18,7 @@ NEAR = 0.01
 nothing."""
 
 COPYING_SHARE = 0.1
-"""A model is called memorising above this share of samples that are nearer to the training images than 99 % of the
+"""A model is called memorising above this share of samples that are nearer to the training images than 99% of the
 held-out images are, if chance does not explain it."""
 ERROR_RATE = 0.01
 """How often at most a model is called memorising or copying whose samples are as good as held-out images."""

@@ -63,7 +63,7 @@ class EvaluateOptions(ScoreOptions):
 
     half_samples: int = option(
         20,
-        "Draw N half-samples for the 95 % intervals of the samples' scores; 0: no intervals.",
+        "Draw N half-samples for the 95% intervals of the samples' scores; 0: no intervals.",
         min=0,
         max=10_000,
         metavar="N",

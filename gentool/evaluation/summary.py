@@ -27,7 +27,7 @@ def seed_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def interval_rows(what: str, intervals: Mapping[str, Interval], seed: int) -> list[dict[str, Any]]:
-    """Two rows with the ends of the 95 % intervals of the row `what`; none without intervals."""
+    """Two rows with the ends of the 95% intervals of the row `what`; none without intervals."""
     if not intervals:
         return []
     return [

@@ -21,7 +21,7 @@ def below_floor(
 ) -> list[str]:
     """The FIDs that are below their floor by more than both intervals explain.
 
-    For samples as good as training images, the probability of this is about 2.5 % for each FID.
+    For samples as good as training images, the probability of this is about 2.5% for each FID.
     """
     return [
         name
@@ -36,7 +36,7 @@ def verdict_lines(facts: Mapping[str, Any], scores: Mapping[str, float]) -> list
     lines = []
     if facts["memorising"]:
         lines.append(
-            f"memorising: more than {COPYING_SHARE:.0%} of the samples are nearer to a training image than 99 % of the "
+            f"memorising: more than {COPYING_SHARE:.0%} of the samples are nearer to a training image than 99% of the "
             f"held-out images are; see the nearest_*.png (wrong at most {ERROR_RATE:.0%} of the time)"
         )
     if facts["copying"]:

@@ -1,7 +1,7 @@
 """What a flow is trained on: points on straight paths from noise to data, and which noise belongs to which data.
 
 Lipman et al. (2023, arXiv:2210.02747) and Liu et al. (2023, arXiv:2209.03003): with x_t = t x + (1 - t) e, a network
-that predicts x - e from x_t and t with the least squared error has learned a velocity field that carries noise to data.
+that predicts x - e from x_t and t with the least squared error has learnt a velocity field that carries noise to data.
 """
 
 import numpy as np

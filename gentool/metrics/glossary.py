@@ -176,7 +176,7 @@ MEANINGS = {
     "recall": Meaning("recall", "Share of test images that look like samples.", "higher"),
     "density": Meaning("density", "How many test images each sample is near to; real images have about 1.", "higher"),
     "coverage": Meaning("coverage", "Share of test images with a sample near by.", "higher"),
-    "near_train": Meaning("near to training images", "Share of samples nearer than 99 % of test images are.", "lower"),
+    "near_train": Meaning("near to training images", "Share of samples nearer than 99% of test images are.", "lower"),
     "nearer_train": Meaning("nearer to training images", "Share of samples; test images have about one half.", ""),
     "agreement": Meaning("label agreement", "Share of samples that a classifier puts into their class.", "higher"),
     "knn_accuracy": Meaning("accuracy of nearest neighbours", "Of the classes, from the codes.", "higher"),

@@ -33,7 +33,7 @@ MODELS = {
     "lstm-ae": "LSTM autoencoder: read an image row by row, compress it, write it again.",
     "gan": "DCGAN: a generator against a discriminator.",
     "cgan": "Conditional GAN: the class label chooses what is generated.",
-    "flow": "Flow matching: noise becomes an image along an ODE that a U-Net has learned.",
+    "flow": "Flow matching: noise becomes an image along an ODE that a U-Net has learnt.",
 }
 
 

@@ -1,5 +1,5 @@
 """Flow matching (Lipman et al. 2023, arXiv:2210.02747; Liu et al. 2023, arXiv:2209.03003): noise becomes an image along
-an ordinary differential equation, whose velocity a U-Net has learned.
+an ordinary differential equation, whose velocity a U-Net has learnt.
 
 Of labelled images it learns the classes as well, with guidance that needs no classifier (Ho & Salimans 2022,
 arXiv:2207.12598): in training, some labels are left out.

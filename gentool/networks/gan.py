@@ -94,7 +94,7 @@ class PaletteGenerator(ConvGenerator):
 
     The convolutions give each pixel its share of each of `colours` colours, as logits (N, colours, H, W) beside those
     that the place alone has; two fully connected layers give the colours. So an area is of one colour because its
-    pixels share it, not because each of them has learned it.
+    pixels share it, not because each of them has learnt it.
     """
 
     def __init__(

@@ -411,5 +411,5 @@ def _cell(name: str, row: Mapping[str, Any]) -> str:
     percent = name not in ("mse", "seconds")
     shape = "{:.2f}" if percent else "{:.1f}" if name == "seconds" else "{:.4f}"
     scale = 100 if percent else 1
-    text = shape.format(scale * value) + (" %" if percent else "")
+    text = shape.format(scale * value) + ("%" if percent else "")
     return text if sd is None else f"{text} ± {shape.format(scale * sd)}"

@@ -22,7 +22,7 @@ def test_the_number_of_updates_follows_from_the_last_two_trials() -> None:
 
     planned, made = updates_within(seconds_of, 60.0, share=0.1)
     assert planned == 5800
-    assert trials == [5, 5, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10 % of the budget
+    assert trials == [5, 5, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10% of the budget
     assert made == [(steps, 2 + 0.01 * steps) for steps in trials[1:]]
     assert updates_within(seconds_of, 60.0, share=0.1, steps_per_epoch=1000)[0] == 5800  # trials of several epochs
     # What a trial within an epoch pays once is paid at the end of every epoch: 2 s for 2,000 updates of 0.01 s each.

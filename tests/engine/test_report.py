@@ -198,11 +198,11 @@ def test_alarms_are_marked(cli: Callable) -> None:
     marked = [f"{line},{value}" for line, value in zip(lines, ("alarm_mode_collapse", "", "1", "1"), strict=True)]
     (folder / "metrics.csv").write_text("\n".join(marked) + "\n")
     with (folder / "log.txt").open("a") as log:
-        log.write("2026-01-01T00:00:00 alarm in epoch 2: mode collapse: reconstructions vary 3 % as much\n")
+        log.write("2026-01-01T00:00:00 alarm in epoch 2: mode collapse: reconstructions vary 3% as much\n")
     assert cli("report", folder).code == 0
     run = content(folder / "report.html")
     assert run["marks"] == [{"name": "mode collapse", "places": [22, 33]}]
-    assert run["alarms"] == ["alarm in epoch 2: mode collapse: reconstructions vary 3 % as much"]
+    assert run["alarms"] == ["alarm in epoch 2: mode collapse: reconstructions vary 3% as much"]
 
 
 def test_an_unfinished_run_says_how_to_go_on(cli: Callable) -> None:

@@ -98,7 +98,7 @@ def test_the_median_over_the_rounds_decides() -> None:
     assert trial.fastest() == ("bfloat16", pytest.approx(2))
     trial.seconds["bfloat16"] = [0.1, 0.198, 0.298, 0.198]
     del trial.seconds["bfloat16 in products"]
-    assert trial.fastest() == ("float32", 1)  # 1 % is not worth the digits
+    assert trial.fastest() == ("float32", 1)  # 1% is not worth the digits
 
 
 def test_a_trial_ends_after_half_a_second_and_three_rounds() -> None:

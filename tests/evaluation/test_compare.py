@@ -184,7 +184,7 @@ def test_a_plan_solves_for_the_updates(digits: ImageData, tmp_path: Path, monkey
     monkeypatch.setattr(budget, "train", imitated)
     plan = tmp_path / "plan.json"
     assert planned_steps("vae", digits, 60.0, "cpu", plan, reporter=Notices()) == 5800
-    assert trials == [5, 5, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10 % of the budget
+    assert trials == [5, 5, 20, 80, 320, 1280]  # the first one is not counted; the last one took 10% of the budget
     assert notices == ["vae: 5,800 updates fit into 60 s"]
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
     assert planned_steps("vae", digits, 60.0, "cpu", plan) == 5800

@@ -84,7 +84,7 @@ def test_a_missing_hat_and_a_tied_pair_are_seen() -> None:
     hatless = samples.clone()
     hatless[:, [column, colour]] = 0
     assert shares(hatless, column)[0] == 1
-    # Hats are on 15 % of the faces, so each of the two attributes is off by .15.
+    # Hats are on 15% of the faces, so each of the two attributes is off by .15.
     hats = (real[:, column] > 0).double().mean().item()
     before = sum((shares(samples, c) - shares(real, c)).abs().sum().item() / 2 for c in (column, colour))
     assert attribute_distance(hatless, real) == pytest.approx(floor + (2 * hats - before) / len(NAMES))

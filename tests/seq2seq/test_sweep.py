@@ -239,7 +239,7 @@ def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
     )
     table = (Path("swept") / "table.md").read_text().splitlines()
     assert table[0] == "| hidden | runs | diverged | exact match | seconds |"
-    assert table[2] == "| 8 | 2 | 1 | 50.00 % | 2.0 |"
+    assert table[2] == "| 8 | 2 | 1 | 50.00% | 2.0 |"
     assert (Path("swept") / "sweep.png").is_file()
     assert run(["seq2seq", "sweep", "text2text", "--seed", "3", "--out", "all"]) == Diverged.exit_code
     assert (Path("all") / "table.md").read_text().splitlines()[2] == "| 1 | 1 |"

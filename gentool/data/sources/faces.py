@@ -2,7 +2,7 @@
 
 The parts are those of DiceBear's style Pixel Art (CC0 1.0), which `faces.json` beside this file holds as pixels. The
 layers and their order are the style's. Differences, all deliberate: backgrounds in one of five colours, where the style
-has none; glasses, hats, beards and accessories on 30, 15, 15 and 15 % of the faces in place of 20, 5, 5 and 10 %, so
+has none; glasses, hats, beards and accessories on 30, 15, 15 and 15% of the faces in place of 20, 5, 5 and 10%, so
 that a few thousand faces show each; and of colours that can hardly be told apart only one, so that pixels determine
 attributes.
 """
