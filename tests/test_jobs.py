@@ -16,7 +16,7 @@ import pytest
 
 from gentool.engine.folder import owned
 from gentool.jobs import sbatch_options
-from gentool.seq2seq.sweeps import Cell
+from gentool.seq2seq.sweep_cells import Cell
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="submitit does not run on Windows")
 submitit = pytest.importorskip("submitit", reason="needs the extra cluster")

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from gentool.seq2seq.model import Seq2SeqModel, load, train
     from gentool.seq2seq.options import ImageToImage, ImageToText, Options, TextToImage
     from gentool.seq2seq.solving import Answer
-    from gentool.seq2seq.sweeps import Sweep, sweep
+    from gentool.seq2seq.sweep_results import Sweep
+    from gentool.seq2seq.sweeps import sweep
 
 _HOMES = {
     "Answer": "solving",
@@ -26,7 +27,7 @@ _HOMES = {
     "Options": "options",
     "Seq2SeqEvaluation": "evaluation",
     "Seq2SeqModel": "model",
-    "Sweep": "sweeps",
+    "Sweep": "sweep_results",
     "TextToImage": "options",
     "evaluate": "evaluation",
     "load": "model",

@@ -14,7 +14,8 @@ from gentool.engine.folder import owned
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
 from gentool.launcher import gentool_command
 from gentool.seq2seq import Sweep, sweep
-from gentool.seq2seq.sweeps import Cell, Workers, command
+from gentool.seq2seq.sweep_cells import Cell
+from gentool.seq2seq.sweeps import Workers, command
 from gentool.tables import Table
 
 TINY = {"max_operand": 9, "hidden": 8, "embedding": 8, "steps": 2, "device": "cpu"}

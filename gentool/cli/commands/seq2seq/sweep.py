@@ -30,7 +30,8 @@ def load_task(name: str) -> typer.Typer:
     from gentool.engine.terminal import Terminal
     from gentool.figures.style import FigureOptions
     from gentool.seq2seq.options import TASKS as OPTIONS
-    from gentool.seq2seq.sweeps import FILES, SweepOptions, sweep
+    from gentool.seq2seq.sweep_results import FILES
+    from gentool.seq2seq.sweeps import SweepOptions, sweep
 
     def sweep_task(options: Any, values: Any, figures: FigureOptions, output: Any, terminal: Terminal) -> None:
         given = {key: text for key, text in vars(values).items() if text is not None}
