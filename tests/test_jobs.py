@@ -183,7 +183,7 @@ def stop_this_process() -> None:
 def test_a_run_that_diverges_is_noted(cli: Callable, cluster: str, imitated: Callable) -> None:
     imitated(5)
     done = cli(*sweep("--repeats", 3, "--jobs", 3, "--cluster", cluster))
-    assert done.code == 5
+    assert done.code == 5, done.err
     assert "seed=1: diverged (loss became NaN)" in done.err
     assert [row["diverged"] for row in scores(Path("swept"))] == ["", "1", ""]
 
@@ -191,7 +191,7 @@ def test_a_run_that_diverges_is_noted(cli: Callable, cluster: str, imitated: Cal
 def test_a_run_that_fails_is_named(cli: Callable, cluster: str, imitated: Callable) -> None:
     imitated(4)
     done = cli(*sweep("--repeats", 2, "--cluster", cluster))
-    assert done.code == 1
+    assert done.code == 1, done.err
     assert done.err.splitlines()[-1] == "gentool: seed=1: ended with exit code 4: loss became NaN"
 
 
@@ -201,7 +201,7 @@ def test_a_sweep_that_is_stopped_lets_its_jobs_save(cli: Callable, cluster: str,
     stopping = meanwhile(Path("swept/seed=0/starts").absolute(), stop_this_process)
     done = cli(*words)
     stopping.join()
-    assert done.code == 75
+    assert done.code == 75, done.err
     said = done.err.splitlines()[-1]
     assert said == "gentool: swept: stopped with 1 run left; run the same command again to continue"
     assert Path("swept/seed=0/saved").exists()
@@ -287,7 +287,7 @@ def test_a_job_that_is_lost_is_named_with_its_log(cli: Callable, cluster: str, s
         killing = meanwhile(Path("swept/seed=0/starts").absolute(), kill)
         done = cli(*sweep("--cluster", cluster))
         killing.join()
-    assert done.code == 1
+    assert done.code == 1, done.err
     said = done.err.splitlines()[-1]
     assert said.startswith("gentool: seed=0: its job ")
     assert said.endswith("_0_log.err")
@@ -304,7 +304,7 @@ def test_a_run_that_another_job_still_trains_is_named(cli: Callable) -> None:
             json.dumps({"task": "text2text", "options": {"max_operand": "9", "steps": "2"}, "seed": 0, "repeats": 1})
         )
         done = cli(*words)
-    assert done.code == 1
+    assert done.code == 1, done.err
     assert "seed=0: ended with exit code 2: swept/steps=2,max-operand=9,seed=0: process" in done.err
     assert "is training here; wait until it ends" in done.err.splitlines()[-1]
 
