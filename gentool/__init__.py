@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         Stopped,
     )
     from gentool.evaluation.compare import Comparison, compare
-    from gentool.evaluation.evaluate import Evaluation, evaluate
+    from gentool.evaluation.evaluate import evaluate
+    from gentool.evaluation.evaluation import Evaluation
     from gentool.evaluation.options import EvaluateOptions, ScoreOptions
     from gentool.explorer.page import explore
     from gentool.exporting.export import Export, ExportOptions, export
@@ -58,7 +59,7 @@ _HOMES = {
     "EmbedOptions": "latent.embedding",
     "Embedding": "latent.embedding",
     "EvaluateOptions": "evaluation.options",
-    "Evaluation": "evaluation.evaluate",
+    "Evaluation": "evaluation.evaluation",
     "Export": "exporting.export",
     "ExportOptions": "exporting.export",
     "FigureOptions": "figures.style",

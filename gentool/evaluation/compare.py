@@ -13,17 +13,11 @@ from gentool.data.load import Source
 from gentool.engine.checkpoint import Header
 from gentool.errors import DataError, OptionError
 from gentool.evaluation.budget import training_cost
-from gentool.evaluation.evaluate import (
-    EVALUATION,
-    SHOWN,
-    Evaluation,
-    check_likelihood,
-    evaluate,
-    notes_on,
-    references_for,
-)
+from gentool.evaluation.evaluate import check_likelihood, evaluate, notes_on, references_for
+from gentool.evaluation.evaluation import EVALUATION, Evaluation
 from gentool.evaluation.options import OF_LIKELIHOODS, EvaluateOptions, ScoreOptions
 from gentool.evaluation.samples import check_classes, shuffled
+from gentool.evaluation.scoring import SHOWN
 from gentool.evaluation.summary import FLOOR, NO_SCORES
 from gentool.figures.grids import save_png, side_by_side
 from gentool.files import write_text

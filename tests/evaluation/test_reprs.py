@@ -10,7 +10,7 @@ import torch
 
 import gentool
 from gentool.data.images import ImageData, Split
-from gentool.evaluation.evaluate import Evaluation
+from gentool.evaluation.evaluation import Evaluation
 from gentool.latent.loading import load
 from gentool.latent.model import Model
 from gentool.latent.prior import MixturePrior

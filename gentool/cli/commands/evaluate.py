@@ -16,8 +16,9 @@ from gentool.engine.device import DeviceOptions
 from gentool.engine.folder import REPORT
 from gentool.engine.report import write_report
 from gentool.engine.terminal import Terminal
-from gentool.evaluation.evaluate import EVALUATION, check_likelihood
+from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
+from gentool.evaluation.evaluation import EVALUATION
 from gentool.evaluation.options import EvaluateOptions
 from gentool.figures.style import FigureOptions
 

@@ -185,7 +185,7 @@ def every_kind_of_results() -> dict[str, Results]:
     """The kinds of folders with results, by the command that writes them."""
     from gentool.cli.commands.sample import SAMPLES
     from gentool.evaluation.compare import COMPARISON
-    from gentool.evaluation.evaluate import EVALUATION
+    from gentool.evaluation.evaluation import EVALUATION
     from gentool.exporting.export import EXPORT
     from gentool.latent.embedding import EMBEDDING
     from gentool.seq2seq.evaluation import SEQ2SEQ_EVALUATION
