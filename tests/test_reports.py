@@ -13,7 +13,11 @@ SCRIPTS = sorted(path for path in (ROOT / "examples" / "reports").glob("*.sh") i
 
 MINUTES = ("arithmetic_tables", "cats", "portraits_vs_punks")
 """Scripts with many trainings, which take minutes even when each is tiny."""
-PAGES = [pytest.param(path, marks=pytest.mark.slow if path.stem in MINUTES else ()) for path in SCRIPTS]
+TWICE = "vae_gmm"
+"""The script that is run once more."""
+PAGES = [
+    pytest.param(path, marks=pytest.mark.slow if path.stem in MINUTES else ()) for path in SCRIPTS if path.stem != TWICE
+]
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell scripts")
 
@@ -48,7 +52,7 @@ exec "{sys.executable}" -m gentool "$@"
 
 
 def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -> str:
-    """The page that a script writes."""
+    """The page that a script writes, with all its figures."""
     done = subprocess.run(
         [*(shell or ["sh"]), script], cwd=folder, env=environment, capture_output=True, text=True, timeout=1800,
         check=False,
@@ -56,20 +60,21 @@ def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -
     assert done.returncode == 0, done.stderr
     page = folder / "the page" / "index.html"
     assert done.stdout.splitlines()[-1] == f"The page: {page}"
-    return page.read_text()
+    text = page.read_text()
+    files = re.findall(r'(?:src|href)="([^"]+)"', text)
+    assert len(files) >= 5
+    assert not [file for file in files if not (page.parent / file).is_file()]
+    assert text.count("<h1>") == 1
+    return text
 
 
 @pytest.mark.parametrize("script", PAGES, ids=lambda script: script.stem)
 def test_a_report_is_a_page_with_all_its_figures(script: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    text = made(script, environment, tmp_path)
-    files = re.findall(r'(?:src|href)="([^"]+)"', text)
-    assert len(files) >= 5
-    assert not [file for file in files if not (tmp_path / "the page" / file).is_file()]
-    assert text.count("<h1>") == 1
+    made(script, environment, tmp_path)
 
 
 def test_the_same_command_again_trains_nothing(environment: dict[str, str], tmp_path: Path) -> None:
-    (script,) = (one for one in SCRIPTS if one.stem == "vae_gmm")
+    (script,) = (one for one in SCRIPTS if one.stem == TWICE)
     first = made(script, environment, tmp_path)
     models = {path: path.stat().st_mtime_ns for path in (tmp_path / "the page").rglob("model.pt")}
     assert len(models) == 2

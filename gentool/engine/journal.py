@@ -26,7 +26,7 @@ from gentool.progress import Reporter
 from gentool.reading import Each, Scalar, check, read_json
 
 DRAW_SECONDS = 60.0
-"""Seconds between two drawings of the curves, except for the first and the last."""
+"""Seconds from the start to the first drawing of the curves, and between two; the last comes at the end."""
 DIVERGED = "diverged: "
 """How the last line of log.txt begins, of a run that diverged."""
 RESULTS = Each(float)
@@ -42,7 +42,7 @@ class Journal:
         self.rows: list[dict[str, float]] = []
         self.checks: list[Check] = []
         self.logger: Logger | None = None
-        self.drawn_at = float("-inf")
+        self.drawn, self.drawn_at = False, time.monotonic()
         check_logger(options.log)
 
     def begin(self, rows: int, text: str | None, begun: int | None = None, noted: str | None = None) -> None:
@@ -114,19 +114,14 @@ class Journal:
             self.logger.picture(name, epoch, path)
 
     def draw_curves(self, *, now: bool) -> None:
-        """Draw the curves of metrics.csv: always when `now` is true, else when the last drawing is old."""
+        """Draw the curves of metrics.csv: when `now` is true, else a minute after the start or the last drawing."""
         due = now or time.monotonic() - self.drawn_at >= DRAW_SECONDS
         if self.folder is None or not self.rows or not due:
             return
-        self.drawn_at = time.monotonic()
+        self.drawn, self.drawn_at = True, time.monotonic()
         panels, places, unit = curves_of(self.metrics.series(), self.noted.series())
         figure = draw_curves(panels, places, unit=unit).figure
         Plot(figure).save((self.folder / CURVES).with_suffix(""))  # metrics.csv has the numbers
-
-    @property
-    def drawn(self) -> bool:
-        """Whether this process has drawn the curves."""
-        return self.drawn_at > float("-inf")
 
     def make_films(self) -> None:
         """Write one film of each kind of picture."""

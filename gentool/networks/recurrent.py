@@ -35,7 +35,7 @@ class LSTM(nn.LSTM):
     Orthogonal weights: Saxe et al. (2013, arXiv:1312.6120). `gain` multiplies the input weights of all layers but the
     first: what a layer puts out is small at the beginning, and would fade from layer to layer.
 
-    --compile leaves it alone: unrolled over the rows, it takes minutes to compile and is slower afterwards.
+    torch.compile leaves LSTMs alone: unrolled over the rows, they take minutes to compile and are slower afterwards.
     """
 
     def __init__(self, inputs: int, hidden: int, layers: int, *, gain: float = 1.0) -> None:
@@ -55,8 +55,9 @@ class LSTM(nn.LSTM):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         self.flatten_parameters()  # the weights of a copy, such as the EMA's, are not contiguous, and cuDNN would warn
 
-    @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def forward(self, rows: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(  # type: ignore[override]  # of rows in one tensor only
+        self, rows: Tensor, hx: tuple[Tensor, Tensor] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Rows (H, N, D) and the states before them -> rows (H, N, hidden) and the states (layers, N, hidden) h, c."""
         device = rows.device.type
         if torch.is_autocast_enabled(device):  # PyTorch chooses by the input's dtype, and oneDNN would refuse f32

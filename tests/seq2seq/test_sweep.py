@@ -12,32 +12,15 @@ import pytest
 from gentool.cli.app import run
 from gentool.engine.folder import owned
 from gentool.errors import CheckpointError, Diverged, GentoolError, OptionError, Stopped
-from gentool.launcher import gentool_command
 from gentool.seq2seq import Sweep, sweep
 from gentool.seq2seq.sweep_cells import Cell
-from gentool.seq2seq.sweeps import Workers, command
+from gentool.seq2seq.sweeps import Workers
 from gentool.tables import Table
 
 TINY = {"max_operand": 9, "hidden": 8, "embedding": 8, "steps": 2, "device": "cpu"}
 TRAIN = Workers.train
+pytestmark = pytest.mark.usefixtures("trained")
 COMMON = "max-operand=9,hidden=8,embedding=8,steps=2,device=cpu"
-
-
-@pytest.fixture(autouse=True)
-def trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The runs that were trained, by name: with the command of each, but in this process."""
-    names: list[str] = []
-
-    def train(workers: Workers, cell: Cell) -> None:
-        words = command(workers.task, cell, workers.folder / cell.name, workers.overwrite)
-        starts = gentool_command()
-        assert words[: len(starts)] == starts
-        names.append(cell.name)
-        assert run(words[len(starts) :]) == 0
-
-    monkeypatch.setattr(Workers, "train", train)
-    monkeypatch.chdir(tmp_path)
-    return names
 
 
 def swept(values: Mapping[str, Any] | None = None, **settings: Any) -> Sweep:
