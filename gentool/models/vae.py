@@ -85,7 +85,8 @@ class MixtureVAE(VAE):
         super().__init__(options, shape, 0)
         size = options.components or COMPONENTS, options.latent_dim
         self.prior_logits = nn.Parameter(torch.zeros(size[0]))
-        self.prior_means = nn.Parameter(math.sqrt(SPREAD) * torch.randn(size))
+        self.prior_means = nn.Parameter(torch.empty(size))
+        nn.init.normal_(self.prior_means, std=math.sqrt(SPREAD))
         self.prior_logvars = nn.Parameter(torch.full(size, math.log(1 - SPREAD)))
 
     def learnt_prior(self) -> Mixture:

@@ -110,7 +110,8 @@ class PaletteGenerator(ConvGenerator):
         channels, height, width_ = shape
         super().__init__((colours, height, width_), latent_dim, width, classes=classes, upsample=upsample)
         self.channels = channels
-        self.places = nn.Parameter(torch.randn(colours, height, width_) / SHARPNESS)
+        self.places = nn.Parameter(torch.empty(colours, height, width_))
+        nn.init.normal_(self.places, std=1 / SHARPNESS)
         last = nn.Linear(COLOUR_HIDDEN, colours * channels)
         self.colours = nn.Sequential(nn.Linear(self.inputs, COLOUR_HIDDEN), nn.ReLU(inplace=True), last)
         initialise(self.colours, he=True)

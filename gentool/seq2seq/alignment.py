@@ -32,11 +32,12 @@ class Columns(nn.Module):
         super().__init__()
         length = 2 * width + 1
         layouts = list(itertools.product(range(1, width + 1), repeat=2))
-        kinds = torch.full((len(layouts), length), 2)
+        kinds = torch.zeros(len(layouts), length, 3)  # one-hot: a digit, the operator, a blank
         places = torch.full((len(layouts), width, STREAMS), length)  # the place after the last holds a zero
         for layout, (first, second) in enumerate(layouts):
-            kinds[layout, :first] = kinds[layout, first + 1 : first + 1 + second] = 0
-            kinds[layout, first] = 1
+            kinds[layout, :first, 0] = kinds[layout, first + 1 : first + 1 + second, 0] = 1
+            kinds[layout, first, 1] = 1
+            kinds[layout, first + 1 + second :, 2] = 1
             places[layout, :first, 0] = torch.arange(first - 1, -1, -1)
             places[layout, :second, 1] = torch.arange(first + second, first, -1)
             places[layout, :, 2] = first
@@ -44,7 +45,7 @@ class Columns(nn.Module):
         members[0, :10] = 1
         members[1, [symbol for symbol in (PLUS, MINUS, TIMES) if symbol < vocabulary]] = 1
         members[2, BLANK] = 1
-        self.register_buffer("kinds", nn.functional.one_hot(kinds, 3).float(), persistent=False)
+        self.register_buffer("kinds", kinds, persistent=False)
         self.register_buffer("places", places, persistent=False)
         self.register_buffer("members", members, persistent=False)
 
