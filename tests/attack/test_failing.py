@@ -104,7 +104,7 @@ def check(
 
 
 @pytest.mark.parametrize(
-    ("name", "every", "failures"), [("vae", 80, ("full", "torn")), ("prepare", 13, ("full", "io"))]
+    ("name", "every", "failures"), [("vae", 160, ("full", "torn")), ("prepare", 13, ("full", "io"))]
 )
 def test_a_few_failing_writes(
     name: str, every: int, failures: tuple[str, ...], library: Path, record_property: Record, tmp_path: Path

@@ -1,5 +1,7 @@
 """A trained model in Python: loading, saving, training, and what its methods promise."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,21 @@ def test_a_saved_model_is_the_same_model(runs: Path, tmp_path: Path) -> None:
     assert len(again.history) == 0
     with pytest.raises(CheckpointError, match=r"copy\.pt: holds a vae, not a gan; give `vae` as the model"):
         Model.load(tmp_path / "copy.pt", name="gan")
+
+
+def test_models_are_loaded_and_sampled_without_the_compiler(runs: Path, tmp_path: Path) -> None:
+    """PyTorch imports it as soon as certain operations run on tensors without memory; it takes seconds."""
+    train("gan", load_data("faces", count=60), width=16, steps=1, device="cpu", out=tmp_path / "palette")
+    train("vae", load_data("digits"), prior="mixture", steps=1, device="cpu", out=tmp_path / "mixture")
+    paths = [*map(str, sorted(runs.iterdir())), str(tmp_path / "palette"), str(tmp_path / "mixture")]
+    code = (
+        "import sys, gentool\n"
+        "for path in sys.argv[1:]:\n"
+        "    gentool.load(path).sample(1)\n"
+        "    print(path, *(name for name in ('torch._dynamo', 'torch._inductor') if name in sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == paths
 
 
 def test_abilities_are_those_of_the_network(runs: Path) -> None:
