@@ -210,7 +210,7 @@ def test_codes_of_other_weights_are_said(cli: Callable, runs: Path) -> None:
 def test_a_result_that_was_cut_short_is_made_by_the_same_command(
     cli: Callable, runs: Path, monkeypatch: pytest.MonkeyPatch, words: list[object], last: str
 ) -> None:
-    places = {"evaluate": "gentool.evaluation.evaluate", "embed": "gentool.latent.embedding"}
+    places = {"evaluate": "gentool.evaluation.evaluation", "embed": "gentool.latent.embedding"}
     place = places.get(str(words[0]), "gentool.cli.commands.sample")
     words = [runs / word if word in ("vae", "gan") and number == 2 else word for number, word in enumerate(words)]
     words += ["--out", "new.png" if words[0] == "sample" else "new"]
