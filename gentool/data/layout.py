@@ -37,7 +37,7 @@ One may always."""
 LEFT_OUT = "left out: "
 """How the reason begins why an image is not used that could be."""
 SPLITS_OF_FOLDERS = "images taken from the folders with these names"
-"""How the note ends that names the splits which folders give. It goes where a file of labels gives other splits."""
+"""How the note on splits taken from folders ends. A file of labels with splits of its own replaces the note."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Sweeps: every combination of option values, or one option varied at a time; a run for each, one table and one plot.
 A finished run is never trained twice."""
 
+import math
 import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
@@ -159,7 +160,9 @@ def run_all(cells: Sequence[Cell], workers: Workers, reporter: Reporter = SILENT
         left = (time.monotonic() - started) / (len(todo) - waiting) * waiting
         reporter.progress("runs", done, len(cells))
         how = f"diverged ({workers.diverged[cell.name]})" if cell.name in workers.diverged else "done"
-        reporter.notice(f"{done} of {len(cells)}: {cell.name}: {how}; about {left / 60:.0f} min left")
+        if waiting:
+            how += f"; about {math.ceil(left / 60)} min left"
+        reporter.notice(f"{done} of {len(cells)}: {cell.name}: {how}")
         finished(cells, workers.folder, workers.diverged).save(workers.folder, workers.figures)
 
     try:

@@ -216,7 +216,7 @@ def test_a_run_that_diverges_is_noted_and_the_others_are_trained(
     words = ["--hidden", "8,16", "--repeats", "2", "--seed"]
     assert run(["seq2seq", "sweep", "text2text", *words, "0", "--out", "swept"]) == Diverged.exit_code
     said = capsys.readouterr().err.splitlines()
-    assert "1 of 4: hidden=8,seed=0: diverged (loss became NaN); about 0 min left" in said
+    assert "1 of 4: hidden=8,seed=0: diverged (loss became NaN); about 1 min left" in said
     assert said[-1].startswith("gentool: swept: 2 of 4 runs diverged; runs.csv shows which")
     assert (Path("swept") / "runs.csv").read_text() == (
         "hidden,seed,diverged,exact_match,seconds\n8,0,1,,\n8,1,,0.5,2\n16,0,1,,\n16,1,,0.5,2\n"
