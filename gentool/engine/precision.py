@@ -22,6 +22,8 @@ PRECISIONS = {F32: "f32", BF16: "bf16", FP16: "fp16", PRODUCTS: "bf16 in product
 MIN_GAIN, TRIALS = 1.5, 25
 """Where no update is timed, bf16 is taken on a CPU whose bf16 matrix product is this many times as fast as that of f32,
 in the best of this many trials."""
+EMULATED, FIRST_TRIALS = 0.1, 3
+"""A bf16 product below this gain after the first trials is emulated, which takes about 60 times as long as f32."""
 SIDE = 512
 """Rows and columns of the matrices that are tried."""
 
@@ -123,12 +125,14 @@ def untimed_precision(device: torch.device) -> str:
 def bf16_gain() -> float:
     """How many times as fast as in f32 a matrix product in bf16 is on the CPU.
 
-    A CPU without bf16 instructions emulates them slowly. The two take turns and the fastest of many trials counts, so
-    that a busy machine gives the same answer as an idle one.
+    A CPU without bf16 instructions emulates them slowly, which a few trials show. The two take turns and the fastest of
+    many trials counts, so that a busy machine gives the same answer as an idle one.
     """
     factors = [torch.ones(SIDE, SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     seconds = [math.inf, math.inf]
-    for _ in range(TRIALS):
+    for trial in range(TRIALS):
+        if trial == FIRST_TRIALS and seconds[0] < EMULATED * seconds[1]:
+            break
         for kind, a in enumerate(factors):
             start = time.perf_counter()
             a @ a

@@ -1,6 +1,7 @@
 """Matrix products in bf16 without autocast: what is computed, where, and for which networks."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from gentool.engine.precision import (
     Precision,
+    bf16_gain,
     bf16_products,
     bf16_products_work,
     has_only_products,
@@ -74,6 +76,22 @@ def test_a_compiled_step_uses_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
         precision.prepare_for(network)
         with precision.autocast():
             assert torch.is_autocast_enabled("cpu") == compiled
+
+
+@pytest.mark.parametrize(("seconds", "products"), [(60.0, 6), (0.5, 50), (1.5, 50)], ids=["emulated", "fast", "slow"])
+def test_emulated_bf16_is_found_out_in_a_few_trials(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, products: int
+) -> None:
+    now, multiplied = [0.0], []
+
+    def multiply(a: torch.Tensor, b: torch.Tensor) -> None:
+        multiplied.append(a.dtype)
+        now[0] += seconds if a.dtype == torch.bfloat16 else 1
+
+    monkeypatch.setattr("gentool.engine.precision.time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(torch.Tensor, "__matmul__", multiply)
+    assert bf16_gain.__wrapped__() == 1 / seconds
+    assert len(multiplied) == products
 
 
 def test_a_resumed_run_keeps_its_precision(cli: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
