@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,33 +24,40 @@ PAGES = [
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="shell scripts")
 
 
-HURRY = """
-from gentool.evaluation import classifier
-classifier.EPOCHS = classifier.UPDATES = 1
-classifier.VERSION = "a test's"
-import sys
-from gentool.cli.app import run
-sys.exit(run(sys.argv[1:]))
-"""
-"""The classifier that reads drawn answers is trained for one pass in place of 1,500 updates."""
+@pytest.fixture(scope="module")
+def forked() -> Iterator[Path]:
+    """The folder of a `gentool` that starts at once, and whose evaluations train their classifier for one update."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.preloaded", folder], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        ) as server,
+    ):
+        assert server.stdout is not None
+        yield Path(server.stdout.readline().strip()).parent
+        server.kill()
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """`gentool` on the PATH is that of this Python."""
+    """The settings of a script that is run with little data for two updates."""
+    return {**os.environ, "QUICK": "1", "STEPS": "2", "TASKS": "text2image", "OUT": str(tmp_path / "the page")}
+
+
+@pytest.fixture
+def quickly(environment: dict[str, str], forked: Path) -> dict[str, str]:
+    """The same, with the `gentool` that starts at once on the PATH."""
+    return environment | {"PATH": f"{forked}:{os.environ['PATH']}"}
+
+
+@pytest.fixture
+def plainly(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
+    """The same, with the `gentool` of this Python on the PATH."""
     tool = tmp_path / "bin" / "gentool"
     tool.parent.mkdir()
-    (tool.parent / "hurry.py").write_text(HURRY)
-    tool.write_text(f'''#!/bin/sh
-case "$1 $2" in
-    "seq2seq evaluate") exec "{sys.executable}" "{tool.parent}/hurry.py" "$@" ;;
-esac
-exec "{sys.executable}" -m gentool "$@"
-''')
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gentool "$@"\n')
     tool.chmod(0o755)
-    path = f"{tool.parent}:{os.environ['PATH']}"
-    settings = {"QUICK": "1", "STEPS": "2", "TASKS": "text2image", "OUT": str(tmp_path / "the page")}
-    return {**os.environ, "PATH": path, **settings}
+    return environment | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
 
 
 def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -> str:
@@ -69,26 +78,26 @@ def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -
 
 
 @pytest.mark.parametrize("script", PAGES, ids=lambda script: script.stem)
-def test_a_report_is_a_page_with_all_its_figures(script: Path, environment: dict[str, str], tmp_path: Path) -> None:
-    made(script, environment, tmp_path)
+def test_a_report_is_a_page_with_all_its_figures(script: Path, quickly: dict[str, str], tmp_path: Path) -> None:
+    made(script, quickly, tmp_path)
 
 
-def test_the_same_command_again_trains_nothing(environment: dict[str, str], tmp_path: Path) -> None:
+def test_the_same_command_again_trains_nothing(quickly: dict[str, str], tmp_path: Path) -> None:
     (script,) = (one for one in SCRIPTS if one.stem == TWICE)
-    first = made(script, environment, tmp_path)
+    first = made(script, quickly, tmp_path)
     models = {path: path.stat().st_mtime_ns for path in (tmp_path / "the page").rglob("model.pt")}
     assert len(models) == 2
-    assert made(script, environment, tmp_path, "bash", "-euo", "pipefail") == first
+    assert made(script, quickly, tmp_path, "bash", "-euo", "pipefail") == first
     assert {path: path.stat().st_mtime_ns for path in models} == models
 
 
 @pytest.mark.parametrize("shell", [["sh"], ["bash", "-euo", "pipefail"]], ids=["sh", "bash"])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_report_stops_at_the_first_error(
-    script: Path, shell: list[str], environment: dict[str, str], tmp_path: Path
+    script: Path, shell: list[str], plainly: dict[str, str], tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [*shell, script], cwd=tmp_path, env=environment | {"DATA": "nowhere"}, capture_output=True, text=True,
+        [*shell, script], cwd=tmp_path, env=plainly | {"DATA": "nowhere"}, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 3
