@@ -24,6 +24,7 @@ FLOORS = (
     ("launcher", "memory", "reading", "signals"),
     ("files", "pictures"),
     ("progress", "results", "tables", "options", "transparency"),
+    ("processes",),
     ("jobs",),
     ("figures", "metrics", "networks"),
     ("data",),

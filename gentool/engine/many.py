@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from gentool.engine.context import stop_signals
 from gentool.errors import Stopped
-from gentool.jobs import Jobs, Processes
+from gentool.jobs import Jobs
+from gentool.processes import Processes
 from gentool.progress import counted
 
 T = TypeVar("T")

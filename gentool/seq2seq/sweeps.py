@@ -14,9 +14,10 @@ from gentool.engine.many import run_many
 from gentool.errors import CheckpointError, Diverged, OptionError, Stopped
 from gentool.figures.style import FigureOptions
 from gentool.files import write_json
-from gentool.jobs import ClusterOptions, Jobs, Processes
+from gentool.jobs import ClusterOptions, Jobs
 from gentool.launcher import gentool_command
 from gentool.options import flag, option
+from gentool.processes import Processes
 from gentool.progress import SILENT, Reporter, counted
 from gentool.reading import Each, read_json
 from gentool.seq2seq.options import options_class
