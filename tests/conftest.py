@@ -103,6 +103,31 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], AbstractContext
     return stopping_at
 
 
+@pytest.fixture
+def trained_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The runs that a sweep trains, by name: with the command of each, but in this process.
+
+    Starting another process takes longer than a tiny training.
+    """
+    from gentool.cli.app import run
+    from gentool.launcher import gentool_command
+    from gentool.seq2seq.sweep_cells import Cell
+    from gentool.seq2seq.sweeps import Workers, command
+
+    names: list[str] = []
+
+    def train(workers: Workers, cell: Cell) -> None:
+        words = command(workers.task, cell, workers.folder / cell.name, workers.overwrite)
+        starts = gentool_command()
+        assert words[: len(starts)] == starts
+        names.append(cell.name)
+        assert run(words[len(starts) :]) == 0
+
+    monkeypatch.setattr(Workers, "train", train)
+    monkeypatch.chdir(tmp_path)
+    return names
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Path:
     """A tiny trained model of each kind, made once for all tests of what is done with a trained model."""

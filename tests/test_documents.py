@@ -13,6 +13,7 @@ EXCERPTS = {"design.md"}
 """Its blocks are excerpts of gentool's own code, which are parsed only."""
 
 
+@pytest.mark.usefixtures("trained_here")
 @pytest.mark.parametrize("path", [path for path in DOCUMENTS if path.name not in EXCERPTS], ids=lambda path: path.name)
 def test_the_python_blocks_of_a_document_run(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -123,7 +123,7 @@ def test_the_picture_of_examples_says_the_right_answer_and_what_was_read(
     assert len(names) == evaluation.SHOWN
 
 
-def test_figures_as_pdf(cli: Callable, runs: dict[str, Path], trained: list[str]) -> None:
+def test_figures_as_pdf(cli: Callable, runs: dict[str, Path], trained_here: list[str]) -> None:
     assert cli("seq2seq", "evaluate", runs["text2text"], "--out", "e", "--format", "pdf").code == 0
     assert {path.stem for path in Path("e").glob("*.pdf")} == {
         "answers", "distances", "curves", "confusion-1", "confusion-2",
@@ -287,7 +287,7 @@ def sweep(*arguments: object) -> list[object]:
     return ["seq2seq", "sweep", "text2text", *TINY, "--steps", 20, *arguments]
 
 
-def test_sweep(cli: Callable, trained: list[str]) -> None:
+def test_sweep(cli: Callable, trained_here: list[str]) -> None:
     words = sweep("--train-fraction", "0.3:0.6:0.3", "--encoder-layers", "1,2", "--repeats", 2)
     done = cli(*words, "--out", "swept")
     assert done.code == 0, done.err
@@ -303,12 +303,12 @@ def test_sweep(cli: Callable, trained: list[str]) -> None:
     assert Path("swept/table.md").read_text().splitlines()[-1].startswith("In all runs: ")
     assert set(averaged[0]) & {"train_fraction", "encoder_layers", "hidden"} == {"train_fraction", "encoder_layers"}
     assert width(Path("swept/sweep.png")) > 300
-    assert len(set(trained)) == len(trained) == 8
+    assert len(set(trained_here)) == len(trained_here) == 8
     assert cli(*words, "--out", "swept").code == 0
-    assert len(trained) == 8
+    assert len(trained_here) == 8
 
 
-def test_a_cross_is_one_table(cli: Callable, trained: list[str]) -> None:
+def test_a_cross_is_one_table(cli: Callable, trained_here: list[str]) -> None:
     words = sweep("--encoder-layers", "1,2", "--decoder-layers", "1,3", "--cross", "--out", "crossed")
     assert cli(*words).code == 0
     rows = table(Path("crossed/sweep.csv"))
@@ -317,7 +317,7 @@ def test_a_cross_is_one_table(cli: Callable, trained: list[str]) -> None:
     assert json.loads(Path("crossed/sweep.json").read_text())["cross"] is True
 
 
-def test_a_sweep_starts_again_with_overwrite(cli: Callable, trained: list[str]) -> None:
+def test_a_sweep_starts_again_with_overwrite(cli: Callable, trained_here: list[str]) -> None:
     assert cli(*sweep("--out", "swept")).code == 0
     (model,) = Path("swept").rglob("model.pt")
     before = model.stat().st_mtime_ns

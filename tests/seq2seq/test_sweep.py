@@ -19,7 +19,7 @@ from gentool.tables import Table
 
 TINY = {"max_operand": 9, "hidden": 8, "embedding": 8, "steps": 2, "device": "cpu"}
 TRAIN = Workers.train
-pytestmark = pytest.mark.usefixtures("trained")
+pytestmark = pytest.mark.usefixtures("trained_here")
 COMMON = "max-operand=9,hidden=8,embedding=8,steps=2,device=cpu"
 
 
@@ -33,10 +33,10 @@ def options_of(name: str) -> dict[str, Any]:
     return dict(json.loads((Path("swept") / name / "options.json").read_text())["options"])
 
 
-def test_lists_and_truth_values(trained: list[str]) -> None:
+def test_lists_and_truth_values(trained_here: list[str]) -> None:
     done = swept({"attention": [True, False], "lr": [0.01, 1e-3]})
     names = [f"{COMMON},attention={attention},lr={lr},seed=0" for attention in (True, False) for lr in (0.01, 0.001)]
-    assert trained == names
+    assert trained_here == names
     assert [(row["attention"], row["lr"]) for row in done.runs] == [
         (True, 0.01), (True, 0.001), (False, 0.01), (False, 0.001),
     ]  # fmt: skip
@@ -50,31 +50,31 @@ def test_lists_and_truth_values(trained: list[str]) -> None:
 
 
 @pytest.mark.parametrize("value", [False, [False], (False,), "no"], ids=str)
-def test_one_truth_value_in_each_way_to_write_it(trained: list[str], value: Any) -> None:
+def test_one_truth_value_in_each_way_to_write_it(trained_here: list[str], value: Any) -> None:
     assert swept({"attention": value}).runs["attention"] == [False]
-    assert trained == [f"{COMMON},attention=False,seed=0"]
+    assert trained_here == [f"{COMMON},attention=False,seed=0"]
 
 
 @pytest.mark.parametrize("value", [[0.1, 0.3], (0.1, 0.3), "0.1,0.3", "0.1:0.3:0.2", [np.float64(0.1), "0.3"]], ids=str)
-def test_numbers_in_each_way_to_write_them(trained: list[str], value: Any) -> None:
+def test_numbers_in_each_way_to_write_them(trained_here: list[str], value: Any) -> None:
     assert swept({"train_fraction": value}).runs["train_fraction"] == [0.1, 0.3]
-    assert [name.split(",")[-2] for name in trained] == ["train-fraction=0.1", "train-fraction=0.3"]
+    assert [name.split(",")[-2] for name in trained_here] == ["train-fraction=0.1", "train-fraction=0.3"]
 
 
-def test_a_cross_varies_one_option_at_a_time(trained: list[str]) -> None:
+def test_a_cross_varies_one_option_at_a_time(trained_here: list[str]) -> None:
     done = swept({"encoder_layers": "1:3", "decoder_layers": "1:2"}, cross=True)
     depths = [(1, 1), (1, 2), (2, 1), (3, 1)]
     assert [(row["encoder_layers"], row["decoder_layers"]) for row in done.runs] == depths
-    assert len(trained) == 4
+    assert len(trained_here) == 4
     assert done.is_cross
     assert done.table.columns == [
         "encoder_layers", "decoder_layers", "runs", "exact_match", "character_accuracy", "seconds",
     ]  # fmt: skip
     lines = (Path("swept") / "sweep.csv").read_text().splitlines()
     assert [line.split(",")[:2] for line in lines[1:]] == [[str(one), str(other)] for one, other in depths]
-    trained.clear()
+    trained_here.clear()
     assert len(swept({"encoder_layers": "1:3", "decoder_layers": "1:2"}).runs) == 6
-    assert [name.split(",")[-3:-1] for name in trained] == [
+    assert [name.split(",")[-3:-1] for name in trained_here] == [
         ["encoder-layers=2", "decoder-layers=2"], ["encoder-layers=3", "decoder-layers=2"],
     ], "all combinations contain the cross"  # fmt: skip
     assert not swept({"hidden": 8}, cross=True, overwrite=True).is_cross, "nothing varies"
@@ -112,51 +112,51 @@ def test_the_plot_has_both_scores(tmp_path: Path) -> None:
     assert list(lines(Sweep(Table(drawn)))) == [("mse", "hidden"), ("read exact match", "hidden")]
 
 
-def test_equal_values_are_one_run(trained: list[str]) -> None:
+def test_equal_values_are_one_run(trained_here: list[str]) -> None:
     assert swept({"lr": [0.1, "0.10", np.float64(0.1)]}).runs["lr"] == [0.1]
-    assert len(trained) == 1
+    assert len(trained_here) == 1
 
 
-def test_values_of_numpy(trained: list[str]) -> None:
+def test_values_of_numpy(trained_here: list[str]) -> None:
     assert swept({"train_fraction": np.array([0.1, 0.3]), "attention": np.False_}).runs["attention"] == [False, False]
 
 
-def test_repeats_have_seeds_from_the_first_on(trained: list[str]) -> None:
+def test_repeats_have_seeds_from_the_first_on(trained_here: list[str]) -> None:
     done = swept(repeats=3, seed=7)
     assert done.runs["seed"] == [7, 8, 9]
-    assert [options_of(name)["seed"] for name in trained] == [7, 8, 9]
+    assert [options_of(name)["seed"] for name in trained_here] == [7, 8, 9]
     (row,) = done.table
     assert row["runs"] == 3
     assert row["character_accuracy"] == pytest.approx(np.mean(done.runs["character_accuracy"]))
     assert row["character_accuracy_sd"] == pytest.approx(np.std(done.runs["character_accuracy"], ddof=1))
 
 
-def test_the_same_sweep_again_trains_nothing(trained: list[str]) -> None:
+def test_the_same_sweep_again_trains_nothing(trained_here: list[str]) -> None:
     first = swept({"attention": [True, False]})
-    trained.clear()
+    trained_here.clear()
     assert swept({"attention": "yes,no"}).runs.rows == first.runs.rows
-    assert trained == []
+    assert trained_here == []
     assert len(swept({"attention": [False, True]}, repeats=2).runs) == 4
-    assert [name.split(",")[-1] for name in trained] == ["seed=1", "seed=1"], "a sweep grows"
+    assert [name.split(",")[-1] for name in trained_here] == ["seed=1", "seed=1"], "a sweep grows"
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b"{", b"null", b"3", b"\xff\xfe", b"{}", b"[]", b'{"seconds": "x", "epoch": 1}'], ids=str
 )
-def test_a_run_with_a_damaged_result_ends_again(trained: list[str], damage: bytes) -> None:
+def test_a_run_with_a_damaged_result_ends_again(trained_here: list[str], damage: bytes) -> None:
     first = swept({"attention": [True, False]})
     results = sorted(Path("swept").glob("*/result.json"))
     assert len(results) == 2
     whole = results[0].read_text()
     results[0].write_bytes(damage)
-    trained.clear()
+    trained_here.clear()
     again = swept({"attention": [True, False]})
-    assert trained == [results[0].parent.name]
+    assert trained_here == [results[0].parent.name]
     assert results[0].read_text() == whole
     assert again.runs.rows == first.runs.rows
 
 
-def test_a_damaged_plan_is_named(trained: list[str]) -> None:
+def test_a_damaged_plan_is_named(trained_here: list[str]) -> None:
     swept()
     held = (Path("swept") / "runs.csv").read_bytes()
     for damage in ("{", "[]", '{"task": "text2text"}'):
@@ -164,9 +164,9 @@ def test_a_damaged_plan_is_named(trained: list[str]) -> None:
         with pytest.raises(CheckpointError, match=r"^swept/sweep\.json: damaged; give --overwrite to start again"):
             swept()
     assert (Path("swept") / "runs.csv").read_bytes() == held
-    trained.clear()
+    trained_here.clear()
     swept(overwrite=True)
-    assert len(trained) == 1
+    assert len(trained_here) == 1
 
 
 def test_another_sweep_s_folder_is_left_alone() -> None:
@@ -236,7 +236,7 @@ def test_a_run_that_was_stopped_stops_the_sweep(monkeypatch: pytest.MonkeyPatch,
         swept(repeats=2)
 
 
-def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
+def test_one_process_sweeps_in_a_folder(trained_here: list[str]) -> None:
     swept()
     with owned(Path("swept"), print), pytest.raises(OptionError, match=r"^swept: process .* is training here; wait"):
         swept()
@@ -263,12 +263,12 @@ def test_one_process_sweeps_in_a_folder(trained: list[str]) -> None:
     ids=str,
 )
 def test_what_is_refused_is_refused_before_anything_is_written(
-    trained: list[str], settings: dict[str, Any], message: str
+    trained_here: list[str], settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(OptionError) as refused:
         swept(**settings)
     assert str(refused.value).startswith(message)
-    assert trained == []
+    assert trained_here == []
     assert list(Path().iterdir()) == []
 
 
