@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -44,6 +44,8 @@ COMMANDS: dict[str, list[object]] = {
         "--steps", 20, *COMMON,
     ],
 }  # fmt: skip
+IN_FOUR = ("lstm-ae", "cgan", "flow", "batch norm", "uneven", "text2text")
+"""Those that also run in four processes."""
 GENTOOL = ("-m", "gentool")
 LONG: list[object] = ["train", "vae", "--data", "digits", *TINY["vae"], *COMMON, "--epochs", 40]
 
@@ -87,25 +89,33 @@ def rows(folder: Path) -> list[str]:
     return [line.rsplit(",", 2)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module", params=[2, 4])
-def several(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The runs of all commands in several processes, which are started once."""
-    place = tmp_path_factory.mktemp("several")
-    lines = [[*words, "--out", place / name] for name, words in COMMANDS.items()]
+def run_all(count: int, names: Iterable[str], place: Path) -> Path:
+    """The runs of commands in several processes, which are started once."""
+    lines = [[*COMMANDS[name], "--out", place / name] for name in names]
     script = place / "commands.py"
     script.write_text(
         f"from gentool.cli.app import run\nfor words in {[list(map(str, line)) for line in lines]}:\n"
         "    assert run(words) == 0, words\n"
     )
-    process = start(request.param, script)
+    process = start(count, script)
     text = process.communicate(timeout=300)[1]
     assert process.returncode == 0, text
-    assert text.count(f"{request.param} processes") == len(COMMANDS)
+    assert text.count(f"{count} processes") == len(lines)
     return place
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_several_processes_compute_what_one_does(name: str, several: Path, tmp_path: Path, cli: Any) -> None:
+@pytest.fixture(scope="module")
+def in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_all(2, COMMANDS, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def in_four(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_all(4, IN_FOUR, tmp_path_factory.mktemp("four"))
+
+
+def compare(name: str, several: Path, tmp_path: Path, cli: Any) -> None:
+    """The run of a command in several processes with that in one."""
     assert cli(*COMMANDS[name], "--out", tmp_path / "one").code == 0
     # Batch norm: Adam makes whole steps of gradients near 0, and these are rounded in another way.
     near = 1e-3 if name == "batch norm" else 1e-5
@@ -116,6 +126,16 @@ def test_several_processes_compute_what_one_does(name: str, several: Path, tmp_p
         for column, a, b in zip(columns.split(","), one.split(","), other.split(","), strict=True):
             # Diversity and the entropy of classes are those of the rows of each process.
             assert a == b or float(a) == pytest.approx(float(b), rel=1e-3 if column == "sample_fid" else 0.2)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_two_processes_compute_what_one_does(name: str, in_two: Path, tmp_path: Path, cli: Any) -> None:
+    compare(name, in_two, tmp_path, cli)
+
+
+@pytest.mark.parametrize("name", IN_FOUR)
+def test_four_processes_compute_what_one_does(name: str, in_four: Path, tmp_path: Path, cli: Any) -> None:
+    compare(name, in_four, tmp_path, cli)
 
 
 def test_all_processes_have_one_order_of_a_set_on_the_disk(
