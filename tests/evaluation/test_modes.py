@@ -4,7 +4,7 @@ import csv
 import json
 import math
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,15 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_idx(folder / f"{name}-images-idx3-ubyte", images)
         write_idx(folder / f"{name}-labels-idx1-ubyte", labels)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hurry() -> Iterator[None]:
+    """Patterns are learnt in fewer updates than digits, by a classifier that is for nobody else."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"EPOCHS": 1, "UPDATES": 80, "VERSION": "patterns"}.items():
+            patch.setattr(f"gentool.evaluation.classifier.{name}", value)
+        yield
 
 
 @pytest.fixture(scope="module")
