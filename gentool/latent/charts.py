@@ -29,6 +29,8 @@ def manifold_codes(
     reporter: Reporter = SILENT,
 ) -> Tensor:
     """Codes (along * along, D) over two dimensions, or over the two principal directions of the codes of `data`."""
+    if model.latent_dim == 1:
+        raise OptionError(f"--manifold: needs two latent dimensions, and this {model.name} has one; use --traverse")
     if dims is None and model.latent_dim == 2:
         dims = (0, 1)
     if dims is None:

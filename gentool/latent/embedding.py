@@ -221,13 +221,15 @@ def embed(
 
     `settings` are the fields of `EmbedOptions`, instead of `options`.
 
-    Raises OptionError for a model without an encoder and for a method whose package is not installed, DataError where
-    the data lack what the options need.
+    Raises OptionError for a model without an encoder, for a method whose package is not installed or that needs more
+    than one latent dimension, and DataError where the data lack what the options need.
     """
     options = EmbedOptions.resolve(options, settings)
     check_method(options.method)
     model = as_model(model)
     model.require("encodes", "embed images")
+    if options.method != "pca" and model.latent_dim == 1:
+        raise OptionError(f"--method {options.method}: the codes have one dimension; pca shows it")
     data = load_for(model.header, data, reporter=reporter)
     if options.gmm is not None:
         check_mixtures(data, options, options.gmm)
@@ -294,6 +296,12 @@ def to_plane(z: Tensor, options: EmbedOptions, reporter: Reporter = SILENT) -> P
     most = options.points or (len(z) if method == "pca" else MAX_POINTS)
     order = torch.randperm(len(z), generator=rng(seed, "points"))[:most].sort().values
     shown = order.numpy()
+    if method == "pca" and z.shape[1] == 1:
+        heights = torch.rand(len(shown), 1, generator=rng(seed, "heights")) - 0.5
+        frame = torch.zeros(1), torch.tensor([[1.0], [0.0]])
+        title = f"{len(shown):,} codes of one dimension"
+        points = torch.cat([z[order], heights], 1).double().numpy()
+        return Plane(shown, points, frame, title, ("z 0", "random, to spread the points"))
     if method == "pca" and z.shape[1] == 2:
         frame = torch.zeros(2), torch.eye(2)
         title = f"{len(shown):,} codes of 2 dimensions"

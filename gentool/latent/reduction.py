@@ -39,7 +39,11 @@ def principal_directions(z: Tensor, count: int = 2) -> tuple[Tensor, Tensor, Ten
     when there are fewer codes or dimensions than directions.
     """
     if min(z.shape) < count:
-        raise OptionError(f"{count} principal directions need as many images and dimensions; there are {min(z.shape)}")
+        images, dimensions = z.shape
+        raise OptionError(
+            f"principal directions: {count} need at least {count} images and {count} latent dimensions; there are "
+            f"{images:,} and {dimensions}"
+        )
     codes = z.double()
     mean = codes.mean(0)
     _, singular, directions = torch.linalg.svd(codes - mean, full_matrices=False)

@@ -57,6 +57,35 @@ def test_codes_coordinates_and_card(cli: Callable, runs: Path, model: str) -> No
         assert min(picture.size) > 800
 
 
+def test_one_dimension(cli: Callable) -> None:
+    words = ("--arch", "mlp", "--hidden", "16", "--latent-dim", 1, "--data", "digits", "--steps", 5)
+    assert cli("train", "vae", *words, "--out", "one").code == 0
+    done = cli("embed", "one", "--gmm", 3, "--repeats", 1, "--out", "e")
+    assert done.code == 0, done.err
+    rows = table(Path("e/embedding.csv"))
+    with np.load("e/latents.npz") as file:
+        assert np.allclose([float(row["x"]) for row in rows], file["z"][:, 0])
+    heights = np.array([float(row["y"]) for row in rows])
+    assert (abs(heights) <= 0.5).all()
+    assert len(set(heights)) > 1700
+    assert len(table(Path("e/latent_card.csv"))) == 1
+    assert Path("e/embedding-gmm-3.png").is_file()
+    for arguments, said in (
+        (
+            ["embed", "one", "--method", "tsne", "--out", "t"],
+            "--method tsne: the codes have one dimension; pca shows it",
+        ),
+        (
+            ["sample", "one", "--manifold", "--out", "m.png"],
+            "--manifold: needs two latent dimensions, and this vae has one; use --traverse",
+        ),
+    ):
+        refused = cli(*arguments)
+        assert refused.code == 2
+        assert refused.err.endswith(f"gentool: {said}\n")
+    assert cli("sample", "one", "--traverse", "--out", "m.png").code == 0
+
+
 def test_principal_directions_of_a_known_cloud() -> None:
     generator = torch.Generator().manual_seed(0)
     turn, _ = torch.linalg.qr(torch.randn(5, 5, generator=generator))
