@@ -9,13 +9,13 @@ import os
 import signal
 import socket
 import sys
-import traceback
 from pathlib import Path
+from typing import NoReturn
 
 from tests.attack.kills import import_all
+from tests.attack.processes import run_in_child
 
-CLIENT = """#!{python} -IS
-import json, os, socket, sys
+CLIENT = """import json, os, socket, sys
 server = socket.socket(socket.AF_UNIX)
 server.connect({path!r})
 words = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
@@ -33,32 +33,22 @@ def hurry() -> None:
     classifier.VERSION = "a test's"
 
 
-def answer(client: socket.socket) -> None:
+def answer(client: socket.socket) -> NoReturn:
     """Run one command in this process, which ends with it."""
-    code: object = 70
-    try:
+
+    def begin() -> list[str]:
         size, streams, _, _ = socket.recv_fds(client, 4, 3)
         for stream, number in enumerate(streams):
             os.dup2(number, stream)
-        sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1) for stream in (1, 2))
         with client.makefile("rb") as file:
             words, folder, environment = json.loads(file.read(int.from_bytes(size, "big")))
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(environment)
-        sys.argv = ["gentool", *words]
-        from gentool.__main__ import main
+        return list(words)
 
-        main()
-    except SystemExit as ended:
-        code = ended.code
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        client.send(bytes([code if isinstance(code, int) else 70]))
-        os._exit(0)
+    client.send(bytes([run_in_child(begin)]))
+    os._exit(0)
 
 
 def serve(folder: Path) -> None:
@@ -71,8 +61,9 @@ def serve(folder: Path) -> None:
     import gentool.cli.commands.evaluate  # noqa: F401
 
     hurry()
-    program, path = folder / "gentool", str(folder / "socket")
-    program.write_text(CLIENT.format(python=sys.executable, path=path))
+    program, client_code, path = folder / "gentool", folder / "client.py", str(folder / "socket")
+    client_code.write_text(CLIENT.format(path=path))
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{client_code}" "$@"\n')
     program.chmod(0o755)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as server:

@@ -34,7 +34,9 @@ def forked() -> Iterator[Path]:
         ) as server,
     ):
         assert server.stdout is not None
-        yield Path(server.stdout.readline().strip()).parent
+        program = server.stdout.readline().strip()
+        assert program, "it ended before it could answer"
+        yield Path(program).parent
         server.kill()
 
 

@@ -5,11 +5,33 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.attack.kills import import_all
 
 PROGRAM = "import os; from gentool.__main__ import main; os.write({ready}, b'x'); main()"
+
+
+def run_in_child(begin: Callable[[], list[str]]) -> int:
+    """The exit code of `gentool` in this forked process, with the words that `begin` returns, and the streams that it
+    sets; 70, with a traceback, for what is raised."""
+    code: object = 70
+    try:
+        words = begin()
+        sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1) for stream in (1, 2))
+        sys.argv = ["gentool", *words]
+        from gentool.__main__ import main
+
+        main()
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return code if isinstance(code, int) else 70
 
 
 class Command:
@@ -42,26 +64,17 @@ class Command:
         number = os.fork()
         if number:
             return number
-        code: object = 70
-        try:
+
+        def begin() -> list[str]:
             out = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             for stream in (1, 2):
                 os.dup2(out, stream)
             if stdin is not None:
                 os.dup2(stdin, 0)
-            sys.stdout = sys.stderr = os.fdopen(1, "w", buffering=1)
-            sys.argv = ["gentool", *self.words]
-            from gentool.__main__ import main
-
             os.write(ready, b"x")
-            main()
-        except SystemExit as ended:
-            code = ended.code
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code if isinstance(code, int) else 70)
+            return self.words
+
+        os._exit(run_in_child(begin))
 
     def signal(self, number: int, seconds: float) -> None:
         """Send a signal this many seconds after the first line of the program."""
