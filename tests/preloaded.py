@@ -54,8 +54,6 @@ def answer(client: socket.socket) -> NoReturn:
 def serve(folder: Path) -> None:
     """Answer until this process is killed."""
     import_all()
-    import torch._dynamo  # noqa: F401 -- trainings import it
-
     import gentool.cli.commands.compare
     import gentool.cli.commands.embed
     import gentool.cli.commands.evaluate  # noqa: F401

@@ -3,14 +3,22 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gentool.figures.style import COLOURS, FONT_SIZE, MARKERS, SMALL, Plot, dress, new_figure
 from gentool.tables import Table
 
-BELOW = 0.45
-"""Inches from the axes to the legend below: room for numbers and a label."""
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WIDTH, HEIGHT = 3.2, 2.8
+"""Inches of a panel."""
+ABOVE, BELOW, BESIDE, LINE = 0.28, 0.45, 0.1, 0.17
+"""Inches above the axes, from the axes to the legend below, beside a panel, and of a line of the legend."""
+LETTER, HANDLE = 0.07, 0.55
+"""Inches of a small letter, and of the line before a label of a legend with the gaps around it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,6 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
     Raises ValueError when the numbers of values differ or nothing finite is there to draw.
     """
     from matplotlib.ticker import MaxNLocator
-    from matplotlib.transforms import ScaledTranslation
 
     curves = {name: curve for panel in panels for name, curve in panel.curves.items()}
     columns = {name: curve.values for name, curve in curves.items() if curve.x is None}
@@ -56,7 +63,7 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
     across = min(len(panels), 2 if len(panels) in (2, 4) else 3)
     down = math.ceil(len(panels) / across)
     first, last = min(map(min, places)), max(map(max, places))
-    figure = new_figure(max(3.2 * across, 4), 2.8 * down)
+    figure = new_figure(max(WIDTH * across, 4), HEIGHT * down, layout=None)
     for index, panel in enumerate(panels):
         axes = figure.add_subplot(down, across, index + 1)
         for curve in panel.curves.values():
@@ -73,14 +80,48 @@ def draw_curves(panels: Sequence[CurvePanel], x: Sequence[float], *, unit: str =
         if last > first:
             axes.set_xlim(first - 0.05 * (last - first), last + 0.05 * (last - first))
         axes.grid(alpha=0.3)
-        axes.set_title(panel.title, fontsize=FONT_SIZE, loc="left")
-        if len(panel.curves) > 1:
-            across_legend = 1 if max(len(curve.label) for curve in panel.curves.values()) > 20 else 2
-            axes.legend(  # below the axes, so that it hides no line
-                fontsize=SMALL, frameon=False, ncols=across_legend, loc="upper left", bbox_to_anchor=(-0.05, 0),
-                bbox_transform=axes.transAxes + ScaledTranslation(0, -BELOW, figure.dpi_scale_trans), borderaxespad=0,
-            )  # fmt: skip
+        axes.set_title(panel.title, fontsize=FONT_SIZE, loc="left", y=1)
+    arrange(figure, across)
     if len(columns) < len(curves):
         return Plot(figure)
     rows = [dict(zip([unit, *columns], row, strict=True)) for row in zip(x, *columns.values(), strict=True)]
     return Plot(figure, Table(rows))
+
+
+def arrange(figure: "Figure", across: int) -> None:
+    """Place the axes of a figure in rows, with room for their numbers and labels, and legends below that hide no line.
+
+    The room follows from the number of letters: matplotlib's own layout measures all texts four times.
+    """
+    from matplotlib.ticker import StrMethodFormatter
+    from matplotlib.transforms import ScaledTranslation
+
+    down = math.ceil(len(figure.axes) / across)
+    whole_width, whole_height = figure.get_size_inches()
+    width, height = whole_width / across, whole_height / down
+    rooms, lines, legends = [0.0] * across, [0] * down, [0] * len(figure.axes)
+    for index, axes in enumerate(figure.axes):
+        numbers = axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks().tolist())
+        if axes.yaxis.get_major_formatter().get_offset():  # a power of ten that would stand in the title
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.10g}"))
+            numbers = axes.yaxis.get_major_formatter().format_ticks(axes.get_yticks().tolist())
+        room = 2 * BESIDE + LETTER * max(map(len, numbers)) + (LINE if axes.get_ylabel() else 0)
+        rooms[index % across] = max(rooms[index % across], room)
+        labels = [str(line.get_label()) for line in axes.get_lines()]
+        if len(labels) > 1:
+            two = 2 * (HANDLE + LETTER * max(map(len, labels))) <= width - BESIDE
+            legends[index] = 2 if two else 1
+            lines[index // across] = max(lines[index // across], math.ceil(len(labels) / legends[index]))
+    for index, (axes, columns) in enumerate(zip(figure.axes, legends, strict=True)):
+        row, column = divmod(index, across)
+        left, bottom = column * width + rooms[column], (down - 1 - row) * height + BELOW + LINE * lines[row] + BESIDE
+        right, top = (column + 1) * width - BESIDE, (down - row) * height - ABOVE
+        axes.set_position(
+            (left / whole_width, bottom / whole_height, (right - left) / whole_width, (top - bottom) / whole_height)
+        )
+        if columns:
+            corner = ScaledTranslation(BESIDE - rooms[column], -BELOW, figure.dpi_scale_trans)
+            axes.legend(
+                fontsize=SMALL, frameon=False, ncols=columns, loc="upper left", bbox_to_anchor=(0, 0),
+                bbox_transform=axes.transAxes + corner, borderaxespad=0,
+            )  # fmt: skip

@@ -65,12 +65,12 @@ class Plot:
         return target
 
 
-def new_figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float, *, layout: Literal["constrained"] | None = "constrained") -> "Figure":
     """An empty figure of a size in inches, without the global state of pyplot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout=layout)
     FigureCanvasAgg(figure)
     return figure
 

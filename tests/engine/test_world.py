@@ -1,4 +1,7 @@
-"""Several processes compute what one would, and stop, end and resume together. torchrun starts them, as a user does."""
+"""Several processes compute what one would, and stop, end and resume together.
+
+Some are started by torchrun, as a user does. The others are forked from this process, which has imported everything.
+"""
 
 import os
 import signal
@@ -6,10 +9,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -19,6 +22,8 @@ from torch import nn
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
 from gentool.engine.world import World, WorldBatchNorm
+from tests.attack.kills import import_all
+from tests.attack.processes import run_in_child
 from tests.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
@@ -72,10 +77,45 @@ def messages(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("gentool: ")]
 
 
-def ran(count: int, *words: object) -> str:
-    process = start(count, *GENTOOL, *words)
-    text = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, text
+def forked(count: int, folder: Path, *words: object) -> tuple[list[int], str]:
+    """The exit codes and messages of processes that run a command as under torchrun, forked from this one.
+
+    Once one fails, the others get SIGTERM, as from torchrun.
+    """
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "test"}
+    common |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(count))
+    logs = [folder / f"log-{rank}" for rank in range(count)]
+
+    def begin(rank: int) -> list[str]:
+        os.environ.update(common, RANK=str(rank), LOCAL_RANK=str(rank))
+        for stream, path in (1, os.devnull), (2, logs[rank]):
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        return [str(word) for word in words]
+
+    def run(rank: int) -> NoReturn:
+        code = run_in_child(lambda: begin(rank))
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        os._exit(code)
+
+    import_all()
+    running = {os.fork() or run(rank): rank for rank in range(count)}
+    codes = [0] * count
+    while running:
+        for child in list(running):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
+                for other in running if status else ():
+                    os.kill(other, signal.SIGTERM)
+        time.sleep(0.01)
+    return codes, "".join(path.read_text() for path in logs)
+
+
+def ran(count: int, folder: Path, *words: object) -> str:
+    """The messages of a command that several processes complete."""
+    codes, text = forked(count, folder, *words)
+    assert codes == [0] * count, text
     return text
 
 
@@ -89,71 +129,31 @@ def rows(folder: Path) -> list[str]:
     return [line.rsplit(",", 2)[0] for line in (folder / "metrics.csv").read_text().splitlines()]
 
 
-def run_all(count: int, names: Iterable[str], place: Path) -> Path:
-    """The runs of commands in several processes, which are started once."""
-    lines = [[*COMMANDS[name], "--out", place / name] for name in names]
-    script = place / "commands.py"
-    script.write_text(
-        f"from gentool.cli.app import run\nfor words in {[list(map(str, line)) for line in lines]}:\n"
-        "    assert run(words) == 0, words\n"
-    )
-    process = start(count, script)
-    text = process.communicate(timeout=300)[1]
-    assert process.returncode == 0, text
-    assert text.count(f"{count} processes") == len(lines)
-    return place
-
-
-@pytest.fixture(scope="module")
-def in_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_all(2, COMMANDS, tmp_path_factory.mktemp("two"))
-
-
-@pytest.fixture(scope="module")
-def in_four(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_all(4, IN_FOUR, tmp_path_factory.mktemp("four"))
-
-
-def compare(name: str, several: Path, tmp_path: Path, cli: Any) -> None:
-    """The run of a command in several processes with that in one."""
+@pytest.mark.parametrize(
+    ("count", "name"), [*((2, name) for name in COMMANDS), *((4, name) for name in IN_FOUR)]
+)  # fmt: skip
+def test_several_processes_compute_what_one_does(count: int, name: str, tmp_path: Path, cli: Any) -> None:
+    assert f"{count} processes" in ran(count, tmp_path, *COMMANDS[name], "--out", tmp_path / "several")
     assert cli(*COMMANDS[name], "--out", tmp_path / "one").code == 0
     # Batch norm: Adam makes whole steps of gradients near 0, and these are rounded in another way.
     near = 1e-3 if name == "batch norm" else 1e-5
-    torch.testing.assert_close(weights(several / name), weights(tmp_path / "one"), rtol=0, atol=near)
+    torch.testing.assert_close(weights(tmp_path / "several"), weights(tmp_path / "one"), rtol=0, atol=near)
     columns, *expected = rows(tmp_path / "one")
     assert ("sample_fid" in columns) == ("--keep" in COMMANDS[name])
-    for one, other in zip(expected, rows(several / name)[1:], strict=True):
+    for one, other in zip(expected, rows(tmp_path / "several")[1:], strict=True):
         for column, a, b in zip(columns.split(","), one.split(","), other.split(","), strict=True):
             # Diversity and the entropy of classes are those of the rows of each process.
             assert a == b or float(a) == pytest.approx(float(b), rel=1e-3 if column == "sample_fid" else 0.2)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_two_processes_compute_what_one_does(name: str, in_two: Path, tmp_path: Path, cli: Any) -> None:
-    compare(name, in_two, tmp_path, cli)
-
-
-@pytest.mark.parametrize("name", IN_FOUR)
-def test_four_processes_compute_what_one_does(name: str, in_four: Path, tmp_path: Path, cli: Any) -> None:
-    compare(name, in_four, tmp_path, cli)
-
-
 def test_all_processes_have_one_order_of_a_set_on_the_disk(
     tmp_path: Path, cli: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = list(map(str, COMMANDS["cae"]))
-    script = tmp_path / "command.py"
-    script.write_text(
-        "from gentool.cli.app import run\nfrom gentool.data import disk, images\n"
-        "images.IN_MEMORY, disk.BLOCK, disk.WINDOW = 0, 512, 10240\n"
-        f"assert run({[*words, '--out', str(tmp_path / 'two')]}) == 0\n"
-    )
-    process = start(2, script)
-    text = process.communicate(timeout=120)[1]
-    assert process.returncode == 0, text
+    words = COMMANDS["cae"]
     assert cli(*words, "--out", tmp_path / "memory").code == 0
     for name, value in ("images.IN_MEMORY", 0), ("disk.BLOCK", 512), ("disk.WINDOW", 10240):
         monkeypatch.setattr(f"gentool.data.{name}", value)
+    ran(2, tmp_path, *words, "--out", tmp_path / "two")
     assert cli(*words, "--out", tmp_path / "one").code == 0
     torch.testing.assert_close(weights(tmp_path / "two"), weights(tmp_path / "one"), rtol=0, atol=1e-5)
     assert rows(tmp_path / "one") != rows(tmp_path / "memory")
@@ -162,9 +162,9 @@ def test_all_processes_have_one_order_of_a_set_on_the_disk(
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training in two processes that nobody has stopped."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    ran(2, *LONG, "--out", folder)
-    return folder
+    folder = tmp_path_factory.mktemp("whole")
+    ran(2, folder, *LONG, "--out", folder / "run")
+    return folder / "run"
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ def test_a_stop_reaches_all(
     assert len(messages(text)) == 1, text
     assert "stopped in epoch" in messages(text)[0]
     assert not processes_of(tmp_path / "run")
-    assert "resuming" in ran(2, *LONG, "--out", tmp_path / "run")
+    assert "resuming" in ran(2, tmp_path, *LONG, "--out", tmp_path / "run")
     assert rows(tmp_path / "run") == rows(whole)
     torch.testing.assert_close(weights(tmp_path / "run"), weights(whole), rtol=0, atol=0)
 
@@ -220,39 +220,37 @@ def test_the_death_of_one_ends_all_and_any_number_goes_on(
     if rank:
         assert cli(*LONG, "--out", tmp_path / "run").code == 0
     else:
-        ran(3, *LONG, "--out", tmp_path / "run")
+        ran(3, tmp_path, *LONG, "--out", tmp_path / "run")
     torch.testing.assert_close(weights(tmp_path / "run"), weights(whole), rtol=0, atol=1e-4)
 
 
 def test_a_divergence_reaches_all(tmp_path: Path) -> None:
-    process = start(2, *GENTOOL, "train", "vae", "--data", "digits", "--lr", 10, *COMMON, "--out", tmp_path)
-    text = process.communicate(timeout=60)[1]
-    assert process.returncode == 1
+    words = ["train", "vae", "--data", "digits", "--lr", 10, *COMMON, "--out", tmp_path / "run"]
+    codes, text = forked(2, tmp_path, *words)
+    assert codes == [5, 5]
     assert len(messages(text)) == 1, text
     assert "became NaN or infinite" in messages(text)[0]
-    assert text.count("exitcode  : 5") == 2
 
 
-def test_a_finished_run_is_left_as_it_is(whole: Path) -> None:
+def test_a_finished_run_is_left_as_it_is(whole: Path, tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*")}
-    assert "finished already" in ran(2, *LONG, "--out", whole)
+    assert ran(2, tmp_path, *LONG, "--out", whole).count("finished already") == 1
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*")} == before
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        (["sample", "vae", "x.pt"], "torchrun: only train and seq2seq train can run in several processes"),
-        ([*LONG, "--batch-size", 1], "--batch-size 1: fewer images than processes (2)"),
-        ([*LONG, "--compile"], "--compile: not with several processes"),
-        (["train", "vae", "--data", "nowhere"], "'nowhere' is neither a data set nor a file"),
+        (["sample", "vae", "x.pt"], 2, "torchrun: only train and seq2seq train can run in several processes"),
+        ([*LONG, "--batch-size", 1], 2, "--batch-size 1: fewer images than processes (2)"),
+        ([*LONG, "--compile"], 2, "--compile: not with several processes"),
+        (["train", "vae", "--data", "nowhere"], 3, "'nowhere' is neither a data set nor a file"),
     ],
 )
-def test_mistakes_are_said_once(words: list[object], said: str, tmp_path: Path) -> None:
+def test_mistakes_are_said_once(words: list[object], code: int, said: str, tmp_path: Path) -> None:
     more = [] if words[0] == "sample" else ["--out", tmp_path / "run"]
-    process = start(2, *GENTOOL, *words, *more)
-    text = process.communicate(timeout=60)[1]
-    assert process.returncode == 1
+    codes, text = forked(2, tmp_path, *words, *more)
+    assert codes == [code, code]
     assert len(messages(text)) == 1, text
     assert said in messages(text)[0]
 

@@ -113,3 +113,29 @@ def test_titles_units_and_legends() -> None:
     assert [line.get_linestyle() for line in kl.get_lines()] == ["-", "--"]
     assert plot.numbers is not None
     assert plot.numbers.to_csv().splitlines()[:2] == ["epoch,kl,val_kl,active_units", "5,2.0,2.5,3.0"]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"loss": [1e-6, 3e-6], "kl": [1e5, 5e7], "val_kl": [1e5, 2e5], "mine": [0.5, 0.5], "far": [1e9 + 1, 1e9 + 2],
+         "low": [NAN, -0.00001234]},
+        {f"{split}_{name}": [0.25, 0.5] for split in ("train", "validation")
+         for name in ("exact_match", "character_accuracy")},
+        {"generator": [-123.5, 4.0], "discriminator": [0.1, 0.2], "r1": [0.0, 0.0], "diversity": [0.1, 0.2]},
+    ],
+)  # fmt: skip
+def test_nothing_is_cut_off_or_covered(columns: dict[str, list[float]]) -> None:
+    figure = draw_curves(curve_panels(columns), [1, 2]).figure
+    boxes = [axes.get_tightbbox() for axes in figure.axes]
+    for index, box in enumerate(boxes):
+        assert box is not None
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :] if other is not None)
+    for axes in figure.axes:
+        labels = [text.get_text() for text in axes.get_yticklabels()]
+        assert not axes.yaxis.get_major_formatter().get_offset()  # type: ignore[attr-defined]
+        assert len(set(labels)) > 1
+        legend = axes.get_legend()
+        assert legend is None or not legend.get_window_extent().overlaps(axes.xaxis.label.get_window_extent())
