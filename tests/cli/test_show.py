@@ -44,9 +44,8 @@ def drawn_on(console: Console) -> np.ndarray:
 
 def gentool_in_terminal(words: list[object], folder: Path, **environment: str) -> tuple[int, str]:
     """Exit code and output of a command in a terminal of 100 columns and 40 lines, in all colours."""
-    command = ["-m", "gentool", *map(str, words)]
     colours = {"COLORTERM": "truecolor", "PYTHONUTF8": "1"}
-    code, text = in_terminal(folder, command, columns=100, lines=40, **colours, **environment)
+    code, text = in_terminal(folder, [str(word) for word in words], columns=100, lines=40, **colours, **environment)
     return code, text.replace("\r\n", "\n")
 
 

@@ -14,37 +14,10 @@ from gentool.engine import terminal as terminal_module
 from gentool.engine.terminal import Terminal, TerminalOptions, fitted
 from tests.terminals import in_terminal
 
-TRAIN = [
-    "-m",
-    "gentool",
-    "train",
-    "cae",
-    "--data",
-    "digits",
-    "--channels",
-    "4,8",
-    "--batch-size",
-    "32",
-    "--epochs",
-    "3",
-]
+TRAIN = ["train", "cae", "--data", "digits", "--channels", "4,8", "--batch-size", "32", "--epochs", "3"]
 COLOUR = re.compile(r"\x1b\[[0-9;]*[1-9][0-9]*m")
 
-
-TINY_GAN = [
-    "-m",
-    "gentool",
-    "train",
-    "gan",
-    "--data",
-    "digits",
-    "--width",
-    "16",
-    "--batch-size",
-    "256",
-    "--epochs",
-    "4",
-]
+TINY_GAN = ["train", "gan", "--data", "digits", "--width", "16", "--batch-size", "256", "--epochs", "4"]
 
 
 def lines_of(text: str) -> list[str]:
@@ -54,7 +27,7 @@ def lines_of(text: str) -> list[str]:
 
 
 def test_a_terminal_gets_a_live_display_in_colour(tmp_path: Path) -> None:
-    code, text = in_terminal(tmp_path, TRAIN)
+    code, text = in_terminal(tmp_path, TRAIN, fork=False)
     assert code == 0
     assert "\x1b[2K" in text, "the line of progress is redrawn"
     assert COLOUR.search(text)
@@ -108,7 +81,9 @@ def test_a_dumb_terminal_gets_plain_lines(tmp_path: Path) -> None:
 
 
 def test_a_pipe_gets_the_folder_on_stdout_and_plain_lines_on_stderr(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, *TRAIN], cwd=tmp_path, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "gentool", *TRAIN], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "runs/cae-digits\n"
     lines = done.stderr.splitlines()
     assert "\x1b" not in done.stderr

@@ -329,7 +329,7 @@ def test_a_sweep_starts_again_with_overwrite(cli: Callable, trained_here: list[s
     assert damaged.err.startswith("gentool: swept/sweep.json: damaged; give --overwrite")
 
 
-def test_a_stopped_sweep_continues(cli: Callable, tmp_path: Path) -> None:
+def test_a_stopped_sweep_continues(cli: Callable, trained_here: list[str], tmp_path: Path) -> None:
     words = ["seq2seq", "sweep", "text2text", *TINY, "--steps", 150, "--repeats", 2, "--jobs", 2]
     assert cli(*words, "--out", "whole").code == 0
     command = [sys.executable, "-m", "gentool", *map(str, words), "--out", str(tmp_path / "parts")]
