@@ -59,10 +59,10 @@ GP_WEIGHT = 10.0
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4, "upsample": "nearest", "r1": None}
-FACES: dict[str, Any] = {"colours": 16, "width": 128, "lr": 1e-3, "upsample": "transposed"}
+FACES: dict[str, Any] = {"colours": 16, "sharpen": 4.0, "width": 128, "lr": 1e-3, "upsample": "transposed"}
 """The defaults on faces instead: pixel art of 16x16, in colours of the background, skin, hair and parts."""
-PUNKS: dict[str, Any] = FACES | {"r1": 0.5}
-"""Those on cryptopunks, with --arch conv: the same, with more weight on R1, which keeps more variety."""
+PUNKS: dict[str, Any] = FACES | {"sharpen": 1.0, "r1": 0.5}
+"""Those on cryptopunks, with --arch conv: more weight on R1 keeps more variety."""
 FACES_UPDATES = 3_000
 
 
@@ -81,7 +81,6 @@ class AdversarialOptions(SampleScoreOptions):
     """The options of gan and cgan."""
 
     updates: ClassVar[int] = 20_000
-    default_zoom: ClassVar[float] = 0.0  # --augment moves what the discriminator sees
 
     latent_dim: int = option(64, "Size of the noise vector.", min=1, max=4096)
     arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers (mlp).")
@@ -101,6 +100,14 @@ class AdversarialOptions(SampleScoreOptions):
         only_with={"arch": "conv"},
         default_text=_by_data("colours"),
     )
+    sharpen: float | None = option(
+        None,
+        "With --colours: the factor by which the choice of a pixel's colour is sharpened over the run; 1: not at all.",
+        min=1,
+        max=100,
+        only_with={"arch": "conv"},
+        default_text=f"{FACES['sharpen']:g} for faces, else 1",
+    )
     upsample: Upsample | None = option(
         None,
         "Upsampling: nearest or transposed.",
@@ -118,8 +125,8 @@ class AdversarialOptions(SampleScoreOptions):
     )
     loss: Loss = option(
         "bce",
-        "Binary cross-entropy, hinge loss, differences of logits in pairs of a real and a generated image "
-        "(relativistic), or Wasserstein loss with gradient penalty.",
+        "Binary cross-entropy, hinge, relativistic (logits of real and generated images in pairs), or Wasserstein "
+        "with gradient penalty.",
     )
     norm: Literal["auto", "batch", "spectral", "none"] = option(
         "auto", "Normalisation of the discriminator; auto: spectral for hinge, else none."
@@ -181,6 +188,8 @@ class AdversarialOptions(SampleScoreOptions):
             values |= PUNKS
         if self.loss != "bce" or self.r1_weight == 0:
             del values["r1"]
+        if self.colours == 0:
+            values.pop("sharpen", None)
         fields = {field.name: field for field in dataclasses.fields(self)}
         left_open = {
             name: value
@@ -189,7 +198,10 @@ class AdversarialOptions(SampleScoreOptions):
         }
         if self.beta1 is None and self.loss != "relativistic":
             left_open["beta1"] = self.first_decay
-        return dataclasses.replace(self, **left_open)
+        chosen = dataclasses.replace(self, **left_open)
+        if chosen.sharpen is not None and not chosen.colours:
+            raise OptionError("--sharpen: there is no limit of colours; give --colours")
+        return chosen
 
     def updates_on(self, data: Any) -> int:
         """About how many updates these options make on this data without a length."""
@@ -197,11 +209,13 @@ class AdversarialOptions(SampleScoreOptions):
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The options that `to_json` wrote. Those of earlier versions have no `upsample`: it was transposed.
+        """The options that `to_json` wrote. Earlier versions had only transposed convolutions, and no `sharpen`.
 
         Raises OptionError.
         """
-        earlier = {} if values.get("arch") == "mlp" else {"upsample": "transposed"}
+        earlier: dict[str, Any] = {} if values.get("arch") == "mlp" else {"upsample": "transposed"}
+        if values.get("colours"):
+            earlier["sharpen"] = 1.0
         return super().from_json(earlier | dict(values))
 
     @property
@@ -295,6 +309,7 @@ def build(options: AdversarialOptions, shape: Shape, classes: int) -> GAN:
         return MLPGAN(shape, options.latent_dim, options.hidden, classes=classes)
     how: dict[str, Any] = {"classes": classes, "upsample": options.upsample or DEFAULTS["upsample"]}
     if options.colours:
+        how["sharpness"] = options.sharpen or 1
         return PaletteGAN(shape, options.latent_dim, options.filters, options.colours, **how)
     return ConvGAN(shape, options.latent_dim, options.filters, **how)
 
@@ -384,6 +399,8 @@ def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -
     for _ in run.epochs():
         for x, labels in run.batches():
             real, labels = augment(x) * 2 - 1, labels if classes else None
+            if isinstance(generator, PaletteGAN):
+                generator.sharpen(run.step / run.plan.total_steps)
             fake = generate(run.noise("z", options.latent_dim), labels)
             random = run.rng("augmentation")
             changed = draw(random) + draw(random)

@@ -39,7 +39,7 @@ class AugmentationOptions(TrainOptions):
         "Zoom and shift each training image at random by up to this share of its size, repeating edges; 0: never.",
         min=0,
         max=0.5,
-        default_text=f"{ZOOM:g} for autoencoders on fewer than {FEW:,} photographs ({PHOTOGRAPHIC}), else 0",
+        default_text=f"{ZOOM:g} on fewer than {FEW:,} photographs ({PHOTOGRAPHIC}), else 0",
     )
 
     def flips(self, data: ImageData) -> bool:

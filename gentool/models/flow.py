@@ -48,7 +48,6 @@ class Options(SampleScoreOptions):
     """The options of `gentool train flow`."""
 
     updates: ClassVar[int] = 10_000
-    default_zoom: ClassVar[float] = 0.0
 
     width: int = option(48, "Channels of the U-Net's largest feature maps.", min=8, max=1024)
     conditional: bool = option(True, "Learn the classes of labelled images, so that you can choose one when sampling.")

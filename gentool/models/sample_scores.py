@@ -3,6 +3,7 @@ by, and whether they copy the training images, where these are few."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from gentool.metrics.copying import coarse, distinct, near_copies
 from gentool.metrics.distances import fid
 from gentool.models.augmentation import AugmentationOptions
 from gentool.networks.random_features import RandomFeatures
-from gentool.options import option
+from gentool.options import option, redefault
 
 SCORE, COPIES = "sample_fid", "near_copies"
 """The columns of metrics.csv."""
@@ -31,8 +32,10 @@ outside the training set reach .08 at most (benchmarks/near_copies.py)."""
 
 @dataclass(frozen=True, kw_only=True)
 class SampleScoreOptions(AugmentationOptions):
-    """The options of models whose samples are scored."""
+    """The options of models whose samples are scored: those that do not encode, and need no zooming."""
 
+    default_zoom: ClassVar[float] = 0.0
+    zoom: float | None = redefault(AugmentationOptions, "zoom", None, default_text="0")
     score_every: int | None = option(
         None,
         f"Score {SAMPLES} samples against the validation images every N epochs, and after the first and the last; 0: "

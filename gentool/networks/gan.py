@@ -95,7 +95,12 @@ class PaletteGenerator(ConvGenerator):
     The convolutions give each pixel its share of each of `colours` colours, as logits (N, colours, H, W) beside those
     that the place alone has; two fully connected layers give the colours. So an area is of one colour because its
     pixels share it, not because each of them has learnt it.
+
+    In training, `sharpen` multiplies the logits by a factor that grows to `sharpness` (1: as they are), so that pixels
+    first mix colours, which can be learnt, and in the end have one each. Everywhere else it is `sharpness`.
     """
+
+    growing: Tensor
 
     def __init__(
         self,
@@ -104,12 +109,14 @@ class PaletteGenerator(ConvGenerator):
         width: int,
         colours: int,
         *,
+        sharpness: float = 1,
         classes: int = 0,
         upsample: Upsample = "nearest",
     ) -> None:
         channels, height, width_ = shape
         super().__init__((colours, height, width_), latent_dim, width, classes=classes, upsample=upsample)
-        self.channels = channels
+        self.channels, self.sharpness = channels, sharpness
+        self.register_buffer("growing", torch.ones(()), persistent=False)
         self.places = nn.Parameter(torch.empty(colours, height, width_))
         nn.init.normal_(self.places, std=1 / SHARPNESS)
         last = nn.Linear(COLOUR_HIDDEN, colours * channels)
@@ -119,12 +126,17 @@ class PaletteGenerator(ConvGenerator):
             last.weight.mul_(0.5)
             last.bias.uniform_(-1, 1)
 
+    def sharpen(self, progress: float) -> None:
+        """Set the factor for this share, in [0, 1], of a training: `sharpness` to its power."""
+        self.growing.fill_(self.sharpness**progress)
+
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         return super().forward(z, labels) + self.places
 
     def image(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """z (N, latent_dim) -> pixels (N, C, H, W) in [-1, 1], f32: means of the colours, weighted by their shares."""
-        shares = (self(z, labels).float() * SHARPNESS).softmax(1)
+        factor = self.growing if self.training else self.sharpness
+        shares = (self(z, labels).float() * (SHARPNESS * factor)).softmax(1)
         colours = self.colours(self.with_label(z, labels)).float().tanh().unflatten(1, (-1, self.channels))
         return (shares[:, :, None] * colours[..., None, None]).sum(1)
 

@@ -140,6 +140,7 @@ def test_cryptopunks_have_a_recipe_of_their_own() -> None:
     punks = dataclasses.replace(digits, name="cryptopunks")
     chosen = gentool.GANOptions().for_data(punks)
     assert (chosen.upsample, chosen.width, chosen.colours, chosen.lr) == ("transposed", 128, 16, 1e-3)
+    assert chosen.sharpen == 1
     assert chosen.r1_weight == 0.5
     assert not {"upsample", "width", "colours", "lr", "r1"} & set(chosen.given(punks))
     assert gentool.GANOptions(upsample="nearest").for_data(punks).upsample == "nearest"
@@ -257,10 +258,12 @@ def test_faces_are_drawn_in_colours_of_their_own(model: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("data", "given", "expected"),
     [
-        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "upsample": "transposed"}),
+        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "sharpen": 4, "upsample": "transposed"}),
+        ("faces", {"colours": 0}, {"colours": 0, "sharpen": None}),
+        ("faces", {"sharpen": 2.0}, {"colours": 16, "sharpen": 2}),
         ("faces", {"lr": 4e-4, "width": 32}, {"width": 32, "lr": 4e-4, "colours": 16}),
         ("faces", {"arch": "mlp"}, {"width": None, "lr": 1e-3, "colours": None}),
-        ("digits", {}, {"width": 256, "lr": 4e-4, "colours": 0}),
+        ("digits", {}, {"width": 256, "lr": 4e-4, "colours": 0, "sharpen": None}),
     ],
 )
 def test_defaults_depend_on_the_data(data: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -268,6 +271,20 @@ def test_defaults_depend_on_the_data(data: str, given: dict[str, Any], expected:
     options = gentool.GANOptions(**given).for_data(images)
     assert {name: getattr(options, name) for name in expected} == expected
     assert set(options.given(images)) == set(given)
+
+
+def test_sharpening_needs_colours(cli: Callable) -> None:
+    for words in (["digits"], ["faces", "--colours", 0]):
+        done = cli("train", "gan", "--data", *words, "--sharpen", 2, "--steps", 1)
+        assert done.code == 2
+        assert done.err.strip().splitlines()[-1] == ("gentool: --sharpen: there is no limit of colours; give --colours")
+
+
+def test_a_model_of_before_sharpen_draws_as_it_did() -> None:
+    options = gentool.GANOptions(colours=16).to_json()
+    del options["sharpen"]
+    assert gentool.GANOptions.from_json(options).sharpen == 1
+    assert gentool.GANOptions.from_json(options | {"colours": 0}).sharpen is None
 
 
 def test_the_default_length_depends_on_the_data(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:

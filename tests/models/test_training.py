@@ -1,6 +1,7 @@
 """Every model, tiny, through the real command line: what a run leaves, resuming, stopping, diverging."""
 
 import csv
+import functools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from gentool.cli.app import run
 from gentool.engine import checkpoint
 from gentool.engine.run import Run
 from gentool.models import reconstruction
@@ -89,30 +91,49 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     assert not list(folder.glob(".*"))
 
 
-@pytest.mark.parametrize("model", MODELS)
+PALETTE = ("gan", "--colours", 4, "--sharpen", 3)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The folder of a training of three epochs that nobody stops, made once."""
+
+    @functools.cache
+    def whole(model: str, *more: object) -> Path:
+        folder = tmp_path_factory.mktemp("whole") / "run"
+        assert run([str(word) for word in train(model, *more, "--epochs", 3, "--out", folder)]) == 0
+        return folder
+
+    return whole
+
+
+@pytest.mark.parametrize(
+    "model", [*((name,) for name in MODELS), pytest.param(PALETTE, id="palette")], ids=lambda words: words[0]
+)
 @pytest.mark.parametrize("stop", [1, 7, 10])
-def test_stopped_and_resumed_equals_uninterrupted(cli: Callable, model: str, stop: int, stopping: Callable) -> None:
-    whole = cli(*train(model, "--epochs", 3, "--out", "whole"))
-    assert whole.code == 0
+def test_stopped_and_resumed_equals_uninterrupted(
+    cli: Callable, model: tuple[object, ...], stop: int, stopping: Callable, uninterrupted: Callable
+) -> None:
+    whole, words = uninterrupted(*model), train(*model, "--epochs", 3, "--out", "parts")
     with stopping(stop):
-        stopped = cli(*train(model, "--epochs", 3, "--out", "parts"))
+        stopped = cli(*words)
     assert stopped.code == 75
     epoch, update = stop // 5 + 1, stop % 5
     assert (
         f"parts: stopped in epoch {epoch} of 3, update {update}; run the same command again to continue\n"
         in stopped.err
     )
-    resumed = cli(*train(model, "--epochs", 3, "--out", "parts"))
+    resumed = cli(*words)
     assert resumed.code == 0
-    assert f"parts: resuming {model} on digits, 1,527 images 8x8 grey\n" in resumed.err
+    assert f"parts: resuming {model[0]} on digits, 1,527 images 8x8 grey\n" in resumed.err
     assert f"\nat epoch {epoch} of 3, update {update}, " in resumed.err
-    assert rows(Path("parts")) == rows(Path("whole"))
-    assert final_state(Path("parts")) == final_state(Path("whole"))
-    assert final_weights(Path("parts")) == final_weights(Path("whole"))
-    pictures = sorted(path.relative_to("whole") for path in Path("whole").rglob("epoch-*.png"))
+    assert rows(Path("parts")) == rows(whole)
+    assert final_state(Path("parts")) == final_state(whole)
+    assert final_weights(Path("parts")) == final_weights(whole)
+    pictures = sorted(path.relative_to(whole) for path in whole.rglob("epoch-*.png"))
     assert pictures
     for picture in pictures:
-        assert (Path("parts") / picture).read_bytes() == (Path("whole") / picture).read_bytes()
+        assert (Path("parts") / picture).read_bytes() == (whole / picture).read_bytes()
 
 
 def test_a_killed_run_goes_on_from_its_last_state(cli: Callable) -> None:

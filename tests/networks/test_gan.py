@@ -204,3 +204,22 @@ def test_a_palette_generator_mixes_the_colours_of_each_image(shape: tuple[int, i
     with torch.no_grad():
         generator.places[3, 2, 4] = 1000.0
     torch.testing.assert_close(generator.image(z, labels)[:, :, 2, 4], colours[:, 3])
+
+
+def test_the_choice_of_colours_is_sharpened_over_a_training() -> None:
+    """Against the softmax of the logits times a power of the sharpness; the end of a training is what samples show."""
+    torch.manual_seed(0)
+    generator, z = PaletteGenerator((3, 8, 8), 8, 16, 4, sharpness=9), torch.randn(6, 8)
+
+    def expected(factor: float) -> torch.Tensor:
+        shares = (generator(z) * SHARPNESS * factor).softmax(1)
+        return torch.einsum("nkhw,nkc->nchw", shares, generator.colours(z).tanh().view(6, 4, 3))
+
+    torch.testing.assert_close(generator.image(z), expected(1))
+    for progress, factor in (0.0, 1), (0.5, 3), (1.0, 9):
+        generator.sharpen(progress)
+        torch.testing.assert_close(generator.image(z), expected(factor))
+    generator.sharpen(0.0)
+    generator.eval()
+    torch.testing.assert_close(generator.image(z), expected(9))
+    assert "growing" not in generator.state_dict()
