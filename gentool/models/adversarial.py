@@ -59,7 +59,7 @@ GP_WEIGHT = 10.0
 NORM_BATCHES = 16
 """Batches of noise from which the averaged generator's batch-norm statistics are computed."""
 DEFAULTS: dict[str, Any] = {"colours": 0, "width": 256, "lr": 4e-4, "upsample": "nearest", "r1": None}
-FACES: dict[str, Any] = {"colours": 16, "sharpen": 4.0, "width": 128, "lr": 1e-3, "upsample": "transposed"}
+FACES: dict[str, Any] = {"colours": 16, "sharpen": 30.0, "width": 128, "lr": 1e-3, "upsample": "transposed"}
 """The defaults on faces instead: pixel art of 16x16, in colours of the background, skin, hair and parts."""
 PUNKS: dict[str, Any] = FACES | {"sharpen": 1.0, "r1": 0.5}
 """Those on cryptopunks, with --arch conv: more weight on R1 keeps more variety."""
@@ -128,7 +128,7 @@ class AdversarialOptions(SampleScoreOptions):
         "Binary cross-entropy, hinge, relativistic (logits of real and generated images in pairs), or Wasserstein "
         "with gradient penalty.",
     )
-    norm: Literal["auto", "batch", "spectral", "none"] = option(
+    norm: Literal["auto", "batch", "spectral", "none"] | None = option(
         "auto", "Normalisation of the discriminator; auto: spectral for hinge, else none."
     )
     r1: float | None = option(
@@ -225,10 +225,10 @@ class AdversarialOptions(SampleScoreOptions):
 
     @property
     def discriminator_norm(self) -> Literal["batch", "spectral", "none"]:
-        """The normalisation that --norm says, or that auto means for the loss."""
+        """The normalisation that --norm says, or that auto means for the loss; batch while the data are to decide."""
         if self.norm == "auto":
             return "spectral" if self.loss == "hinge" else "none"
-        return self.norm
+        return self.norm or "batch"
 
     @property
     def r1_weight(self) -> float:

@@ -4,16 +4,21 @@ arXiv:1802.05637).
 The training loop is `gentool.models.adversarial.play`, here with the class labels.
 """
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from gentool.data.images import ImageData
+from gentool.data.sources.faces import is_faces
 from gentool.engine.run import Run
 from gentool.errors import DataError
 from gentool.models import adversarial
-from gentool.models.adversarial import GAN, AdversarialOptions, play
+from gentool.models.adversarial import FACES, GAN, AdversarialOptions, play
 from gentool.networks.layers import Shape
 from gentool.options import redefault
+
+LR = 2e-4
+"""The default learning rate on all data but faces."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +26,16 @@ class Options(AdversarialOptions):
     """The options of `gentool train cgan`."""
 
     width: int = redefault(AdversarialOptions, "width", 128)
-    norm: Literal["auto", "batch", "spectral", "none"] = redefault(AdversarialOptions, "norm", "batch")
-    lr: float = redefault(AdversarialOptions, "lr", 2e-4)
+    norm: Literal["auto", "batch", "spectral", "none"] | None = redefault(
+        AdversarialOptions, "norm", None, default_text="auto for faces, else batch"
+    )
+    lr: float | None = redefault(AdversarialOptions, "lr", None, default_text=f"{FACES['lr']:g} for faces, else {LR:g}")
+
+    def for_data(self, data: ImageData) -> Self:
+        """On faces, the recipe of `gan`; elsewhere batch norm and a low learning rate, unless they are given."""
+        recipe: dict[str, Any] = {"norm": "auto"} if is_faces(data.info) else {"norm": "batch", "lr": LR}
+        left_open = {name: value for name, value in recipe.items() if getattr(self, name) is None}
+        return super(Options, dataclasses.replace(self, **left_open)).for_data(data)
 
 
 def build(options: Options, shape: Shape, classes: int) -> GAN:

@@ -258,7 +258,7 @@ def test_faces_are_drawn_in_colours_of_their_own(model: str, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("data", "given", "expected"),
     [
-        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "sharpen": 4, "upsample": "transposed"}),
+        ("faces", {}, {"width": 128, "lr": 1e-3, "colours": 16, "sharpen": 30, "upsample": "transposed"}),
         ("faces", {"colours": 0}, {"colours": 0, "sharpen": None}),
         ("faces", {"sharpen": 2.0}, {"colours": 16, "sharpen": 2}),
         ("faces", {"lr": 4e-4, "width": 32}, {"width": 32, "lr": 4e-4, "colours": 16}),
@@ -270,6 +270,23 @@ def test_defaults_depend_on_the_data(data: str, given: dict[str, Any], expected:
     images = gentool.load_data(data, **({"count": 50} if data == "faces" else {}))
     options = gentool.GANOptions(**given).for_data(images)
     assert {name: getattr(options, name) for name in expected} == expected
+    assert set(options.given(images)) == set(given)
+
+
+@pytest.mark.parametrize(
+    ("data", "given", "expected"),
+    [
+        ("faces", {}, {"norm": "none", "lr": 1e-3, "r1": 0.2, "sharpen": 30, "width": 128}),
+        ("faces", {"norm": "batch", "lr": 2e-4}, {"norm": "batch", "lr": 2e-4, "r1": 0, "sharpen": 30}),
+        ("digits", {}, {"norm": "batch", "lr": 2e-4, "r1": 0, "sharpen": None, "width": 128}),
+        ("digits", {"norm": "auto"}, {"norm": "none", "lr": 2e-4, "r1": 0.2}),
+    ],
+)
+def test_a_cgan_on_faces_has_the_recipe_of_a_gan(data: str, given: dict[str, Any], expected: dict[str, Any]) -> None:
+    images = gentool.load_data(data, **({"count": 50} if data == "faces" else {}))
+    options = gentool.CGANOptions(**given).for_data(images)
+    in_force = options.to_json() | options.resolved(images)
+    assert {name: in_force[name] for name in expected} == expected
     assert set(options.given(images)) == set(given)
 
 
