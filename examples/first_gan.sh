@@ -1,5 +1,5 @@
 #!/bin/sh
-# A first GAN, on pixel-art faces that gentool composes: about a minute of training on two cores, no download.
+# A first GAN, on pixel-art faces that gentool composes: one to three minutes of training on two cores, no download.
 #   sh examples/first_gan.sh        RUN=folder chooses the run's folder; QUICK=1 trains for 20 updates only
 set -eu
 
