@@ -80,7 +80,7 @@ def messages(text: str) -> list[str]:
 def forked(count: int, folder: Path, *words: object) -> tuple[list[int], str]:
     """The exit codes and messages of processes that run a command as under torchrun, forked from this one.
 
-    Once one fails, the others get SIGTERM, as from torchrun.
+    Once one fails, the others get SIGTERM, as from torchrun, which looks every tenth of a second.
     """
     common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "test"}
     common |= dict.fromkeys(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), str(count))
@@ -100,15 +100,16 @@ def forked(count: int, folder: Path, *words: object) -> tuple[list[int], str]:
 
     import_all()
     running = {os.fork() or run(rank): rank for rank in range(count)}
-    codes = [0] * count
+    codes, failed = [0] * count, False
     while running:
         for child in list(running):
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 codes[running.pop(child)] = os.waitstatus_to_exitcode(status)
-                for other in running if status else ():
-                    os.kill(other, signal.SIGTERM)
-        time.sleep(0.01)
+                failed = failed or status != 0
+        time.sleep(0.1)
+        for other in running if failed else ():
+            os.kill(other, signal.SIGTERM)
     return codes, "".join(path.read_text() for path in logs)
 
 
@@ -250,7 +251,10 @@ def test_a_finished_run_is_left_as_it_is(whole: Path, tmp_path: Path) -> None:
 def test_mistakes_are_said_once(words: list[object], code: int, said: str, tmp_path: Path) -> None:
     more = [] if words[0] == "sample" else ["--out", tmp_path / "run"]
     codes, text = forked(2, tmp_path, *words, *more)
-    assert codes == [code, code]
+    assert code in codes
+    assert set(codes) <= {code, 128 + signal.SIGTERM, -signal.SIGTERM}, (
+        "one that had hardly begun is ended without a word"
+    )
     assert len(messages(text)) == 1, text
     assert said in messages(text)[0]
 
