@@ -228,7 +228,7 @@ def test_the_death_of_one_ends_all_and_any_number_goes_on(
 def test_a_divergence_reaches_all(tmp_path: Path) -> None:
     words = ["train", "vae", "--data", "digits", "--lr", 10, *COMMON, "--out", tmp_path / "run"]
     codes, text = forked(2, tmp_path, *words)
-    assert codes == [5, 5]
+    assert codes in ([5, 5], [5, 75]), "the second may be ended before it has found the same"
     assert len(messages(text)) == 1, text
     assert "became NaN or infinite" in messages(text)[0]
 
