@@ -15,13 +15,13 @@ from typing import Any, Self, TypeVar
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
 
 import gentool
 from gentool.data.prepare import LARGEST
 from gentool.engine import hub
 from gentool.engine.data import TrainingData
 from gentool.engine.device import finite
+from gentool.engine.memory import without_memory
 from gentool.errors import CheckpointError, GentoolError
 from gentool.files import replacing
 from gentool.options import Validated
@@ -204,18 +204,6 @@ def _check_plain(value: Any, depth: int = 0) -> None:
         raise ValueError(f"a {type(value).__name__}")
 
 
-class _NotDrawn(TorchFunctionMode):
-    """Leaves normal weights as they are. To draw some without memory, PyTorch would load its compiler, for seconds."""
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        given = kwargs or {}
-        if func in (nn.init.normal_, torch.Tensor.normal_):
-            return args[0] if args else given["tensor"]
-        return func(*args, **given)
-
-
 def restored(build: Callable[[], Network], content: dict[str, Any], path: Path) -> Network:
     """A network with the weights of a checkpoint's content. Raises CheckpointError where they do not fit it.
 
@@ -223,7 +211,7 @@ def restored(build: Callable[[], Network], content: dict[str, Any], path: Path) 
     """
     weights = content["weights"]
     try:
-        with torch.device("meta"), _NotDrawn():
+        with without_memory():
             expected = build().state_dict()
     except (RuntimeError, ValueError, TypeError, OverflowError) as error:
         raise CheckpointError(f"{path}: its options do not make a network ({str(error).splitlines()[0]})") from error

@@ -3,7 +3,9 @@
 A step is one function. torch.compile makes graphs of its forward pass, of its backward pass and of the optimizer.
 """
 
+import inspect
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,6 +14,36 @@ import torch
 from gentool.errors import OptionError
 
 Step = TypeVar("Step", bound=Callable[..., Any])
+
+METHODS = ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+"""Methods of an optimizer that PyTorch keeps out of compiled functions."""
+KEPT_OUT = "__dynamo_disable"
+"""Where PyTorch remembers such a method, once its compiler has wrapped it."""
+
+
+def spare_compiler(*, spare: bool) -> None:
+    """Let optimizers do without PyTorch's compiler, or undo that.
+
+    Each of METHODS imports the compiler when it is first called, for 2 s, only to be kept out of what is compiled.
+    Where nothing is, the method itself can stand for its wrapped form.
+    """
+    for name in METHODS:
+        method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
+        if spare and "torch._dynamo" not in sys.modules and method is not None:
+            setattr(method, KEPT_OUT, method)
+        elif not spare and getattr(method, KEPT_OUT, None) is method is not None:
+            delattr(method, KEPT_OUT)
+
+
+def take_step(optimizer: torch.optim.Optimizer) -> None:
+    """The step of an optimizer, to be compiled."""
+    optimizer.step()
+
+
+@torch.no_grad()
+def take_step_uncompiled(optimizer: torch.optim.Optimizer) -> None:
+    """The step of an optimizer without what PyTorch wraps it in: it imports the compiler, as `spare_compiler` says."""
+    inspect.unwrap(type(optimizer).step)(optimizer)
 
 
 def compile_step(step: Step, device: torch.device) -> Step:

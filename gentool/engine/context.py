@@ -110,6 +110,9 @@ def _default_dtype() -> Iterator[None]:
 @contextlib.contextmanager
 def _algorithms(deterministic: bool) -> Iterator[None]:
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    if before == (deterministic, False):  # setting it again would import PyTorch's compiler, for 2 s
+        yield
+        return
     torch.use_deterministic_algorithms(deterministic)
     try:
         yield

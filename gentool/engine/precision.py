@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from gentool.engine.compilation import compile_step
+from gentool.engine.compilation import compile_step, take_step, take_step_uncompiled
 from gentool.engine.optim import clip_gradients
 from gentool.engine.world import World
 from gentool.errors import OptionError
@@ -19,13 +19,12 @@ PRODUCTS = "bfloat16 in products"
 PRECISIONS = {F32: "f32", BF16: "bf16", FP16: "fp16", PRODUCTS: "bf16 in products"}
 """The precisions of a training, and what they are called in messages. The last one has no autocast: see
 `bf16_products`."""
-MIN_GAIN, TRIALS = 1.5, 25
+MIN_GAIN, TRIALS, SIDE = 1.5, 25, 512
 """Where no update is timed, bf16 is taken on a CPU whose bf16 matrix product is this many times as fast as that of f32,
-in the best of this many trials."""
-EMULATED, FIRST_TRIALS = 0.1, 3
-"""A bf16 product below this gain after the first trials is emulated, which takes about 60 times as long as f32."""
-SIDE = 512
-"""Rows and columns of the matrices that are tried."""
+in the best of this many trials, with matrices of this many rows and columns."""
+EMULATED, FIRST_TRIALS, FIRST_SIDE = 0.1, 5, 128
+"""A bf16 product below this gain in the first trials, which are small, is emulated: it takes 30 to 60 times as long as
+f32."""
 
 
 class Precision:
@@ -42,7 +41,7 @@ class Precision:
         self.use(kinds[0])
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.scaled = self.scaler.is_enabled()  # a compiled step does not look into the scaler
-        self.step = compile_step(take_step, device) if compiled else take_step
+        self.step = compile_step(take_step, device) if compiled else take_step_uncompiled
 
     def use(self, kind: str) -> None:
         """Compute in one of the precisions from now on."""
@@ -91,12 +90,7 @@ class Precision:
             self.scaler.step(optimizer)
             self.scaler.update()
         else:
-            self.step(optimizer)
-
-
-def take_step(optimizer: torch.optim.Optimizer) -> None:
-    """The step of an optimizer, which is compiled also where the rest of an update is not."""
-    optimizer.step()
+            self.step(optimizer)  # compiled also where the rest of an update is not
 
 
 def possible_precisions(amp: str, device: torch.device, *, compiled: bool = False) -> tuple[str, ...]:
@@ -125,14 +119,18 @@ def untimed_precision(device: torch.device) -> str:
 def bf16_gain() -> float:
     """How many times as fast as in f32 a matrix product in bf16 is on the CPU.
 
-    A CPU without bf16 instructions emulates them slowly, which a few trials show. The two take turns and the fastest of
-    many trials counts, so that a busy machine gives the same answer as an idle one.
+    A CPU without bf16 instructions emulates them slowly, which a few small trials show.
     """
-    factors = [torch.ones(SIDE, SIDE, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
+    first = _gain(FIRST_SIDE, FIRST_TRIALS)
+    return first if first < EMULATED else _gain(SIDE, TRIALS)
+
+
+def _gain(side: int, trials: int) -> float:
+    """The gain of bf16 for square matrices. The two take turns and the fastest of the trials counts, so that a busy
+    machine gives the same answer as an idle one."""
+    factors = [torch.ones(side, side, dtype=dtype) for dtype in (torch.float32, torch.bfloat16)]
     seconds = [math.inf, math.inf]
-    for trial in range(TRIALS):
-        if trial == FIRST_TRIALS and seconds[0] < EMULATED * seconds[1]:
-            break
+    for _ in range(trials):
         for kind, a in enumerate(factors):
             start = time.perf_counter()
             a @ a

@@ -21,7 +21,7 @@ from gentool.data.disk import in_turn
 from gentool.engine import checkpoint, optim
 from gentool.engine.alarms import EVERY_MODEL, Check
 from gentool.engine.best import Best
-from gentool.engine.compilation import begin_step, check_compiler
+from gentool.engine.compilation import begin_step, check_compiler, spare_compiler
 from gentool.engine.context import StopSignal, flush_denormals, training_context
 from gentool.engine.data import ExampleBatches, TrainingData
 from gentool.engine.environment import environment
@@ -144,6 +144,7 @@ class Run(Tools):
     def _enter(self, stack: ExitStack) -> None:
         """Set all up. What a failure leaves on the stack is undone."""
         stack.enter_context(flush_denormals())  # before anything is computed in several threads
+        spare_compiler(spare=not self.options.compile)
         amp, compiled = self.options.amp, self.options.compile
         kinds = self.world.of_first(lambda: possible_precisions(amp, self.device, compiled=compiled))
         if self.state is not None and amp == "auto":

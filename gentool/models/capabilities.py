@@ -2,8 +2,7 @@
 
 import functools
 
-import torch
-
+from gentool.engine.memory import without_memory
 from gentool.models import MODELS, model_module
 from gentool.models.contract import Encodes, Generative, HasLikelihood, Inverts
 from gentool.progress import listed
@@ -30,7 +29,7 @@ def abilities(network: object) -> frozenset[str]:
 def abilities_of(model: str) -> frozenset[str]:
     """What a model of the table can do with its default options, on a labelled data set."""
     module = model_module(model)
-    with torch.device("meta"):
+    with without_memory():
         return abilities(module.build(module.Options(), SHAPE, CLASSES))
 
 

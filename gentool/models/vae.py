@@ -104,7 +104,8 @@ class VampVAE(VAE):
 
     def __init__(self, options: Options, shape: Shape) -> None:
         super().__init__(options, shape, 0)
-        self.pseudo_inputs = nn.Parameter(torch.randn(options.components or COMPONENTS, *shape))
+        self.pseudo_inputs = nn.Parameter(torch.empty(options.components or COMPONENTS, *shape))
+        nn.init.normal_(self.pseudo_inputs)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:

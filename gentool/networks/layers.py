@@ -133,7 +133,7 @@ class NearestUp(Up):
 
     def __init__(self, in_channels: int, out_channels: int, size: tuple[int, int], *, bias: bool = True) -> None:
         super().__init__(in_channels, out_channels, size, bias=bias)
-        self.weight = nn.Parameter(self.weight[..., :3, :3].detach().clone())
+        self.weight = nn.Parameter(self.weight.detach()[..., :3, :3].contiguous())
 
     def kernel(self) -> Tensor:
         """That of the transposed convolution, (C, C', 4, 4)."""

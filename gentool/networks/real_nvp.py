@@ -23,9 +23,10 @@ class Coupling(nn.Module):
 
     def __init__(self, dim: int, number: int, classes: int) -> None:
         super().__init__()
-        place = torch.arange(dim)
-        halves = place < dim // 2, place >= dim // 2, place % 2 == 0, place % 2 == 1
-        self.register_buffer("kept", halves[number % 4].float(), persistent=False)
+        first, even = [place < dim // 2 for place in range(dim)], [place % 2 == 0 for place in range(dim)]
+        part = (first, even)[number % 4 // 2]
+        kept = [float(there == (number % 2 == 0)) for there in part]
+        self.register_buffer("kept", torch.tensor(kept), persistent=False)
         last = nn.Linear(HIDDEN, 2 * dim)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)

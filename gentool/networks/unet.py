@@ -68,7 +68,7 @@ class UNet(nn.Module):
         while max(height, width_) > LARGEST_MAP * self.patch:
             self.patch *= 2
         values, wide, condition = channels * self.patch**2, 2 * width, 4 * width
-        self.register_buffer("waves", torch.logspace(0, 3, TIME_WAVES), persistent=False)
+        self.register_buffer("waves", torch.logspace(0, 3, TIME_WAVES, device="cpu"), persistent=False)
         self.embed_time = nn.Sequential(
             nn.Linear(2 * TIME_WAVES, condition), nn.SiLU(), nn.Linear(condition, condition)
         )  # fmt: skip

@@ -38,8 +38,8 @@ class Columns(nn.Module):
             kinds[layout, :first, 0] = kinds[layout, first + 1 : first + 1 + second, 0] = 1
             kinds[layout, first, 1] = 1
             kinds[layout, first + 1 + second :, 2] = 1
-            places[layout, :first, 0] = torch.arange(first - 1, -1, -1)
-            places[layout, :second, 1] = torch.arange(first + second, first, -1)
+            places[layout, :first, 0] = torch.tensor(range(first - 1, -1, -1))
+            places[layout, :second, 1] = torch.tensor(range(first + second, first, -1))
             places[layout, :, 2] = first
         members = torch.zeros(STREAMS, vocabulary)
         members[0, :10] = 1

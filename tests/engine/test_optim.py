@@ -1,9 +1,13 @@
 """Which weights decay, at what rate they learn, and how gradients are clipped."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
+from gentool.engine.compilation import take_step, take_step_uncompiled
 from gentool.engine.optim import adam, clip_gradients, load_state, set_lr
 
 CPU = torch.device("cpu")
@@ -73,3 +77,32 @@ def test_a_run_may_be_resumed_with_compile_or_without(before: bool, after: bool)
     assert group["initial_lr"] == 0.1
     assert not after or group["lr"] is rate  # on its device, as a compiled step knows it
     assert all(one["step"] == 3 for one in new.state.values())
+
+
+def test_a_step_without_the_compiler_is_the_step() -> None:
+    weights = []
+    for step in (take_step, take_step_uncompiled):
+        torch.manual_seed(0)
+        network = nn.Linear(3, 4)
+        optimizer = adam(network, 0.1, device=CPU, weight_decay=0.5)
+        for _ in range(3):
+            network(torch.ones(2, 3)).square().sum().backward()
+            step(optimizer)
+        weights.append(network.weight)
+    assert torch.equal(weights[0], weights[1])
+
+
+def test_the_compiler_is_spared_until_it_is_asked_for() -> None:
+    """In a process of its own, as pytest's has the compiler."""
+    code = (
+        "import sys, torch\n"
+        "from gentool.engine.compilation import spare_compiler\n"
+        "for spare in (True, False):\n"
+        "    spare_compiler(spare=spare)\n"
+        "    optimizer = torch.optim.AdamW([torch.ones(1, requires_grad=True)])\n"
+        "    optimizer.load_state_dict(optimizer.state_dict())\n"
+        "    optimizer.zero_grad()\n"
+        "    print('torch._dynamo' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]

@@ -12,6 +12,7 @@ from gentool.data.load import load_data
 from gentool.errors import CheckpointError, DataError, OptionError
 from gentool.latent.loading import load, train
 from gentool.latent.model import Model
+from gentool.models import MODELS
 
 
 def test_a_saved_model_is_the_same_model(runs: Path, tmp_path: Path) -> None:
@@ -28,19 +29,25 @@ def test_a_saved_model_is_the_same_model(runs: Path, tmp_path: Path) -> None:
         Model.load(tmp_path / "copy.pt", name="gan")
 
 
-def test_models_are_loaded_and_sampled_without_the_compiler(runs: Path, tmp_path: Path) -> None:
-    """PyTorch imports it as soon as certain operations run on tensors without memory; it takes seconds."""
-    train("gan", load_data("faces", count=60), width=16, steps=1, device="cpu", out=tmp_path / "palette")
-    train("vae", load_data("digits"), prior="mixture", steps=1, device="cpu", out=tmp_path / "mixture")
-    paths = [*map(str, sorted(runs.iterdir())), str(tmp_path / "palette"), str(tmp_path / "mixture")]
+def test_models_are_trained_loaded_and_sampled_without_the_compiler(runs: Path, tmp_path: Path) -> None:
+    """PyTorch imports it as soon as certain operations run on tensors without memory, or in the first step of an
+    optimizer; it takes seconds."""
     code = (
         "import sys, gentool\n"
+        "def look(name):\n"
+        "    print(name, *(name for name in ('torch._dynamo', 'torch._inductor', 'sympy') if name in sys.modules))\n"
+        "for name, prior in (*((name, {}) for name in gentool.MODELS),\n"
+        "                    *(('vae', {'prior': prior}) for prior in ('mixture', 'vamp', 'flow'))):\n"
+        "    gentool.train(name, gentool.load_data('digits'), steps=1, device='cpu', **prior)\n"
+        "    look(name)\n"
+        "gentool.train('gan', gentool.load_data('faces', count=60), width=16, steps=1, device='cpu', out=sys.argv[1])\n"
         "for path in sys.argv[1:]:\n"
         "    gentool.load(path).sample(1)\n"
-        "    print(path, *(name for name in ('torch._dynamo', 'torch._inductor') if name in sys.modules))\n"
+        "    look(path)\n"
     )
+    paths = [str(tmp_path / "palette"), *map(str, sorted(runs.iterdir()))]
     done = subprocess.run([sys.executable, "-c", code, *paths], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == paths
+    assert done.stdout.splitlines() == [*MODELS, "vae", "vae", "vae", *paths]
 
 
 def test_abilities_are_those_of_the_network(runs: Path) -> None:
