@@ -15,7 +15,6 @@ def import_all() -> None:
     """Import what commands need, so that a forked process does not have to."""
     import matplotlib.backends.backend_agg
     import matplotlib.figure  # noqa: F401
-    import torch._dynamo  # noqa: F401 -- trainings import it
 
     import gentool.cli.commands.prepare
     import gentool.cli.commands.train
