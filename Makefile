@@ -8,7 +8,7 @@ BIN := $(abspath $(VENV))/bin
 first: $(VENV)/.installed  ## install, train a small GAN on pixel-art faces, draw samples
 	PATH="$(BIN):$$PATH" sh examples/first_gan.sh
 
-test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests, on up to four cores
+test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests, in up to four processes
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 setup: $(VENV)/.installed-dev  ## install with the developers' tools, and the commit hooks

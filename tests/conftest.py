@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,11 @@ class Outcome:
     err: str
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, because some tests wait."""
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Count what was attacked: `record_property(what, number)` of the tests, summed up at the end."""
     counts: Counter[str] = Counter()
@@ -56,6 +61,23 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["GENTOOL_DATA"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_panel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`losses.png` of a training in this process shows the first panel only, unless the test is marked `all_panels`.
+
+    To draw them all takes longer than a tiny training.
+    """
+    if request.node.get_closest_marker("all_panels"):
+        return
+    from gentool.figures.curves import CurvePanel, draw_curves
+    from gentool.figures.style import Plot
+
+    def draw_first(panels: Sequence[CurvePanel], x: Sequence[float], **settings: str) -> Plot:
+        return draw_curves(panels[:1], x, **settings)
+
+    monkeypatch.setattr("gentool.engine.journal.draw_curves", draw_first)
 
 
 @pytest.fixture

@@ -57,6 +57,7 @@ def final_weights(folder: Path) -> str:
     return checkpoint.digest(checkpoint.load(folder / "model.pt", "model")[1])
 
 
+@pytest.mark.all_panels
 @pytest.mark.parametrize("model", MODELS)
 def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     done = cli(*train(model, "--epochs", 3, "--gif"))
