@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from gentool.models import MODELS
     from gentool.models.cae import Options as CAEOptions
     from gentool.models.cgan import Options as CGANOptions
+    from gentool.models.cvae import Options as CVAEOptions
+    from gentool.models.flow import Options as FlowOptions
     from gentool.models.gan import Options as GANOptions
     from gentool.models.lstm_ae import Options as LSTMAEOptions
     from gentool.models.vae import Options as VAEOptions
@@ -52,6 +54,7 @@ _HOMES = {
     "MODELS": "models",
     "CAEOptions": "models.cae:Options",
     "CGANOptions": "models.cgan:Options",
+    "CVAEOptions": "models.cvae:Options",
     "CheckpointError": "errors",
     "Comparison": "evaluation.compare",
     "DataError": "errors",
@@ -63,6 +66,7 @@ _HOMES = {
     "Export": "exporting.export",
     "ExportOptions": "exporting.export",
     "FigureOptions": "figures.style",
+    "FlowOptions": "models.flow:Options",
     "GANOptions": "models.gan:Options",
     "GentoolError": "errors",
     "ImageData": "data.images",
@@ -97,6 +101,7 @@ __all__ = [
     "MODELS",
     "CAEOptions",
     "CGANOptions",
+    "CVAEOptions",
     "CheckpointError",
     "Comparison",
     "DataError",
@@ -108,6 +113,7 @@ __all__ = [
     "Export",
     "ExportOptions",
     "FigureOptions",
+    "FlowOptions",
     "GANOptions",
     "GentoolError",
     "ImageData",

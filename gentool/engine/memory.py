@@ -11,6 +11,8 @@ from torch.overrides import TorchFunctionMode
 from gentool.errors import GentoolError
 from gentool.memory import check_memory, free_memory
 
+ITEMS = 2
+"""A pass of this many items, and one more, shows what another one takes."""
 COPIES = 4
 """Numbers that a training keeps for each weight, at least: itself, its gradient, and Adam's two moments."""
 
@@ -47,3 +49,25 @@ def check_network(build: Callable[[], nn.Module]) -> None:
         f"training {weights:,} weights",
         f"use smaller layers, with at most {fits:,} weights in total",
     )
+
+
+def kept_per_item(network: nn.Module, forward: Callable[[int], object]) -> int:
+    """The bytes that `forward(count)`, a pass through the network, keeps of each item for its backward pass."""
+    training = network.training
+    network.eval()  # which leaves the statistics of batch norm as they are
+    fewer, more = (_kept(lambda count=count: forward(count)) for count in (ITEMS, ITEMS + 1))  # type: ignore[misc]
+    network.train(training)
+    return more - fewer
+
+
+def _kept(forward: Callable[[], object]) -> int:
+    """The bytes that a pass keeps for its backward pass."""
+    kept: list[torch.Tensor] = []
+
+    def unpack(_: object) -> torch.Tensor:
+        raise AssertionError("there is no backward pass")
+
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.detach()), unpack):
+        forward()
+    storages = {storage.data_ptr(): storage.nbytes() for storage in (tensor.untyped_storage() for tensor in kept)}
+    return sum(storages.values())

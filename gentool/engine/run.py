@@ -181,8 +181,12 @@ class Run(Tools):
             self.stack.close()
 
     def _show_unfinished(self, folder: Path, error: Stopped | Diverged) -> None:
-        """Leave curves and a page of a run that was stopped or diverged. A full disk does not hide why it ended."""
+        """Leave the best model so far, curves and a page of a run that was stopped or diverged.
+
+        A full disk does not hide why it ended.
+        """
         try:
+            self.best.save(folder, self.header)
             self.journal.log(f"{DIVERGED}{error}" if isinstance(error, Diverged) else f"{error}")
             self.journal.draw_curves(now=True)
             write_report(folder)

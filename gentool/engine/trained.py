@@ -21,7 +21,7 @@ class Trained(Generic[Network]):
     """A trained network in eval mode, on a device, with its description.
 
     `path` is the checkpoint's file, None for a model that was never saved. `rows` are those of its metrics.csv; without
-    them, the file is read when they are needed.
+    them, the file is read when they are needed. `step` is the number of updates that the checkpoint says were made.
     """
 
     def __init__(
@@ -32,11 +32,12 @@ class Trained(Generic[Network]):
         *,
         path: Path | None = None,
         rows: list[dict[str, float]] | None = None,
+        step: int | None = None,
     ) -> None:
         # Training keeps weights channels last, which rounds differently from weights that are read from a file.
         network.to(device, memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         self.network: Network = network.eval().requires_grad_(False)
-        self.header, self.device, self.path, self.rows = header, device, path, rows
+        self.header, self.device, self.path, self.rows, self.step = header, device, path, rows, step
 
     @property
     def parameters(self) -> int:
@@ -50,10 +51,11 @@ class Trained(Generic[Network]):
 
     @cached_property
     def history(self) -> Table:
-        """The rows of metrics.csv, one per epoch; empty where the model was saved without them."""
+        """The rows of metrics.csv up to this model, one per epoch; empty where it was saved without them."""
         if self.rows is not None:
             return Table(self.rows)
-        return Table(MetricsFile(None if self.path is None else self.path.parent / METRICS).numbers())
+        rows = MetricsFile(None if self.path is None else self.path.parent / METRICS).numbers()
+        return Table([row for row in rows if self.step is None or row.get("step", 0) <= self.step])
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> Path:
         """Write the model as a checkpoint, which `load` and every command read.

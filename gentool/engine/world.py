@@ -46,9 +46,9 @@ class World:
 
     def share(self, count: int) -> slice:
         """The rows of this process, of `count` rows in all."""
-        unit = GROUP if count % GROUP == 0 and count >= GROUP * self.size else 1
+        unit = GROUP if count >= GROUP * self.size else 1
         start, end = (rank * (count // unit) // self.size * unit for rank in (self.rank, self.rank + 1))
-        return slice(start, end)
+        return slice(start, count if self.rank + 1 == self.size else end)
 
     def own(self, rows: Tensor, dim: int = 0) -> Tensor:
         """The rows of this process: a view of `rows` along a dimension."""

@@ -75,6 +75,12 @@ def evaluate(
         )
     if model.density is not None:
         notes.append(prior_note(model, prior))
+    trained_on = model.header.options.get("binarise", "none")
+    if trained_on != "none" and options.binarise == "means":
+        notes.append(
+            f"the model was trained with --binarise {trained_on}, but its likelihoods here are of grey values; give "
+            "--binarise static for those of pixels that are on or off"
+        )
     if references is None:
         references = references_for(data, options, model.device, reporter=reporter)
         notes += notes_on(references)

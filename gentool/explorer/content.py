@@ -55,7 +55,7 @@ def explorer_content(
         chosen = torch.randperm(len(split), generator=rng(seed, "explored images"))[:ENCODED]
         codes = model.encode(split.images[chosen], reporter=reporter)
         center, directions, spreads = principal_directions(codes, min(DIRECTIONS, model.latent_dim, len(codes)))
-        scales = codes.std(0)
+        scales = codes.std(0, correction=0)
         labels = torch.empty(0) if split.labels is None else split.labels[chosen[:SHOWN]]
         points = {
             "codes": [numbers(z) for z in codes[:SHOWN]],

@@ -3,6 +3,7 @@
 import hmac
 import json
 import secrets
+import sys
 import threading
 from dataclasses import replace
 from http import HTTPStatus
@@ -42,7 +43,7 @@ class Explorer(ThreadingHTTPServer):
     ) -> None:
         """Raises OptionError where the port is taken."""
         content = explorer_content(model, data, seed, with_network=False, reporter=reporter)
-        self.page = page_with(content).encode()
+        self.page = page_with(content).encode(errors="backslashreplace")
         self.model, self.reporter = model, reporter
         self.secret = secrets.token_urlsafe(16)
         self.busy = threading.Lock()  # one computation at a time
@@ -57,10 +58,16 @@ class Explorer(ThreadingHTTPServer):
         """The address to open in a browser on this machine."""
         return f"http://{HOST}:{self.server_port}/{self.secret}/"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that closes a connection, as it does when a page is left, is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
     def image_of(self, body: str) -> bytes:
         """The image of one code as it is written to a file: bytes, row by row, the channels of a pixel together."""
         request = parse_json(body, {"z": [float], "labels": [float]})
-        z, labels = torch.tensor([request["z"]]), torch.tensor([request["labels"]])
+        # A browser writes 1.0 as 1.
+        z, labels = (torch.tensor([request[name]], dtype=torch.float32) for name in ("z", "labels"))
         with self.busy:
             (image,) = self.model.decode(z, labels if self.model.is_conditional else None)
         return to_picture(image).tobytes()

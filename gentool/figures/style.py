@@ -1,6 +1,7 @@
 """What every plot shares: its colours, markers and sizes, and how it is written, with its numbers beside it."""
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, get_args
@@ -58,7 +59,8 @@ class Plot:
         import matplotlib
 
         drawn = io.BytesIO()  # matplotlib hides what a failed write has raised by an error of its own
-        with matplotlib.rc_context({"svg.hashsalt": "gentool", "pdf.fonttype": 42}):
+        with matplotlib.rc_context({"svg.hashsalt": "gentool", "pdf.fonttype": 42}), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")  # emoji in the names of classes
             self.figure.savefig(drawn, format=options.format, dpi=options.dpi, metadata=dates)
         with replacing(target) as temporary:
             temporary.write_bytes(drawn.getvalue())

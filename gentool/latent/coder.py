@@ -44,9 +44,10 @@ class Coder(Trained[nn.Module]):
         *,
         path: Path | None = None,
         rows: list[dict[str, float]] | None = None,
+        step: int | None = None,
         sampling: Validated | None = None,
     ) -> None:
-        super().__init__(network, header, device, path=path, rows=rows)
+        super().__init__(network, header, device, path=path, rows=rows, step=step)
         self.abilities = abilities(network)
         self.name, self.shape = header.model, header.shape
         generative = cast(Generative, network)

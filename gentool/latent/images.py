@@ -54,9 +54,15 @@ def load_for(
             f"{images.name}: its images are {size_text(images.shape)}, the model's {size_text(header.shape)}; prepare "
             f"them again with --size {width}x{height} --channels {channels}"
         )
-    reporter.notice(f"{images.name}: {size_text(images.shape)}, resized to the model's {size_text(header.shape)}")
     again = replace(options, size=(width, height), channels=1 if channels == 1 else 4 if channels == 4 else 3)
-    return load_data(name, again, reporter=reporter)
+    try:
+        resized = load_data(name, again, reporter=reporter)
+    except OptionError as error:  # some named sets have certain sizes only
+        raise DataError(
+            f"{images.name}: its images are {size_text(images.shape)}, the model's {size_text(header.shape)} ({error})"
+        ) from error
+    reporter.notice(f"{images.name}: {size_text(images.shape)}, resized to the model's {size_text(header.shape)}")
+    return resized
 
 
 def training_data(header: Header, *, reporter: Reporter = SILENT) -> str:

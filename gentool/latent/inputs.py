@@ -78,6 +78,18 @@ def whole(name: str, value: Any, least: int, most: int | None = None) -> int:
     raise OptionError(f"--{name}: expected a whole number {limits}, got {value!r}")
 
 
+def whole_numbers(name: str, values: Any) -> list[int]:
+    """Whole numbers from 0, of a list, a tensor or an array. Raises OptionError."""
+    if isinstance(values, Tensor | np.ndarray):
+        values = values.tolist()
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise OptionError(f"--{name}: expected several whole numbers, such as [3, 17], got {values!r}")
+    numbers = [whole(name, value, 0) for value in values]
+    if not numbers:
+        raise OptionError(f"--{name}: expected at least one number")
+    return numbers
+
+
 def class_numbers(
     labels: int | str | Iterable[int | str] | Array, classes: tuple[str, ...], option: str = "--labels"
 ) -> Tensor:

@@ -20,7 +20,7 @@ from gentool.latent.coder import DECODED, Coder
 from gentool.latent.factor_traversal import FactorTraversal, traverse_factors
 from gentool.latent.flow_prior import FlowPrior
 from gentool.latent.images import load_for
-from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, class_numbers, whole
+from gentool.latent.inputs import ALL, Array, Labels, as_codes, as_images, class_numbers, whole, whole_numbers
 from gentool.latent.interpolation import HIGH_DIMENSION, METHODS, Method, walk
 from gentool.latent.prior import COMPONENTS, COMPONENTS_OF_A_CLASS, ClassMixturePrior, Density, MixturePrior
 from gentool.latent.projection import Projection, ProjectOptions, project
@@ -49,7 +49,9 @@ class Model(Coder):
         if kind is None:
             raise OptionError(f"a {self.name} has no sampling options")
         own = kind.resolve(None, {} if self.sampling is None else vars(self.sampling) | options)
-        return type(self)(self.network, self.header, self.device, path=self.path, rows=self.rows, sampling=own)
+        return type(self)(
+            self.network, self.header, self.device, path=self.path, rows=self.rows, step=self.step, sampling=own
+        )
 
     def sample(
         self,
@@ -74,7 +76,7 @@ class Model(Coder):
                 images (Karras et al. 2019, arXiv:1812.04948, appendix B, but of z).
         """
         if numbers is not None:
-            chosen = [whole("numbers", number, 0) for number in numbers]
+            chosen = whole_numbers("numbers", numbers)
             return self._numbered(chosen, seed=seed, labels=labels, prior=prior, truncation=truncation)
         count, seed, first = whole("count", count, 1), whole("seed", seed, 0), whole("first", first, 0)
         self._check_room(count)
@@ -91,9 +93,7 @@ class Model(Coder):
         `numbers` are those of the samples; `how` are `seed`, `labels`, `prior` and `truncation` as for `sample`.
         """
         self.require("inverts")
-        if not len(numbers):
-            raise OptionError("--numbers: expected at least one number")
-        chosen = [whole("numbers", number, 0) for number in numbers]
+        chosen = whole_numbers("numbers", numbers)
         parts = [self._drawn(range(number, number + 1), **how) for number in chosen]
         classes = torch.cat([classes for _, classes in parts if classes is not None]) if self.is_conditional else None
         return self.trajectory(torch.cat([z for z, _ in parts]), classes)
@@ -108,7 +108,7 @@ class Model(Coder):
         truncation: float = 1.0,
     ) -> tuple[Tensor, Tensor | None]:
         """The codes (N, D) of samples, and the classes (N,) of a conditional model."""
-        if not 0 <= truncation <= 1:
+        if not isinstance(truncation, int | float | np.floating) or not 0 <= truncation <= 1:
             raise OptionError(f"--truncation: expected a number from 0 to 1, got {truncation!r}")
         seed, start, number = whole("seed", seed, 0), numbers.start, len(numbers)
         classes: Tensor | None = None
@@ -117,6 +117,8 @@ class Model(Coder):
             chosen = class_numbers(ALL if labels is None else labels, self.classes)
             classes = chosen[torch.arange(start, start + number) % len(chosen)]
         prior = prior or self.prior
+        if prior is not None and not hasattr(prior, "draw"):
+            raise OptionError(f"prior: expected a density, such as `model.fit_prior(data)` returns, got {prior!r}")
         if isinstance(prior, ClassMixturePrior):
             if classes is None:
                 raise OptionError(f"prior: is one of classes, and a {self.name} has none")
@@ -129,8 +131,6 @@ class Model(Coder):
 
     def _numbered(self, numbers: list[int], **how: Any) -> Tensor:
         """The samples of these numbers, each in the pass in which it is among all samples."""
-        if not numbers:
-            raise OptionError("--numbers: expected at least one number")
         self._check_room(len(numbers))
         passes: dict[int, list[int]] = {}
         for number in numbers:
@@ -337,7 +337,7 @@ class Model(Coder):
             raise CheckpointError(f"{file}: holds a {header.model}, not a {name}; {hint}")
         with isolated(0):
             network = checkpoint.restored(lambda: fresh_network(header, file), content, file)
-        return cls(network, header, choose_device(device), path=file)
+        return cls(network, header, choose_device(device), path=file, step=content.get("step"))
 
     def untrained(self) -> Self:
         """The same model with freshly initialised weights."""

@@ -154,8 +154,8 @@ class AdversarialOptions(SampleScoreOptions):
     critic_steps: int = option(1, "Discriminator updates per generator update.", min=1, max=100)
     augment: tuple[str, ...] = option(
         AUTO,
-        "Differentiable augmentation of what the discriminator sees: none, or some of flip,color,translation,cutout; "
-        f"auto: flip,color,translation for fewer than {FEW:,} training images, else none.",
+        "Differentiable augmentation for the discriminator: none, or some of flip,color,translation,cutout; "
+        f"auto: all but cutout (grey: translation) below {FEW:,} training images, else none.",
         parse=augment_policies,
         write=lambda names: comma_separated(names) or "none",
     )
@@ -174,12 +174,16 @@ class AdversarialOptions(SampleScoreOptions):
     ema: float = redefault(TrainOptions, "ema", 0.999)
 
     def cross_check(self) -> None:
-        """Raises OptionError for batch norm with wgan-gp, and for the end of penalties that are not there."""
+        """Raises OptionError for batch norm with wgan-gp or of single images, and for the end of penalties that are not
+        there."""
         super().cross_check()
-        if self.penalty_end is not None and max(self.r1_weight, self.r2_weight) == 0:
+        decided = self.norm is not None  # the penalties of the loss depend on it
+        if decided and self.penalty_end is not None and max(self.r1_weight, self.r2_weight) == 0:
             raise OptionError("--penalty-end: there are no penalties; give --r1 or --r2")
         if self.loss == "wgan-gp" and self.norm == "batch":
             raise OptionError("--norm batch: not with --loss wgan-gp, whose penalty is defined for each image alone")
+        if self.arch == "mlp" and self.batch_size == 1:
+            raise OptionError("--batch-size 1: not with --arch mlp, whose batch norm needs two images at least")
 
     def for_data(self, data: Any) -> Self:
         """The networks and their learning rate decided: pixel art is small and in few colours."""
@@ -325,6 +329,11 @@ def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int)
 def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -> None:
     """Train a generator against a discriminator, both given the class label unless `classes` is 0."""
     assert options.lr is not None  # decided for the data
+    if options.critic_steps > run.plan.total_steps:
+        raise OptionError(
+            f"--critic-steps {options.critic_steps}: the generator would never be trained in {run.plan.length()}; use "
+            "fewer, or a longer run"
+        )
     generator = run.place(build(options, data.shape, classes))
     discriminator = run.place(build_discriminator(options, data.shape, classes))
     betas = (options.first_decay, 0.999)

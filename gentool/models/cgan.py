@@ -27,13 +27,19 @@ class Options(AdversarialOptions):
 
     width: int = redefault(AdversarialOptions, "width", 128)
     norm: Literal["auto", "batch", "spectral", "none"] | None = redefault(
-        AdversarialOptions, "norm", None, default_text="auto for faces, else batch"
+        AdversarialOptions, "norm", None, default_text="batch for bce and hinge but on faces, else auto"
     )
     lr: float | None = redefault(AdversarialOptions, "lr", None, default_text=f"{FACES['lr']:g} for faces, else {LR:g}")
 
     def for_data(self, data: ImageData) -> Self:
-        """On faces, the recipe of `gan`; elsewhere batch norm and a low learning rate, unless they are given."""
-        recipe: dict[str, Any] = {"norm": "auto"} if is_faces(data.info) else {"norm": "batch", "lr": LR}
+        """On faces, the recipe of `gan`; elsewhere batch norm and a low learning rate, unless they are given.
+
+        Losses that come with penalties have no batch norm: it would mix the images that a penalty takes one by one.
+        """
+        penalised = self.loss in ("relativistic", "wgan-gp")
+        recipe: dict[str, Any] = {"norm": "auto" if penalised or is_faces(data.info) else "batch"}
+        if not is_faces(data.info):
+            recipe["lr"] = LR
         left_open = {name: value for name, value in recipe.items() if getattr(self, name) is None}
         return super(Options, dataclasses.replace(self, **left_open)).for_data(data)
 

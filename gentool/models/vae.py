@@ -15,12 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from gentool.data.images import ImageData
+from gentool.engine.memory import kept_per_item
 from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
-from gentool.models.variational import VAE, FlowVAE, VariationalOptions, check_flow, maximise
+from gentool.models.variational import PASS, VAE, FlowVAE, VariationalOptions, check_flow, maximise
 from gentool.networks.layers import Shape
 from gentool.options import option
 
@@ -139,6 +140,9 @@ def train(options: Options, data: ImageData, run: Run) -> None:
         count, images = len(vae.pseudo_inputs), data.train.images
         if count > len(images):
             raise OptionError(f"--components {count}: {data.name} has only {len(images)} training images to start from")
+        if run.device.type == "cpu":
+            of_one = kept_per_item(vae, lambda count: vae.posterior(vae.pseudo_inputs[:count].sigmoid()))
+            check_memory(PASS[options.arch] * count * of_one, f"--components {count}", "use fewer, or smaller layers")
         chosen = torch.randperm(len(images), generator=rng(options.seed, "pseudo-inputs"))[:count].sort().values
         vae.start_at(images[chosen].float() / 255)
     maximise(options, data, run, vae)

@@ -15,11 +15,14 @@ NONE = "none"
 
 
 def policies(text: str) -> tuple[str, ...]:
-    """The names in a comma-separated text; `none` is no name. Raises ValueError for an unknown one."""
+    """The names in a comma-separated text; `none` is no name, `auto` is one only to GANs, alone.
+
+    Raises ValueError for an unknown one.
+    """
     names = () if text == NONE else tuple(name.strip() for name in text.split(","))
     for name in names:
         if name not in POLICIES:
-            raise ValueError(f"expected {NONE}, or some of {','.join(POLICIES)}")
+            raise ValueError(f"expected auto, {NONE}, or some of {','.join(POLICIES)}")
     return names
 
 

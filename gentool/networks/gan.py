@@ -230,10 +230,14 @@ def minibatch_deviation(features: Tensor) -> Tensor:
 
     It is low for a generator that repeats itself (Karras et al. 2018, arXiv:1710.10196, section 3).
     """
-    groups = features.unflatten(0, (-1, GROUP if len(features) % GROUP == 0 else 1)).float()
+    count, size = len(features), min(GROUP, len(features))
+    whole = count - count % size
+    groups = features[:whole].unflatten(0, (-1, size)).float()
+    if whole < count:  # the last images are a group with some of those before them
+        groups = torch.cat([groups, features[-size:].float()[None]])
     centred = groups - groups.mean(dim=1, keepdim=True)
     deviation = (centred.square().mean(dim=1) + 1e-8).sqrt().mean(1)
-    return deviation[:, None].expand(-1, groups.shape[1]).reshape(-1, 1)
+    return deviation[:, None].expand(-1, size).reshape(-1, 1)[:count]
 
 
 def initialise(module: nn.Module, *, he: bool = False) -> None:

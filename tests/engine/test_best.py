@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,10 @@ import torch
 
 import gentool
 from gentool.engine import checkpoint
+from gentool.engine.alarms import Alarm, Row
+from gentool.engine.best import Best
 from gentool.errors import OptionError
+from gentool.evaluation.budget import training_cost
 
 COMMON = ["--device", "cpu", "--amp", "off"]
 VAE = ["train", "vae", "--data", "digits", "--arch", "mlp", "--hidden", 16, "--latent-dim", 4, *COMMON]
@@ -102,6 +105,31 @@ def test_a_run_that_is_stopped_has_the_best_so_far(cli: Callable, stopping: Call
     assert len(scores) == 2
     assert scores[1] < scores[0]
     assert (model_in("run/model-best.pt")["step"], model_in("run/model.pt")["step"]) == (10, 5)
+
+
+def test_a_run_that_ends_by_an_alarm_has_the_best_so_far(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def collapsing(rows: Sequence[Row]) -> list[Alarm]:
+        return [Alarm("collapse", "all samples are alike")] if len(rows) == 3 else []
+
+    monkeypatch.setattr("gentool.models.variational.posterior_collapse", collapsing)
+    words = [*VAE, "--batch-size", 256, "--epochs", 4, "--keep", "best", "--stop-on-collapse", "--out", "run"]
+    assert cli(*words).code == 5
+    scores = column("run", SCORES["vae"])
+    assert len(scores) == 3
+    assert scores[2] < scores[1] < scores[0]
+    assert (model_in("run/model-best.pt")["step"], model_in("run/model.pt")["step"]) == (15, 5)
+
+
+def test_the_history_of_the_best_ends_with_it(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So `compare` says what its training took, not what the whole run did."""
+    offer = Best.offer
+    scores = iter([3.0, 2.0, 4.0, 5.0])
+    monkeypatch.setattr(Best, "offer", lambda best, column, _, content: offer(best, column, next(scores), content))
+    assert cli(*VAE, "--batch-size", 256, "--epochs", 4, "--keep", "best", "--out", "run").code == 0
+    best = model_in("run/model-best.pt")["step"]
+    assert (best, model_in("run/model.pt")["step"]) == (10, 20)
+    assert training_cost(gentool.load("run/model-best.pt"))["training_step"] == best
+    assert training_cost(gentool.load("run"))["training_step"] == model_in("run/model.pt")["step"]
 
 
 def test_a_lost_or_damaged_file_is_written_again(cli: Callable) -> None:

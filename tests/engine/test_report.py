@@ -229,6 +229,23 @@ def test_several_runs_side_by_side(cli: Callable) -> None:
     assert content(Path("elsewhere.html"))["title"] == "cae on digits"
 
 
+def test_a_comparison_has_one_line_for_each_measure(cli: Callable) -> None:
+    """Also of runs that do not measure the same: a GAN on images with classes, and one on images without any."""
+    np.save("plain on white.npy", np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8))
+    for number, data in enumerate(("digits", "plain on white.npy")):
+        words = ("--width", 8, "--latent-dim", 4, "--batch-size", 16, "--steps", 4, "--out", number)
+        assert cli("train", "gan", "--data", data, *words).code == 0
+    assert cli("report", "0", "1").code == 0
+    first, second = content(Path("comparison.html"))["runs"]
+    assert (second["model"], second["data"]) == ("gan", "plain on white")
+    for run in (first, second):
+        assert all(line["term"] in line["column"] for chart in run["charts"] for line in chart["lines"])
+    variety = [next(chart for chart in run["charts"] if "Variety" in chart["title"]) for run in (first, second)]
+    terms = [[line["term"] for line in chart["lines"]] for chart in variety]
+    assert terms[0] != terms[1]
+    assert set(terms[0]) & set(terms[1])
+
+
 def test_a_run_of_an_earlier_version(cli: Callable) -> None:
     assert cli("train", "cae", *TINY, "--epochs", 1).code == 0
     folder = Path("runs/cae-digits")
@@ -374,9 +391,12 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
 @pytest.mark.parametrize(("width", "epochs", "first"), [(1280, 2, "update 1"), (390, 20, "epoch 0.09091")])
 def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int, epochs: int, first: str) -> None:
     """Short runs are drawn by update, and beside a longer one by epoch, of which an update is an eleventh."""
-    for model, length in (("cae", 2), ("vae", epochs)):
-        assert cli("train", model, *TINY, "--epochs", length, "--out", model).code == 0
-    assert cli("report", "cae", "vae").code == 0
+    long = "vae_digits_latent_dim_32_beta_0.5_seed_0_run2_of_two"
+    for model, length, name in (("cae", 2, "cae"), ("vae", epochs, long)):
+        assert cli("train", model, *TINY, "--epochs", length, "--out", name).code == 0
+    if epochs == 2:  # what one run does not know is still shown of the other
+        (Path("cae") / "metrics.csv").unlink()
+    assert cli("report", "cae", long).code == 0
     found = probed(browser, Path("comparison.html"), width)
     assert found["errors"] == []
     assert found["scroll"] <= 0

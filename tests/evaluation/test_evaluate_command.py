@@ -74,6 +74,19 @@ def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, mo
     assert (out / "dimensions.csv").exists() == (model == "vae")
 
 
+def test_a_model_of_binary_pixels_is_not_scored_on_grey_ones_without_a_word(cli: Callable) -> None:
+    tiny = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--device", "cpu")
+    assert (
+        cli("train", "vae", "--data", "digits", *tiny, "--binarise", "dynamic", "--steps", 2, "--out", "run").code == 0
+    )
+    judge = ("evaluate", "run", *SMALL, "--features", "random", "--k", 2, "--bound-images", 4)
+    note = (
+        "the model was trained with --binarise dynamic, but its likelihoods here are of grey values; give --binarise "
+    )
+    assert note + "static for those of pixels that are on or off\n" in cli(*judge).err
+    assert note not in cli(*judge, "--binarise", "static").err
+
+
 def test_the_means_of_held_out_images(cli: Callable, runs: Path, tmp_path: Path) -> None:
     cli("evaluate", "vae", runs / "vae", *SMALL, "--k", 20, "--bound-images", 50, "--binarise", "static",
         "--out", tmp_path / "evaluated")  # fmt: skip

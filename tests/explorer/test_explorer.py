@@ -1,12 +1,14 @@
 """`gentool explore`: the page computes what PyTorch computes, moves when touched, and serves its own user only."""
 
 import base64
+import dataclasses
 import http.client
 import io
 import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -23,6 +25,7 @@ from torch import nn
 import gentool
 from gentool.errors import OptionError
 from gentool.explorer.graph import graph_of
+from gentool.explorer.server import Explorer
 from gentool.figures.grids import to_picture
 from tests.conftest import TINY
 
@@ -240,6 +243,18 @@ def test_a_port_that_is_taken(cli: Callable, runs: Path) -> None:
     assert f"--port {port}: cannot be opened (Address already in use); choose another one" in done.err
 
 
+def test_one_image_and_odd_names_are_no_obstacle(cli: Callable, runs: Path) -> None:
+    Path("one").mkdir()
+    Image.new("L", (8, 8), 90).save("one/a.png")
+    done = cli("explore", runs / "vae", "--data", "one", "--out", "page.html")
+    assert (done.code, "Warning" in done.err) == (0, False), done.err
+    model = gentool.load(runs / "cgan")
+    model.header = dataclasses.replace(model.header, classes=("\udcff", *model.classes[1:]))
+    model.classes = model.header.classes
+    with Explorer(model, None, 0, 0) as explorer:
+        assert rb"\udcff" in explorer.page
+
+
 @pytest.fixture
 def served(runs: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, int, str, subprocess.Popen[str]]]:
     """A running explorer of a model: the model, its port, the secret, and its process."""
@@ -272,7 +287,8 @@ def test_a_running_model_computes_in_place_of_the_page(
     assert status == 200
     assert b"decoder" not in page.partition(b'id="content">')[2].partition(b"</script>")[0]
     z, labels = torch.randn(1, trained.latent_dim), torch.eye(10)[None, 4]
-    request = {"z": z[0].tolist(), "labels": labels[0].tolist() if trained.classes else []}
+    weights = [int(weight) for weight in labels[0]]  # as a browser writes 1.0
+    request = {"z": z[0].tolist(), "labels": weights if trained.classes else []}
     status, pixels = asked(port, "POST", f"/{secret}/decode", json.dumps(request).encode())
     assert status == 200
     assert pixels == to_picture(trained.decode(z, labels if trained.classes else None)[0]).tobytes()
@@ -303,6 +319,11 @@ def test_a_running_model_computes_in_place_of_the_page(
         ("POST", f"/{secret}/encode?label=x", file.getvalue(), {}, 400),
     ):
         assert asked(port, method, wrong, body, **headers)[0] == expected, (method, wrong)
+    # A browser that closes the connection, at once: with a reset.
+    with socket.create_connection(("127.0.0.1", port)) as leaving:
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        leaving.sendall(f"GET /{secret}/ HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+    assert asked(port, "GET", f"/{secret}/")[0] == 200
     # Ctrl-C while a request is answered: a search, for a model without an encoder.
     with socket.create_connection(("127.0.0.1", port)) as waiting:
         head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Length: {len(file.getvalue())}\r\n\r\n"

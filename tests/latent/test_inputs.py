@@ -234,6 +234,12 @@ def test_weights_are_floats_and_classes_are_whole_numbers() -> None:
         ({"seed": -1}, "--seed: expected a whole number of at least 0, got -1"),
         ({"count": True}, "--count: expected a whole number of at least 1, got True"),
         ({"first": -3}, "--first: expected a whole number of at least 0, got -3"),
+        ({"numbers": 5}, "--numbers: expected several whole numbers, such as [3, 17], got 5"),
+        ({"numbers": []}, "--numbers: expected at least one number"),
+        ({"numbers": [1.5]}, "--numbers: expected a whole number of at least 0, got 1.5"),
+        ({"truncation": "0.5"}, "--truncation: expected a number from 0 to 1, got '0.5'"),
+        ({"truncation": None}, "--truncation: expected a number from 0 to 1, got None"),
+        ({"prior": "gmm"}, "prior: expected a density, such as `model.fit_prior(data)` returns, got 'gmm'"),
     ],
     ids=str,
 )
@@ -241,6 +247,10 @@ def test_counts_and_seeds_of_samples_are_checked(vae: Model, settings: dict[str,
     with pytest.raises(OptionError) as refused:
         vae.sample(**settings)
     assert str(refused.value) == message
+
+
+def test_numbers_of_samples_may_be_a_tensor(vae: Model) -> None:
+    assert torch.equal(vae.sample(numbers=torch.tensor([3, 1])), vae.sample(numbers=[3, 1]))
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,7 @@ def test_reconstruct(cli: Callable, runs: Path, model: str) -> None:
         (["train", "vae", "--loss", "mse"], 2, "no such option: --loss"),
         (["train", "cae", "--loss", "mze"], 2, "'mze' is not one of 'mse', 'bce'"),
         (["train", "cae", "--channels", "3,x"], 2, "expected comma-separated positive whole numbers"),
-        (["train", "gan", "--augment", "blur"], 2, "expected none, or some of flip,color,translation,cutout"),
+        (["train", "gan", "--augment", "blur"], 2, "expected auto, none, or some of flip,color,translation,cutout"),
         (["train", "vae", "--epochs", "2", "--steps", "9"], 2, "--epochs: has no effect with --steps"),
         (
             ["train", "gan", "--loss", "wgan-gp", "--norm", "batch"],

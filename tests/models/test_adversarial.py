@@ -110,9 +110,26 @@ def test_the_weights_of_the_penalties_fall_to_what_is_asked() -> None:
 
 
 def test_the_end_of_penalties_that_are_not_there_is_refused(cli: Callable) -> None:
-    refused = cli("train", "gan", "--data", "digits", "--loss", "hinge", "--penalty-end", 0.5)
-    expected = (2, "gentool: --penalty-end: there are no penalties; give --r1 or --r2\n")
-    assert (refused.code, refused.err) == expected
+    for words in (["gan", "--loss", "hinge"], ["cgan"]):
+        refused = cli("train", *words, "--data", "digits", "--penalty-end", 0.5)
+        expected = (2, "gentool: --penalty-end: there are no penalties; give --r1 or --r2\n")
+        assert (refused.code, refused.err) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--arch", "mlp", "--batch-size", 1],
+         "--batch-size 1: not with --arch mlp, whose batch norm needs two images at least"),
+        (["--critic-steps", 5, "--steps", 4],
+         "--critic-steps 5: the generator would never be trained in 4 updates; use fewer, or a longer run"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_game_that_cannot_be_played_is_refused(cli: Callable, words: list[object], message: str) -> None:
+    refused = cli("train", "gan", "--data", "digits", *words, "--out", "run")
+    assert (refused.code, refused.err) == (2, f"gentool: {message}\n")
+    assert not Path("run").exists()
 
 
 def test_the_relativistic_loss_has_defaults_of_its_own() -> None:
@@ -280,6 +297,10 @@ def test_defaults_depend_on_the_data(data: str, given: dict[str, Any], expected:
         ("faces", {"norm": "batch", "lr": 2e-4}, {"norm": "batch", "lr": 2e-4, "r1": 0, "sharpen": 30}),
         ("digits", {}, {"norm": "batch", "lr": 2e-4, "r1": 0, "sharpen": None, "width": 128}),
         ("digits", {"norm": "auto"}, {"norm": "none", "lr": 2e-4, "r1": 0.2}),
+        ("digits", {"loss": "hinge"}, {"norm": "batch", "lr": 2e-4, "r1": 0}),
+        ("digits", {"loss": "wgan-gp"}, {"norm": "none", "lr": 2e-4, "r1": 0}),
+        ("digits", {"loss": "relativistic"}, {"norm": "none", "lr": 2e-4, "r1": 0.2, "r2": 0.2}),
+        ("faces", {"penalty_end": 0.5}, {"norm": "none", "penalty_end": 0.5}),
     ],
 )
 def test_a_cgan_on_faces_has_the_recipe_of_a_gan(data: str, given: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -184,7 +184,9 @@ def test_minibatch_deviation_is_the_mean_spread_inside_groups_of_four() -> None:
     )
     same = features[:1].repeat(4, 1)
     assert minibatch_deviation(same).max() < 1e-3
-    assert minibatch_deviation(features[:3]).shape == (3, 1), "a batch that has no groups of four is one without spread"
+    for count, groups in ((3, [[0, 3], [0, 3], [0, 3]]), (6, [[0, 4]] * 4 + [[2, 6]] * 2)):
+        spread = torch.stack([features[start:end].std(0, correction=0).mean() for start, end in groups])
+        torch.testing.assert_close(minibatch_deviation(features[:count]), spread[:, None], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(3, 16, 16), (4, 9, 13)], ids=str)

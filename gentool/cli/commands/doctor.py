@@ -20,6 +20,7 @@ import gentool
 from gentool.cli.command import command
 from gentool.engine.terminal import Terminal
 from gentool.errors import GentoolError
+from gentool.progress import counted
 
 PYTHON = "3.11"
 NEEDED = {
@@ -147,12 +148,12 @@ def check_torchvision() -> list[Problem]:
 
 def check_devices(torch: Any) -> tuple[dict[str, str], list[Problem]]:
     """The processor and the accelerators; `torch` is the module, or None where it cannot be used."""
-    cpu = f"{cpu_name()}, {os.cpu_count()} cores"
+    cpu = f"{cpu_name()}, {counted(os.cpu_count() or 1, 'core')}"
     if torch is None:
         return {"cpu": cpu}, []
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     bf16 = sorted(name for name, there in capabilities.items() if "bf16" in name and there)
-    cpu += f", {torch.get_num_threads()} threads, vectors {torch.backends.cpu.get_cpu_capability()}, "
+    cpu += f", {counted(torch.get_num_threads(), 'thread')}, vectors {torch.backends.cpu.get_cpu_capability()}, "
     cpu += f"bf16 instructions: {', '.join(bf16) or 'none known'}"
     devices, problems = {"cpu": cpu, "cuda": "none"}, []
     with warnings.catch_warnings(record=True) as warned:

@@ -10,6 +10,7 @@ import typer
 from gentool.cli.command import command
 from gentool.cli.options import OutputOptions, output_options
 from gentool.engine.folder import MODEL, OPTIONS, PICTURES, drawn_in
+from gentool.engine.report.content import short_names
 from gentool.engine.terminal import Terminal
 from gentool.errors import CheckpointError, DataError, OptionError
 from gentool.figures.grids import Picture, captioned_rows, save_png
@@ -62,7 +63,7 @@ def show_epochs(
                 f"{folder}: no picture of epoch {', '.join(map(str, missing))}; the nearest is shown "
                 "(train with --sample-every 1 to have one for every epoch)"
             )
-    names = [folder.resolve().name for folder in folders] if len(folders) > 1 else []
+    names = short_names(folders) if len(folders) > 1 else []
     save_png(captioned_rows(rows, names), path)
     terminal.notice(f"{path}: {counted(sum(map(len, rows)), 'picture')}")
     terminal.result(path, {"event": "done", "picture": str(path), "epochs": [list(row) for row in rows]})

@@ -18,7 +18,7 @@ from gentool.cli.options import (
 from gentool.engine import checkpoint as checkpoints
 from gentool.engine.folder import model_path
 from gentool.engine.terminal import Terminal
-from gentool.errors import OptionError
+from gentool.errors import CheckpointError, OptionError
 from gentool.exporting.export import EXPORT, TOLERANCE, Export, ExportOptions
 from gentool.exporting.export import export as export_model
 from gentool.exporting.formats import SAFETENSORS, check_packages
@@ -90,10 +90,12 @@ def export(
 
 
 def check_images(checkpoint: Path) -> None:
-    """Raises OptionError for a checkpoint of seq2seq: its decoder writes one symbol after the other."""
+    """Raises CheckpointError for a checkpoint of seq2seq: its decoder writes one symbol after the other."""
     header, _ = checkpoints.load(model_path(checkpoint), "model")
     if header.model in TASKS:
-        raise OptionError(f"{checkpoint}: holds a seq2seq model ({header.model}); only image models can be exported")
+        raise CheckpointError(
+            f"{checkpoint}: holds a seq2seq model ({header.model}); only image models can be exported"
+        )
 
 
 def summary_lines(exported: Export) -> list[str]:

@@ -186,7 +186,8 @@ def sample(
             for number, image in zip(options.numbers or range(len(images)), images, strict=True):
                 save_png(to_picture(image), folder / f"{number:05d}.png")
             save_png(picture, path)
-        terminal.notice(f"{folder}: {counted(len(images), 'PNG')}")
+        written = len(set(options.numbers or range(len(images))))
+        terminal.notice(f"{folder}: {counted(written, 'PNG')}")
     else:
         save_png(picture, path)
     terminal.notice(f"{path}: {counted(len(images), 'image' if charted else 'sample')}")

@@ -29,7 +29,7 @@ def show(
         try:
             picture = open_picture(file)
         except OSError as error:
-            raise DataError(f"{file}: not a readable picture: {error}") from error
+            raise DataError(f"{file}: not a readable picture: {error.strerror or error}") from error
         terminal.notice(f"{file}: {picture.width} x {picture.height} pixels")
         draw(picture, console)
 

@@ -26,7 +26,7 @@ from gentool.engine.metrics_file import MetricsFile
 from gentool.engine.report.pictures import films, gallery
 from gentool.engine.report.scores import finite, group, results
 from gentool.figures.curves import Curve, CurvePanel
-from gentool.metrics.glossary import CHARTS, meaning
+from gentool.metrics.glossary import CHARTS, meaning, term
 from gentool.options import flag
 from gentool.progress import counted
 from gentool.reading import Each, Scalar, read_bytes
@@ -49,6 +49,8 @@ def run_content(folder: Path) -> dict[str, Any]:
     return {
         "kind": "run",
         "title": f"{run['model']} on {run['data']}",
+        "model": run["model"],
+        "data": run["data"],
         "name": folder.resolve().name,
         "state": state_in_words(run, columns, bool(result), log_lines(folder)),
         "facts": facts(folder, run, environment, columns),
@@ -71,12 +73,12 @@ def run_content(folder: Path) -> dict[str, Any]:
 
 def comparison_content(folders: Sequence[Path]) -> dict[str, Any]:
     """The content of a page of several runs."""
-    names = _short_names(folders)
+    names = short_names(folders)
     runs = [run_content(folder) | {"name": name} for folder, name in zip(folders, names, strict=True)]
     return {"kind": "comparison", "title": f"{len(runs)} runs side by side", "runs": runs}
 
 
-def _short_names(folders: Sequence[Path]) -> list[str]:
+def short_names(folders: Sequence[Path]) -> list[str]:
     """The parts of the paths that tell the folders apart."""
     parts = [folder.resolve().parts for folder in folders]
     for length in range(1, max(map(len, parts)) + 1):
@@ -186,6 +188,7 @@ def chart_content(columns: dict[str, list[float]], panels: Sequence[CurvePanel])
             "lines": [
                 {
                     "column": column,
+                    "term": term(column),
                     "label": curve.label,
                     "colour": curve.colour,
                     "dashed": curve.dashed,
