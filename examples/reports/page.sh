@@ -114,7 +114,7 @@ table() {
                     row = row (NR == 1 ? "<th>" : "<td>") cell
                 }
                 print "<tr>" row
-            }' "$OUT/$1"
+            }' < "$OUT/$1"
         echo "</table></div>"
     } >> "$OUT/index.html"
 }

@@ -68,6 +68,16 @@ def test_runs_below_each_other(cli: Callable, run: Path) -> None:
     assert cli("epochs", run, "other", "--out", "both.png", "--overwrite").code == 0
 
 
+def test_rows_of_runs_with_one_name_are_told_apart(cli: Callable, run: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(run, f"{name}/run")
+    assert cli("epochs", "a/run", "b/run", "--out", "both.png").code == 0
+    both = pixels("both.png")
+    left = both.shape[1] - 3 * (100 + GAP)
+    first, second = (both[row * (HEADING + 50) + HEADING :][:50, :left] for row in range(2))
+    assert not np.array_equal(first, second)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
