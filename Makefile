@@ -9,7 +9,7 @@ first: $(VENV)/.installed  ## install, train a small GAN on pixel-art faces, dra
 	PATH="$(BIN):$$PATH" sh examples/first_gan.sh
 
 test: $(VENV)/.installed-dev  ## install with the developers' tools and run the tests, in up to four processes
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 setup: $(VENV)/.installed-dev  ## install with the developers' tools, and the commit hooks
 	$(BIN)/pre-commit install

@@ -30,6 +30,13 @@ TINY = {
 }
 
 
+LONG = (
+    "test_reports", "test_world", "test_export", "test_training", "test_commands", "test_learning", "test_jobs",
+    "test_explorer", "test_compilation", "test_documents", "test_embedding", "test_cvae", "test_flow",
+)  # fmt: skip
+"""The files that take longest. They are begun first, so that no process works alone at the end."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left behind."""
@@ -42,6 +49,11 @@ class Outcome:
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores, because some tests wait."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

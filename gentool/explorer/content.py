@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gentool.data.images import ImageData
 from gentool.engine.randomness import rng
+from gentool.errors import OptionError
 from gentool.explorer.graph import graph_of
 from gentool.figures.grids import Picture, grid, to_picture
 from gentool.latent.model import Model
@@ -97,7 +98,13 @@ def explorer_content(
 
 
 def networks(model: Model) -> dict[str, Any]:
-    """The decoder and, where there is one, the encoder as operations."""
+    """The decoder and, where there is one, the encoder as operations. Raises OptionError for what the page cannot
+    compute."""
+    if model.inverts:  # found out by tracing all passes, it would take half a minute
+        raise OptionError(
+            f"--out: the image of a {model.name} takes many passes through its network, which the page cannot compute; "
+            "explore it without --out"
+        )
     example = [torch.zeros(1, model.latent_dim)]
     if model.is_conditional:
         example.append(torch.full((1, len(model.classes)), 1 / len(model.classes)))

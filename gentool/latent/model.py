@@ -117,7 +117,7 @@ class Model(Coder):
             chosen = class_numbers(ALL if labels is None else labels, self.classes)
             classes = chosen[torch.arange(start, start + number) % len(chosen)]
         prior = prior or self.prior
-        if prior is not None and not hasattr(prior, "draw"):
+        if prior is not None and not isinstance(prior, Density):
             raise OptionError(f"prior: expected a density, such as `model.fit_prior(data)` returns, got {prior!r}")
         if isinstance(prior, ClassMixturePrior):
             if classes is None:

@@ -6,7 +6,7 @@ Ex-post density estimation (Ghosh et al. 2020, arXiv:1903.12436) makes a generat
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ SEARCH_ITERATIONS = 20
 2003, doi:10.1016/S0167-9473(02)00163-9), clusters that should agree with classes do."""
 
 
+@runtime_checkable
 class Prior(Protocol):
     """A density of codes. `kind` is its name, as --prior takes it."""
 

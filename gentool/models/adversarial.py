@@ -64,6 +64,8 @@ FACES: dict[str, Any] = {"colours": 16, "sharpen": 30.0, "width": 128, "lr": 1e-
 PUNKS: dict[str, Any] = FACES | {"sharpen": 1.0, "r1": 0.5}
 """Those on cryptopunks, with --arch conv: more weight on R1 keeps more variety, and sharpening would cost FID."""
 FACES_UPDATES = 3_000
+PENALISED = ("relativistic", "wgan-gp")
+"""Losses that come with a penalty on the gradient of each image."""
 
 
 def _by_data(name: str) -> str:
@@ -177,7 +179,7 @@ class AdversarialOptions(SampleScoreOptions):
         """Raises OptionError for batch norm with wgan-gp or of single images, and for the end of penalties that are not
         there."""
         super().cross_check()
-        decided = self.norm is not None  # the penalties of the loss depend on it
+        decided = self.norm is not None or self.loss in PENALISED  # the default of R1 depends on the norm
         if decided and self.penalty_end is not None and max(self.r1_weight, self.r2_weight) == 0:
             raise OptionError("--penalty-end: there are no penalties; give --r1 or --r2")
         if self.loss == "wgan-gp" and self.norm == "batch":
@@ -230,7 +232,7 @@ class AdversarialOptions(SampleScoreOptions):
     @property
     def discriminator_norm(self) -> Literal["batch", "spectral", "none"]:
         """The normalisation that --norm says, or that auto means for the loss; batch while the data are to decide."""
-        if self.norm == "auto":
+        if self.norm == "auto" or (self.norm is None and self.loss in PENALISED):
             return "spectral" if self.loss == "hinge" else "none"
         return self.norm or "batch"
 

@@ -13,7 +13,7 @@ from gentool.data.sources.faces import is_faces
 from gentool.engine.run import Run
 from gentool.errors import DataError
 from gentool.models import adversarial
-from gentool.models.adversarial import FACES, GAN, AdversarialOptions, play
+from gentool.models.adversarial import FACES, GAN, PENALISED, AdversarialOptions, play
 from gentool.networks.layers import Shape
 from gentool.options import redefault
 
@@ -34,12 +34,12 @@ class Options(AdversarialOptions):
     def for_data(self, data: ImageData) -> Self:
         """On faces, the recipe of `gan`; elsewhere batch norm and a low learning rate, unless they are given.
 
-        Losses that come with penalties have no batch norm: it would mix the images that a penalty takes one by one.
+        Losses that come with penalties leave the norm open, which is none then: batch norm would mix the images that a
+        penalty takes one by one.
         """
-        penalised = self.loss in ("relativistic", "wgan-gp")
-        recipe: dict[str, Any] = {"norm": "auto" if penalised or is_faces(data.info) else "batch"}
-        if not is_faces(data.info):
-            recipe["lr"] = LR
+        recipe: dict[str, Any] = {"norm": "auto"} if is_faces(data.info) else {"norm": "batch", "lr": LR}
+        if self.loss in PENALISED:
+            del recipe["norm"]
         left_open = {name: value for name, value in recipe.items() if getattr(self, name) is None}
         return super(Options, dataclasses.replace(self, **left_open)).for_data(data)
 

@@ -53,7 +53,7 @@ def _cache(tmp_path: Path, monkeypatch: Patch) -> None:
 def test_a_sound_install(capsys: Capture, tmp_path: Path) -> None:
     doctor.run(Terminal())
     out, err = capsys.readouterr()
-    for word in ("gentool", "python", "torch", "torchvision", "scikit-learn", "pillow", "cpu", "threads", "bf16"):
+    for word in ("gentool", "python", "torch", "torchvision", "scikit-learn", "pillow", "cpu", " thread", "bf16"):
         assert word in out
     assert str(tmp_path / "cache") in out
     assert "problem" not in out

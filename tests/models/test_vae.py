@@ -12,7 +12,6 @@ import gentool
 from gentool.engine.checkpoint import digest, load
 from gentool.engine.run import Run
 from gentool.evaluation.likelihood import bounds
-from gentool.models import variational
 from gentool.models.vae import Options
 from gentool.models.variational import VAE, kl_weight, ramp
 
@@ -128,15 +127,6 @@ def test_static_pixels_are_mirrored_with_the_image(cli: Callable, monkeypatch: p
     assert refused.code == 2
     assert refused.err == "gentool: --binarise static: zooming makes binary pixels grey again; give --zoom 0\n"
     assert not Path("run").exists()
-
-
-def test_a_flow_counts_in_the_memory_of_several_samples(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[float] = []
-    monkeypatch.setattr(variational, "check_memory", lambda needed, *words: asked.append(needed))
-    for prior in ("standard", "flow"):
-        gentool.train("vae", "digits", prior=prior, iwae=2, steps=1, **TINY)
-    codes = 2 * TINY["batch_size"]
-    assert asked == [4 * codes * 3 * 64, 4 * codes * (3 * 64 + 4 * 8 * 128)]
 
 
 DRAWN = [["--iwae", 3], ["--binarise", "dynamic"], ["--binarise", "static"], ["--iwae", 2, "--binarise", "dynamic"]]

@@ -88,7 +88,7 @@ def test_changes_follow_one_another_in_the_order_of_their_names(x: torch.Tensor)
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected none, or some of flip,color,translation,cutout"):
+    with pytest.raises(ValueError, match=r"expected auto, none, or some of flip,color,translation,cutout"):
         policies("flip,colour")
 
 
