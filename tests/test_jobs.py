@@ -212,7 +212,7 @@ def test_a_sweep_that_is_stopped_lets_its_jobs_save(cli: Callable, cluster: str,
 
 def test_a_real_training_is_stopped_and_continues(cli: Callable, tmp_path: Path) -> None:
     """By Ctrl-C in a terminal, which every process that is started from it receives."""
-    words = [*TINY, "--hidden", 8, "--steps", 2000, "--cluster", "local"]
+    words = [*TINY, "--hidden", 8, "--steps", 800, "--cluster", "local"]
     assert cli(*sweep(*words[:-2])).code == 0
     command = [sys.executable, "-m", "gentool", *map(str, sweep(*words)[:-1]), str(tmp_path / "parts")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
