@@ -37,6 +37,7 @@ def fit_mixture(
     """
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
+    from threadpoolctl import threadpool_limits
 
     if components > len(z):
         raise OptionError(f"a mixture of {components} components needs at least as many images; there are {len(z)}")
@@ -46,7 +47,8 @@ def fit_mixture(
     some = codes[np.random.default_rng(seed).permutation(len(codes))[:SEARCH_CODES]]
     common = {"reg_covar": regularization * max(float(codes.var(0).mean()), 1e-9), "random_state": seed}
     restarts = max(1, RESTARTS_TIMES_COMPONENTS // components)
-    with warnings.catch_warnings():
+    # The products are so small that two threads take up to three times as long as one.
+    with threadpool_limits(1, user_api="blas"), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the table says whether it converged
         searching = GaussianMixture(components, n_init=restarts, init_params="k-means++", max_iter=search, **common)
         fitted = searching.fit(some)

@@ -31,6 +31,7 @@ NEEDED = {
     "pillow": ("PIL", "10.1"),
     "scikit-learn": ("sklearn", "1.3"),
     "scipy": ("scipy", "1.11"),
+    "threadpoolctl": ("threadpoolctl", "3.1"),
     "matplotlib": ("matplotlib", "3.8"),
     "platformdirs": ("platformdirs", "4.0"),
     "packaging": ("packaging", "23.0"),
