@@ -19,7 +19,11 @@ COPIES = 4
 
 @contextmanager
 def without_memory() -> Iterator[None]:
-    """Networks that are built here have no memory, and draw no random numbers."""
+    """Networks that are built here have no memory, and draw no random numbers.
+
+    Some operations on such tensors would load PyTorch's compiler or SymPy, such as `arange` and `clone`; networks are
+    built without them.
+    """
     with torch.device("meta"), _NotDrawn():
         yield
 
@@ -55,12 +59,12 @@ def kept_per_item(network: nn.Module, forward: Callable[[int], object]) -> int:
     """The bytes that `forward(count)`, a pass through the network, keeps of each item for its backward pass."""
     training = network.training
     network.eval()  # which leaves the statistics of batch norm as they are
-    fewer, more = (_kept(lambda count=count: forward(count)) for count in (ITEMS, ITEMS + 1))  # type: ignore[misc]
+    fewer, more = (_kept(forward, count) for count in (ITEMS, ITEMS + 1))
     network.train(training)
     return more - fewer
 
 
-def _kept(forward: Callable[[], object]) -> int:
+def _kept(forward: Callable[[int], object], count: int) -> int:
     """The bytes that a pass keeps for its backward pass."""
     kept: list[torch.Tensor] = []
 
@@ -68,6 +72,6 @@ def _kept(forward: Callable[[], object]) -> int:
         raise AssertionError("there is no backward pass")
 
     with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.detach()), unpack):
-        forward()
+        forward(count)
     storages = {storage.data_ptr(): storage.nbytes() for storage in (tensor.untyped_storage() for tensor in kept)}
     return sum(storages.values())

@@ -45,6 +45,7 @@ from gentool.networks.gan import (
 )
 from gentool.networks.layers import Shape
 from gentool.options import comma_separated, numbers, option, redefault
+from gentool.progress import counted
 
 AUTO = ("auto",)
 R1_EVERY = 16
@@ -207,6 +208,12 @@ class AdversarialOptions(SampleScoreOptions):
         chosen = dataclasses.replace(self, **left_open)
         if chosen.sharpen is not None and not chosen.colours:
             raise OptionError("--sharpen: there is no limit of colours; give --colours")
+        steps = chosen.resolved(data)["steps"]
+        if chosen.budget is None and chosen.critic_steps > steps:
+            raise OptionError(
+                f"--critic-steps {chosen.critic_steps}: the generator would never be trained in "
+                f"{counted(steps, 'update')}; use fewer, or a longer run"
+            )
         return chosen
 
     def updates_on(self, data: Any) -> int:
@@ -331,11 +338,6 @@ def build_discriminator(options: AdversarialOptions, shape: Shape, classes: int)
 def play(options: AdversarialOptions, data: ImageData, run: Run, classes: int) -> None:
     """Train a generator against a discriminator, both given the class label unless `classes` is 0."""
     assert options.lr is not None  # decided for the data
-    if options.critic_steps > run.plan.total_steps:
-        raise OptionError(
-            f"--critic-steps {options.critic_steps}: the generator would never be trained in {run.plan.length()}; use "
-            "fewer, or a longer run"
-        )
     generator = run.place(build(options, data.shape, classes))
     discriminator = run.place(build_discriminator(options, data.shape, classes))
     betas = (options.first_decay, 0.999)

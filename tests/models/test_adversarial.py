@@ -132,6 +132,17 @@ def test_a_game_that_cannot_be_played_is_refused(cli: Callable, words: list[obje
     assert not Path("run").exists()
 
 
+def test_a_budget_is_tried_out_also_with_many_critic_steps(cli: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first trials are shorter than that."""
+    monkeypatch.setattr(
+        "gentool.engine.training.updates_within", lambda seconds_of, *_, **__: (seconds_of(1), (9, []))[1]
+    )
+    words = ("--width", 8, "--latent-dim", 4, "--critic-steps", 9, "--budget", "9s", "--out", "run")
+    done = cli("train", "gan", "--data", "digits", *words)
+    assert done.code == 0, done.err
+    assert json.loads(Path("run/result.json").read_text())["step"] == 9
+
+
 def test_the_relativistic_loss_has_defaults_of_its_own() -> None:
     digits = gentool.load_data("digits")
     for given, expected in (
