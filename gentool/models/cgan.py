@@ -27,7 +27,7 @@ class Options(AdversarialOptions):
 
     width: int = redefault(AdversarialOptions, "width", 128)
     norm: Literal["auto", "batch", "spectral", "none"] | None = redefault(
-        AdversarialOptions, "norm", None, default_text="batch for bce and hinge but on faces, else auto"
+        AdversarialOptions, "norm", None, default_text="auto for faces, relativistic, wgan-gp, else batch"
     )
     lr: float | None = redefault(AdversarialOptions, "lr", None, default_text=f"{FACES['lr']:g} for faces, else {LR:g}")
 
