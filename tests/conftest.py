@@ -46,6 +46,7 @@ class Outcome:
     err: str
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """One process more than there are cores, because some tests wait."""
     return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
@@ -73,6 +74,18 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     os.environ["GENTOOL_DATA"] = str(folder)
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_networks() -> Iterator[None]:
+    """A tenth of the usual training for the networks that evaluations learn."""
+    from gentool.evaluation import classifier, self_supervised
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "UPDATES", 200)
+        patch.setattr(classifier, "EPOCHS", 4)
+        patch.setattr(self_supervised, "UPDATES", 40)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ def test_the_python_blocks_of_a_document_run(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GENTOOL_DATA", str(tmp_path / "cache"))  # the hasty classifier is for nobody else
     monkeypatch.setattr("gentool.evaluation.classifier.UPDATES", 20)
+    monkeypatch.setattr("gentool.evaluation.classifier.EPOCHS", 1)
     names: dict[str, object] = {}
     text = path.read_text(encoding="utf-8")
     for found in BLOCK.finditer(text):
@@ -50,7 +51,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")
         notebook = nbformat.read(ROOT / "examples" / "first_model.ipynb", as_version=4)
         assert sum(cell.cell_type == "code" for cell in notebook.cells) == 11
-        hurry = "import gentool.evaluation.classifier\ngentool.evaluation.classifier.UPDATES = 20"
+        hurry = "from gentool.evaluation import classifier\nclassifier.UPDATES, classifier.EPOCHS = 20, 1"
         notebook.cells.insert(0, nbformat.v4.new_code_cell(hurry))
         resources = {"metadata": {"path": str(tmp_path)}}
         client = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources)

@@ -93,6 +93,25 @@ def test_the_same_command_again_trains_nothing(quickly: dict[str, str], tmp_path
     assert {path: path.stat().st_mtime_ns for path in models} == models
 
 
+@pytest.mark.parametrize(
+    ("settings", "images", "arithmetic"),
+    [
+        ({}, "--epochs 75", "--epochs 75"),
+        ({"QUICK": "1"}, "--steps 300", "--steps 300"),
+        ({"BUDGET": "9m"}, "--budget 9m", "--epochs 75"),
+        ({"BUDGET": "9m", "QUICK": "1"}, "--budget 9m", "--steps 300"),
+        ({"BUDGET": "9m", "STEPS": "7"}, "--steps 7", "--steps 7"),
+    ],
+)
+def test_the_length_of_a_training_can_be_set(settings: dict[str, str], images: str, arithmetic: str) -> None:
+    script = '. examples/reports/page.sh; for how in length minutes length; do $how "--epochs 75" "--steps 300"; done'
+    plain = {name: value for name, value in os.environ.items() if name not in ("BUDGET", "QUICK", "STEPS")}
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=ROOT, env=plain | settings, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == [images, arithmetic, images]
+
+
 @pytest.mark.parametrize("shell", [["sh"], ["bash", "-euo", "pipefail"]], ids=["sh", "bash"])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_report_stops_at_the_first_error(

@@ -4,6 +4,7 @@
 #                 each of its sets, such as DATA/mnist; DATA/SET is what `gentool prepare SET --source` takes
 #   QUICK=1       trains for a short time, on embedded images where DATA has none
 #   STEPS=n       sets the updates of every training
+#   BUDGET=10m    trains each model of images for this long, arithmetic in full
 #   JOBS=n        trainings of a sweep at a time, by default 2
 # The same command again continues, and trains nothing twice.
 set -eu
@@ -17,10 +18,21 @@ JOBS=${JOBS:-2}
 
 say() { echo "$*" >&2; }
 
-# length EPOCHS_OR_STEPS_OPTION QUICK_OPTION: how long to train
+# length EPOCHS_OR_STEPS_OPTION QUICK_OPTION: how long to train a model of images
 length() {
-    if [ -n "${STEPS:-}" ]; then echo "--steps $STEPS"; elif quick; then echo "$2"; else echo "$1"; fi
+    if [ -n "${STEPS:-}" ]; then
+        echo "--steps $STEPS"
+    elif [ -n "${BUDGET:-}" ]; then
+        echo "--budget $BUDGET"
+    elif quick; then
+        echo "$2"
+    else
+        echo "$1"
+    fi
 }
+
+# minutes EPOCHS_OR_STEPS_OPTION QUICK_OPTION: the same for arithmetic, which no BUDGET cuts
+minutes() { (BUDGET= && length "$@"); }
 
 # source_of NAME: where DATA has a set, or nothing. SEVERAL=yes says that the report has several sets.
 source_of() {
@@ -65,7 +77,7 @@ images() {
 
 # begin TITLE WHAT TIME: say how long it takes, and start the page
 begin() {
-    if ! quick && [ -z "${STEPS:-}" ]; then say "$1: $3. QUICK=1 takes minutes"; fi
+    if ! quick && [ -z "${STEPS:-}${BUDGET:-}" ]; then say "$1: $3. QUICK=1 takes minutes"; fi
     mkdir -p "$OUT"
     cat > "$OUT/index.html" <<HTML
 <!DOCTYPE html>

@@ -145,7 +145,8 @@ def training(model: Model) -> str:
     defaults = options_class(model.name)().to_json()
     chosen = {name: value for name, value in model.header.options.items() if defaults.get(name) != value}
     listed = "\n".join(f"- `{name}`: {code(json.dumps(value))}" for name, value in chosen.items())
-    return f"## Training options\n\n{listed or 'All at their defaults.'}\n\nconfig.json has all of them."
+    some = f"Those that differ from the defaults; gentool may have chosen some for the data.\n\n{listed}"
+    return f"## Training options\n\n{some if chosen else 'All at their defaults.'}\n\nconfig.json has all of them."
 
 
 def scores(model: Model) -> list[str]:

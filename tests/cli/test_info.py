@@ -13,6 +13,8 @@ from gentool.engine.folder import OPTIONS
 
 
 def facts(cli: Callable, path: Path | str) -> dict[str, object]:
+    in_words = cli("info", path)
+    assert in_words.code == 0, in_words.err
     done = cli("info", path, "--json")
     assert done.code == 0, done.err
     record: dict[str, object] = json.loads(done.out)
@@ -38,6 +40,15 @@ def test_a_finished_run(cli: Callable, runs: Path) -> None:
     options = next(line for line in said.splitlines() if line.startswith("options"))
     assert "latent dim 4" in options
     assert "schedule" not in options  # the default
+
+
+def test_what_gentool_chose_for_the_data_is_not_listed_as_given(cli: Callable) -> None:
+    words = ("--steps", 2, "--width", 16, "--latent-dim", 4, "--quiet", "--out", "run")
+    assert cli("train", "gan", "--data", "faces", *words).code == 0
+    options = next(line for line in cli("info", "run").out.splitlines() if line.startswith("options"))
+    assert options.split(None, 1)[1] == "steps 2, latent dim 4, width 16"
+    assert set(facts(cli, "run")["given"]) == {"width", "latent_dim", "steps"}
+    assert len(facts(cli, "run")["options"]) > 20
 
 
 def test_batch_norms_statistics_are_no_parameters(cli: Callable, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
-"""Real images, and feature networks with a short training, once for all tests of evaluation."""
+"""Real images and feature networks, once for all tests of evaluation."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,17 +7,7 @@ import torch
 
 from gentool.data.images import ImageData
 from gentool.data.load import load_data
-from gentool.evaluation import classifier, self_supervised
 from gentool.evaluation.features import FeatureNetwork, feature_networks
-
-
-@pytest.fixture(scope="session", autouse=True)
-def quick_networks() -> Iterator[None]:
-    """A tenth of the usual training."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classifier, "UPDATES", 200)
-        patch.setattr(self_supervised, "UPDATES", 40)
-        yield
 
 
 @pytest.fixture(scope="session")

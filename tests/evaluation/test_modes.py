@@ -45,7 +45,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hurry() -> Iterator[None]:
     """Patterns are learnt in fewer updates than digits, by a classifier that is for nobody else."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"EPOCHS": 1, "UPDATES": 80, "VERSION": "patterns"}.items():
+        for name, value in {"EPOCHS": 1, "UPDATES": 50, "VERSION": "patterns"}.items():
             patch.setattr(f"gentool.evaluation.classifier.{name}", value)
         yield
 

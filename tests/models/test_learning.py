@@ -51,10 +51,18 @@ def test_a_vae_learns(digits: gentool.ImageData) -> None:
     assert (trained.reconstruct(x) - x).square().mean() < 0.55 * per_pixel_mean_error(digits)
 
 
-@pytest.mark.parametrize("model", ["gan", "cgan"])
-def test_samples_of_a_gan_come_near_real_images(digits: gentool.ImageData, model: str) -> None:
+@pytest.fixture(scope="module")
+def players(digits: gentool.ImageData) -> dict[str, gentool.Model]:
+    """A GAN and a CGAN, trained once."""
     settings = {"width": 64, "latent_dim": 16, "augment": "none", "lr": 1e-3}
-    trained = gentool.train(model, digits, epochs=40, **settings, **DIGITS)
+    return {model: gentool.train(model, digits, epochs=40, **settings, **DIGITS) for model in ("gan", "cgan")}
+
+
+@pytest.mark.parametrize("model", ["gan", "cgan"])
+def test_samples_of_a_gan_come_near_real_images(
+    digits: gentool.ImageData, players: dict[str, gentool.Model], model: str
+) -> None:
+    trained = players[model]
     assert trained.history["class_entropy_ratio"][-1] > 0.8
     real = digits.train.images.float().flatten(1) / 255
 
@@ -66,9 +74,8 @@ def test_samples_of_a_gan_come_near_real_images(digits: gentool.ImageData, model
     assert distance(trained) < 1.7 * among_real
 
 
-def test_a_cgan_learns_its_classes(digits: gentool.ImageData) -> None:
-    settings = {"width": 64, "latent_dim": 16, "augment": "none", "lr": 1e-3}
-    trained = gentool.train("cgan", digits, epochs=40, **settings, **DIGITS)
+def test_a_cgan_learns_its_classes(digits: gentool.ImageData, players: dict[str, gentool.Model]) -> None:
+    trained = players["cgan"]
     real, labels = digits.train.images.float().flatten(1) / 255, digits.train.labels
     assert labels is not None
     wanted = torch.arange(10).repeat_interleave(10)

@@ -14,6 +14,7 @@ from gentool.engine import checkpoint, hub
 from gentool.engine.checkpoint import Header
 from gentool.engine.folder import (
     ENVIRONMENT,
+    GIVEN,
     METRICS,
     MODEL,
     OPTIONS,
@@ -52,8 +53,11 @@ def info(
         return
     width = max(map(len, facts))
     for name, value in facts.items():
-        if name == "options":
-            value = chosen(facts["model"], value) or "all at their defaults"
+        if name == "given":
+            continue
+        if name == "options" and "model" in facts:
+            shown = facts.get("given", differing(facts["model"], value))
+            value = {option: value[option] for option in shown if option in value} or "all at their defaults"
         terminal.data(f"{name.replace('_', ' '):<{width}}  {in_words(value)}")
 
 
@@ -95,6 +99,8 @@ def of_run(folder: Path) -> dict[str, Any]:
     else:
         facts |= of_header(Header(**{name: noted[name] for name in ("model", "options", "shape", "classes", "data",
                                                                      "fingerprint")}))  # fmt: skip
+    if GIVEN in noted:
+        facts["given"] = noted[GIVEN]
     facts["seconds"] = last.get("seconds")
     facts["last_epoch"] = {name: value for name, value in last.items() if name not in ("epoch", "step", "seconds")}
     facts |= {name: environment.get(name) for name in ("device", "precision", "gentool", "torch", "command")}
@@ -102,11 +108,11 @@ def of_run(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def chosen(model: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that differ from their defaults."""
+def differing(model: str, options: Mapping[str, Any]) -> list[str]:
+    """The options that differ from their defaults, some of which gentool may have chosen for the data."""
     kind = options_class(model) if model in MODELS else TASKS.get(model)
     defaults = {} if kind is None else kind().to_json()
-    return {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
+    return [name for name, value in options.items() if name not in defaults or defaults[name] != value]
 
 
 def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
