@@ -26,11 +26,17 @@ sys.exit((server.recv(1) or bytes([70]))[0])
 
 
 def hurry() -> None:
-    """Train the classifier of evaluations for one update, in place of 1,500; other tests never use this one."""
+    """Train the classifier of evaluations for one update, in place of 1,500; other tests never use this one.
+
+    Mixtures and maps of codes are searched for as shortly.
+    """
     from gentool.evaluation import classifier
+    from gentool.latent import mixture, reduction
 
     classifier.EPOCHS = classifier.UPDATES = 1
     classifier.VERSION = "a test's"
+    mixture.RESTARTS_TIMES_COMPONENTS = mixture.ITERATIONS = 1
+    reduction.ITERATIONS = 250
 
 
 def answer(client: socket.socket) -> NoReturn:

@@ -52,16 +52,6 @@ def quickly(environment: dict[str, str], forked: Path) -> dict[str, str]:
     return environment | {"PATH": f"{forked}:{os.environ['PATH']}"}
 
 
-@pytest.fixture
-def plainly(environment: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """The same, with the `gentool` of this Python on the PATH."""
-    tool = tmp_path / "bin" / "gentool"
-    tool.parent.mkdir()
-    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gentool "$@"\n')
-    tool.chmod(0o755)
-    return environment | {"PATH": f"{tool.parent}:{os.environ['PATH']}"}
-
-
 def made(script: Path, environment: dict[str, str], folder: Path, *shell: str) -> str:
     """The page that a script writes, with all its figures."""
     done = subprocess.run(
@@ -115,10 +105,10 @@ def test_the_length_of_a_training_can_be_set(settings: dict[str, str], images: s
 @pytest.mark.parametrize("shell", [["sh"], ["bash", "-euo", "pipefail"]], ids=["sh", "bash"])
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_report_stops_at_the_first_error(
-    script: Path, shell: list[str], plainly: dict[str, str], tmp_path: Path
+    script: Path, shell: list[str], quickly: dict[str, str], tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [*shell, script], cwd=tmp_path, env=plainly | {"DATA": "nowhere"}, capture_output=True, text=True,
+        [*shell, script], cwd=tmp_path, env=quickly | {"DATA": "nowhere"}, capture_output=True, text=True,
         timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 3

@@ -12,8 +12,9 @@ Row = Mapping[str, float]
 
 PREFIX = "alarm_"
 """An alarm NAME is a column alarm_NAME of metrics.csv, 1 where it is raised."""
-WARM_UP_STEPS = 300
-"""Updates before signs that are normal at the beginning of a training count."""
+WARM_UP_STEPS, UNSETTLED_STEPS = 300, 100
+"""Updates before signs that are normal at the beginning of a training count; and before a fall from a best value does,
+because the first updates swing far."""
 DIVERSITY_DROP, MIN_DIVERSITY = 0.25, 0.1
 """Diversity has collapsed below this share of its best value, or where it stays below the minimum after the warm-up."""
 ALIKE_DIVERSITY, ALIKE_SHARE = 0.6, 0.5
@@ -77,8 +78,9 @@ def mode_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
         if column not in rows[-1]:
             continue
         now, best = rows[-1][column], max(row[column] for row in rows if column in row)
-        late = rows[-1]["step"] >= WARM_UP_STEPS
-        dropped = best > 2 * MIN_DIVERSITY and now < DIVERSITY_DROP * best
+        step = rows[-1]["step"]
+        late = step >= WARM_UP_STEPS
+        dropped = step >= UNSETTLED_STEPS and best > 2 * MIN_DIVERSITY and now < DIVERSITY_DROP * best
         if now < CONSTANT_DIVERSITY or dropped or (late and now < MIN_DIVERSITY):
             yield Alarm(
                 "mode_collapse", f"mode collapse: {what} vary {now:.0%} as much as real images; try a lower --lr"

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gentool.data.images import ImageData
-from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
+from gentool.engine.alarms import UNSETTLED_STEPS, WARM_UP_STEPS, Alarm, Row
 from gentool.engine.run import Run
 from gentool.metrics.adversarial import Loss, accuracy
 from gentool.metrics.classes import LinearClassifier, class_entropy_ratio
@@ -79,8 +79,9 @@ def class_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
     name = "class_entropy_ratio"
     if name not in rows[-1]:
         return
-    now, best = rows[-1][name], max(row[name] for row in rows if name in row)
-    if now < FEW_CLASSES and (best > 2 * FEW_CLASSES or rows[-1]["step"] >= WARM_UP_STEPS):
+    step, now, best = rows[-1]["step"], rows[-1][name], max(row[name] for row in rows if name in row)
+    dropped = step >= UNSETTLED_STEPS and best > 2 * FEW_CLASSES
+    if now < FEW_CLASSES and (dropped or step >= WARM_UP_STEPS):
         yield Alarm(
             "class_collapse",
             f"class collapse: the classes of the samples have {now:.0%} of the entropy of the real ones', so most "

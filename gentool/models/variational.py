@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gentool.data.images import ImageData, Split
-from gentool.engine.alarms import WARM_UP_STEPS, Alarm, Row
+from gentool.engine.alarms import UNSETTLED_STEPS, WARM_UP_STEPS, Alarm, Row
 from gentool.engine.ema import EMA
 from gentool.engine.memory import kept_per_item
 from gentool.engine.options import TrainOptions
@@ -330,8 +330,9 @@ def posterior_collapse(rows: Sequence[Row]) -> Iterator[Alarm]:
         return
     kl = [row["validation_kl"] for row in rows if "validation_kl" in row]
     was_active = any(row.get("validation_active_units") for row in rows)
-    dropped = was_active and max(kl) > 1 and kl[-1] < KL_DROP * max(kl)
-    if dropped or rows[-1]["step"] >= WARM_UP_STEPS:
+    step = rows[-1]["step"]
+    dropped = step >= UNSETTLED_STEPS and was_active and max(kl) > 1 and kl[-1] < KL_DROP * max(kl)
+    if dropped or step >= WARM_UP_STEPS:
         yield Alarm(
             "posterior_collapse",
             "posterior collapse: no latent dimension depends on the image; try a longer --kl-warmup, a lower --beta or "

@@ -67,6 +67,20 @@ def test_what_raises_an_alarm(columns: dict[str, list[float]], expected: list[st
     assert names(table(**columns)) == expected
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"validation_active_units": [3, 0], "validation_kl": [24.0, 1.9]},
+        {"diversity": [0.9, 0.1]},
+        {"class_entropy_ratio": [0.9, 0.3]},
+    ],
+    ids=str,
+)
+def test_the_first_updates_may_swing(columns: dict[str, list[float]]) -> None:
+    assert names(table(step=49, **columns)) == []
+    assert len(names(table(step=50, **columns))) == 1
+
+
 def test_the_mean_of_an_epoch_that_holds_the_beginning_is_no_blob() -> None:
     assert names(table(step=310, diversity=[0.4], own_share=[0.3])) == []
     assert names(table(step=310, diversity=[0.4, 0.4], own_share=[0.3, 0.3])) == ["mode_collapse"]

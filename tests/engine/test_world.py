@@ -52,7 +52,7 @@ COMMANDS: dict[str, list[object]] = {
 IN_FOUR = ("lstm-ae", "cgan", "flow", "batch norm", "uneven", "text2text")
 """Those that also run in four processes."""
 GENTOOL = ("-m", "gentool")
-LONG: list[object] = ["train", "vae", "--data", "digits", *TINY["vae"], *COMMON, "--epochs", 40]
+LONG: list[object] = ["train", "vae", "--data", "digits", *TINY["vae"], *COMMON, "--epochs", 25]
 
 
 def free_port() -> int:
