@@ -143,7 +143,7 @@ def test_samples_by_number_and_in_films_are_those_of_a_full_grid() -> None:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flow") / "run"
-    gentool.train("flow", "digits", width=16, epochs=40, device="cpu", amp="off", out=folder)
+    gentool.train("flow", "digits", width=16, epochs=34, device="cpu", amp="off", out=folder)
     return folder
 
 

@@ -55,7 +55,7 @@ def test_a_vae_learns(digits: gentool.ImageData) -> None:
 def players(digits: gentool.ImageData) -> dict[str, gentool.Model]:
     """A GAN and a CGAN, trained once."""
     settings = {"width": 64, "latent_dim": 16, "augment": "none", "lr": 1e-3}
-    return {model: gentool.train(model, digits, epochs=40, **settings, **DIGITS) for model in ("gan", "cgan")}
+    return {model: gentool.train(model, digits, epochs=30, **settings, **DIGITS) for model in ("gan", "cgan")}
 
 
 @pytest.mark.parametrize("model", ["gan", "cgan"])
