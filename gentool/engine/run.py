@@ -464,13 +464,13 @@ class Run(Tools):
         if self.step % self.plan.steps_per_epoch == 0:  # a run that grows goes on with an epoch that was cut short
             self.losses.clear()
         if self.save_due and self.folder is not None:
-            self.saved_at = time.monotonic()
             self.model = self._content_of(network)
             # The state is what counts: model.pt follows from it, and is made good when a run is opened again.
             with self.stop.held():
                 self._save_state(self.folder)
                 checkpoint.save(self.folder / MODEL, "model", self.header, self.model)
                 self.best.save(self.folder, self.header)
+            self.saved_at = time.monotonic()  # after it: a slow disk does not make it due at every epoch
         self.journal.draw_curves(now=last)
 
     def _content_of(self, network: nn.Module) -> dict[str, Any]:

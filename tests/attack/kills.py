@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 OPERATIONS = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.listdir", "os.scandir", "os.link"}
 
@@ -41,11 +42,10 @@ def in_child(work: Callable[[], int], log: Path = Path(os.devnull)) -> int:
 
 def gentool(*words: object) -> int:
     """Run a command, with a state after every epoch."""
-    import gentool.engine.run
     from gentool.cli.app import run
 
-    gentool.engine.run.SAVE_SECONDS = 0.0
-    return run([str(word) for word in words])
+    with mock.patch("gentool.engine.run.SAVE_SECONDS", 0.0):  # for this command only: a caller may not be a child
+        return run([str(word) for word in words])
 
 
 class Counter:

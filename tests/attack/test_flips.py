@@ -153,7 +153,8 @@ def test_a_model(
     before = tmp_path / "before"
     before.mkdir()
     shutil.copy(runs / "vae" / "model.pt", before)
-    gentool("sample", "vae", before / "model.pt", "--prior", "gmm", "--components", 3, "--quiet")
+    mixture = ["--prior", "gmm", "--components", 3]
+    assert in_child(lambda: gentool("sample", "vae", before / "model.pt", *mixture, "--quiet")) == 0
     kept = [name for name in files(before) if name.endswith(".npz")]
     (before / "model-samples-gmm-0.png").unlink()
 
