@@ -94,7 +94,8 @@ def test_the_same_command_again_trains_nothing(quickly: dict[str, str], tmp_path
     ],
 )
 def test_the_length_of_a_training_can_be_set(settings: dict[str, str], images: str, arithmetic: str) -> None:
-    script = '. examples/reports/page.sh; for how in length minutes length; do $how "--epochs 75" "--steps 300"; done'
+    both = "for how in length arithmetic_length length; do $how '--epochs 75' '--steps 300'; done"
+    script = f". examples/reports/page.sh; {both}"
     plain = {name: value for name, value in os.environ.items() if name not in ("BUDGET", "QUICK", "STEPS")}
     done = subprocess.run(
         ["sh", "-c", script], cwd=ROOT, env=plain | settings, capture_output=True, text=True, check=True

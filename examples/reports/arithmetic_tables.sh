@@ -24,10 +24,10 @@ tables() { # tables NAME TITLE CAPTION TASK OPTION...: a sweep, its table and it
 for settings in report defaults; do
     if [ $settings = report ]; then
         how="with the settings of the report"
-        options="$report $(minutes "--epochs 10" "--steps 200")"
+        options="$report $(arithmetic_length "--epochs 10" "--steps 200")"
     else
         how="with the defaults of gentool"
-        options=$(minutes "" "--steps 200")
+        options=$(arithmetic_length "" "--steps 200")
     fi
     # shellcheck disable=SC2086  # several options
     tables "shares-$settings" "Share of the training queries, $how" "Accuracy against the share" \

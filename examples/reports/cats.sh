@@ -71,9 +71,9 @@ for task in ${TASKS:-text2text image2text text2image}; do
     part "$task, with the settings of the report"
     # shellcheck disable=SC2046
     calculator "$task-report" "$task" "$@" --recipe classic --hidden 256 --batch-size 32 --lr 1e-3 --schedule constant \
-        --weight-decay 0 --clip 0 $(minutes "--epochs 10" "--steps 200")
+        --weight-decay 0 --clip 0 $(arithmetic_length "--epochs 10" "--steps 200")
     part "$task, with the defaults of gentool"
     # shellcheck disable=SC2046
-    calculator "$task-defaults" "$task" "$@" $(minutes "" "--steps 200")
+    calculator "$task-defaults" "$task" "$@" $(arithmetic_length "" "--steps 200")
 done
 finish

@@ -31,8 +31,8 @@ length() {
     fi
 }
 
-# minutes EPOCHS_OR_STEPS_OPTION QUICK_OPTION: the same for arithmetic, which no BUDGET cuts
-minutes() { (BUDGET= && length "$@"); }
+# arithmetic_length EPOCHS_OR_STEPS_OPTION QUICK_OPTION: the same for arithmetic, which no BUDGET cuts
+arithmetic_length() { (BUDGET= && length "$@"); }
 
 # source_of NAME: where DATA has a set, or nothing. SEVERAL=yes says that the report has several sets.
 source_of() {

@@ -99,7 +99,7 @@ def of_run(folder: Path) -> dict[str, Any]:
     else:
         facts |= of_header(Header(**{name: noted[name] for name in ("model", "options", "shape", "classes", "data",
                                                                      "fingerprint")}))  # fmt: skip
-    if GIVEN in noted:
+    if noted.get(GIVEN) is not None:
         facts["given"] = noted[GIVEN]
     facts["seconds"] = last.get("seconds")
     facts["last_epoch"] = {name: value for name, value in last.items() if name not in ("epoch", "step", "seconds")}
