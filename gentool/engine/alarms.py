@@ -107,7 +107,7 @@ def all_alike(rows: Sequence[Row]) -> Iterator[Alarm]:
 
 def memorising(rows: Sequence[Row]) -> Iterator[Alarm]:
     """Training images that the model has memorised at the cost of others."""
-    for name in ("loss", "negative_elbo"):
+    for name in ("loss", "negative_elbo", "negative_bound"):
         held_out = [row[f"validation_{name}"] for row in rows if f"validation_{name}" in row]
         if not held_out or rows[-1].get(name, 0.0) <= 0 or f"validation_{name}" not in rows[-1]:
             continue

@@ -53,6 +53,12 @@ CHARTS = (
         "nats per image",
         "An upper bound on the negative log-likelihood: lower is better.",
     ),
+    Chart(
+        "Importance-weighted bound",
+        ("negative_bound",),
+        "nats per image",
+        "A tighter upper bound on the negative log-likelihood: lower is better.",
+    ),
     Chart("Reconstruction", ("reconstruction",), "nats per image", "One part of the negative ELBO: lower is better."),
     Chart(
         "KL divergence",

@@ -60,6 +60,7 @@ def names(rows: list[dict[str, float]]) -> list[str]:
         ({"validation_active_units": [0, 0], "validation_kl": [1.7, 0.05]}, []),  # a rising weight, nothing lost yet
         ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.05]}, []),  # a gap, but nothing lost by it
         ({"loss": [0.1, 0.05, 0.01], "validation_loss": [0.1, 0.06, 0.09]}, ["memorising"]),
+        ({"negative_bound": [90.0, 50.0, 20.0], "validation_negative_bound": [90.0, 60.0, 80.0]}, ["memorising"]),
     ],
     ids=str,
 )

@@ -1,5 +1,7 @@
 """The loss of the VAE: the ramp of the KL weight, and its default by the number of pixel values."""
 
+import csv
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,13 +9,15 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.distributions import Bernoulli, Independent, Normal
 
 import gentool
 from gentool.engine.checkpoint import digest, load
+from gentool.engine.randomness import rng
 from gentool.engine.run import Run
 from gentool.evaluation.likelihood import bounds
 from gentool.models.vae import Options
-from gentool.models.variational import VAE, kl_weight, ramp
+from gentool.models.variational import VAE, FlowVAE, kl_weight, negative_bound, ramp
 
 TINY = {"arch": "mlp", "hidden": 16, "latent_dim": 4, "batch_size": 256, "device": "cpu", "amp": "off"}
 FLAGS = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 4, "--batch-size", 256, "--device", "cpu", "--amp", "off")
@@ -144,8 +148,43 @@ def test_a_stopped_run_on_drawn_pixels_or_with_several_samples_goes_on(
     digests = [digest(load(Path(name, "model.pt"), "model")[1]) for name in ("whole", "parts")]
     assert digests[0] == digests[1]
     columns = Path("whole/metrics.csv").read_text().splitlines()[0].split(",")
-    assert ("negative_bound" in columns) == ("--iwae" in settings)
+    assert ("negative_bound" in columns) == ("validation_negative_bound" in columns) == ("--iwae" in settings)
     assert "validation_negative_elbo" in columns
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize("prior", ["standard", "flow"])
+def test_the_held_out_bound_is_the_mean_of_the_weights(prior: str, classes: int) -> None:
+    """-log of the mean over K of p(x, z) / q(z | x), computed with torch.distributions from the same noise."""
+    x, labels = torch.rand(5, 1, 4, 4).round(), torch.arange(5) % 3 if classes else None
+    kind = FlowVAE if prior == "flow" else VAE
+    vae = kind(Options(arch="mlp", hidden="16", latent_dim=4), (1, 4, 4), classes)
+    density = vae.learnt_prior()
+    with torch.no_grad():
+        found = negative_bound(vae, density, x, 6, labels, rng(0, "noise"))
+        mean, logvar = vae.posterior(x, labels)
+        random, ratios = rng(0, "noise"), []
+        for _ in range(6):
+            posterior = Independent(Normal(mean, (0.5 * logvar).exp()), 1)
+            z = mean + (0.5 * logvar).exp() * torch.randn(5, 1, 4, generator=random)[:, 0]
+            pixels = Independent(Bernoulli(logits=vae.logits(z, labels)), 3)
+            standard = Independent(Normal(torch.zeros(4), torch.ones(4)), 1)
+            log_prior = standard.log_prob(z) if density is None else density.log_density(z, labels)
+            ratios.append((pixels.log_prob(x) + log_prior - posterior.log_prob(z)).exp())
+    assert found == pytest.approx(-torch.stack(ratios).mean(0).log().mean().item(), rel=1e-5)
+
+
+def test_the_best_epoch_with_several_samples_is_that_of_their_bound(cli: Callable) -> None:
+    """It falls with K, so it is below the negative ELBO; a test image has one as well."""
+    words = ["train", "vae", "--data", "digits", *FLAGS, "--lr", 0.03, "--epochs", 4, "--iwae", 5, "--keep", "best"]
+    assert cli(*words, "--out", "run").code == 0
+    with Path("run/metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    bounds_of = [float(row["validation_negative_bound"]) for row in rows]
+    assert all(bound < float(row["validation_negative_elbo"]) for bound, row in zip(bounds_of, rows, strict=True))
+    assert load(Path("run/model-best.pt"), "model")[1]["score"] == pytest.approx(min(bounds_of))
+    result = json.loads(Path("run/result.json").read_text())
+    assert result["test_negative_bound"] < result["test_negative_elbo"]
 
 
 def test_the_bound_of_an_importance_weighted_autoencoder_is_tighter() -> None:
