@@ -1,5 +1,6 @@
 """The options of every training."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -59,6 +60,12 @@ class TrainOptions(DeviceOptions):
         """Plain values, for files: of --init the name, not the place, since checkpoints are passed on."""
         values = super().to_json()
         return values if self.init is None else values | {"init": run_name(self.init)}
+
+    @classmethod
+    def differing(cls, values: Mapping[str, Any]) -> list[str]:
+        """The names in `values`, of `to_json`, that differ from the defaults, whether given or chosen for the data."""
+        defaults = cls().to_json()
+        return [name for name, value in values.items() if name not in defaults or defaults[name] != value]
 
     @classmethod
     def help_values(cls) -> dict[str, Any]:

@@ -142,9 +142,9 @@ def inputs(model: Model, config: dict[str, Any]) -> str:
 
 def training(model: Model) -> str:
     """The options of the training that differ from their defaults."""
-    defaults = options_class(model.name)().to_json()
-    chosen = {name: value for name, value in model.header.options.items() if defaults.get(name) != value}
-    listed = "\n".join(f"- `{name}`: {code(json.dumps(value))}" for name, value in chosen.items())
+    options = model.header.options
+    chosen = options_class(model.name).differing(options)
+    listed = "\n".join(f"- `{name}`: {code(json.dumps(options[name]))}" for name in chosen)
     some = f"Those that differ from the defaults; gentool may have chosen some for the data.\n\n{listed}"
     return f"## Training options\n\n{some if chosen else 'All at their defaults.'}\n\nconfig.json has all of them."
 

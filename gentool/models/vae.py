@@ -21,7 +21,7 @@ from gentool.engine.run import Run
 from gentool.errors import OptionError
 from gentool.memory import check_memory
 from gentool.metrics.elbo import Mixture
-from gentool.models.variational import PASS, VAE, FlowVAE, VariationalOptions, check_flow, maximise
+from gentool.models.variational import PASS_TIMES_KEPT, VAE, FlowVAE, VariationalOptions, check_flow, maximise
 from gentool.networks.layers import Shape
 from gentool.options import option
 
@@ -142,7 +142,9 @@ def train(options: Options, data: ImageData, run: Run) -> None:
             raise OptionError(f"--components {count}: {data.name} has only {len(images)} training images to start from")
         if run.device.type == "cpu":
             of_one = kept_per_item(vae, lambda count: vae.posterior(vae.pseudo_inputs[:count].sigmoid()))
-            check_memory(PASS[options.arch] * count * of_one, f"--components {count}", "use fewer, or smaller layers")
+            check_memory(
+                PASS_TIMES_KEPT[options.arch] * count * of_one, f"--components {count}", "use fewer, or smaller layers"
+            )
         chosen = torch.randperm(len(images), generator=rng(options.seed, "pseudo-inputs"))[:count].sort().values
         vae.start_at(images[chosen].float() / 255)
     maximise(options, data, run, vae)

@@ -51,7 +51,7 @@ LABEL_VARIANCE = 3.0
 the decoder learns from the class first, and the code is left with the rest."""
 KL_DROP = 0.1
 """A KL term that was above a nat has collapsed below this share of its largest value."""
-PASS = {"conv": 5, "mlp": 2}
+PASS_TIMES_KEPT = {"conv": 5, "mlp": 2}
 """A forward and a backward pass take at least this many times the bytes that are kept between them: for gradients, and
 for copies in convolutions. Measured: 5.7 to 6.8 and 2.1 to 2.7."""
 
@@ -212,7 +212,7 @@ def maximise(options: VariationalOptions, data: ImageData, run: Run, vae: VAE) -
         of_one = kept_per_item(
             vae, lambda count: losses_of(x, torch.zeros(1, count, options.latent_dim), label, torch.ones(()))
         )
-        needed = PASS[options.arch] * run.rows * options.iwae * of_one
+        needed = PASS_TIMES_KEPT[options.arch] * run.rows * options.iwae * of_one
         check_memory(needed, f"--iwae {options.iwae}", "use fewer samples, or a smaller --batch-size")
     optimizer = run.adam(vae, options.lr)
     ema = EMA(vae, options.ema)

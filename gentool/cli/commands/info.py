@@ -56,7 +56,8 @@ def info(
         if name == "given":
             continue
         if name == "options" and "model" in facts:
-            shown = facts.get("given", differing(facts["model"], value))
+            kind = options_class(facts["model"]) if facts["model"] in MODELS else TASKS.get(facts["model"])
+            shown = facts.get("given", list(value) if kind is None else kind.differing(value))
             value = {option: value[option] for option in shown if option in value} or "all at their defaults"
         terminal.data(f"{name.replace('_', ' '):<{width}}  {in_words(value)}")
 
@@ -106,13 +107,6 @@ def of_run(folder: Path) -> dict[str, Any]:
     facts |= {name: environment.get(name) for name in ("device", "precision", "gentool", "torch", "command")}
     facts["states"] = [state.name for state in states_in(folder)]
     return facts
-
-
-def differing(model: str, options: Mapping[str, Any]) -> list[str]:
-    """The options that differ from their defaults, some of which gentool may have chosen for the data."""
-    kind = options_class(model) if model in MODELS else TASKS.get(model)
-    defaults = {} if kind is None else kind().to_json()
-    return [name for name, value in options.items() if name not in defaults or defaults[name] != value]
 
 
 def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:
