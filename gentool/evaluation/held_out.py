@@ -9,7 +9,7 @@ from torch import Tensor
 from gentool.data.images import ImageData, Split
 from gentool.evaluation.intervals import mean_and_interval
 from gentool.evaluation.likelihood import bounds
-from gentool.evaluation.options import ScoreOptions
+from gentool.evaluation.options import ScoreOptions, bound_images_for
 from gentool.evaluation.reconstruction import reconstruction_errors
 from gentool.latent.card import dimension_table, mean_kl
 from gentool.latent.factors import FactorScores, encoded, factor_scores, random_codes, select_factors
@@ -87,7 +87,7 @@ def disentanglement_scores(
 
 def likelihoods(model: Model, test: Split, options: ScoreOptions, reporter: Reporter) -> dict[str, Tensor]:
     """Nats per image (N,), under names with the binarisation, and for the bound with its K and number of images."""
-    how, count = options.binarise, min(options.bound_images, len(test))
+    how, count = options.binarise, min(options.bound_images or bound_images_for(model.shape), len(test))
     labels = test.labels if model.is_conditional else None
     terms = bounds(model, test.images, how, options.k, count, options.seed, labels=labels, reporter=reporter)
     return {

@@ -1,5 +1,6 @@
 """What an evaluation measures."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -13,11 +14,19 @@ MIN_IMAGES = 12
 half-samples too."""
 OF_LIKELIHOODS = ("k", "bound_images", "binarise")
 """The options of models with a likelihood."""
+BOUND_IMAGES, BOUND_PIXEL_VALUES = 1000, 1024
+"""The importance-weighted bound is that of this many test images of up to this many pixel values. Of larger ones there
+are fewer: each is decoded K times."""
 
 
 def name_in_scores(network: str) -> str:
     """What a feature network is called in the names of scores and files: `selfsupervised`."""
     return network.replace("-", "")
+
+
+def bound_images_for(shape: tuple[int, int, int]) -> int:
+    """The default number of test images for the importance-weighted bound, by their shape (C, H, W)."""
+    return min(BOUND_IMAGES, max(MIN_IMAGES, BOUND_IMAGES * BOUND_PIXEL_VALUES // math.prod(shape)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +51,13 @@ class ScoreOptions(Validated):
         default_text="inception.pth in the cache folder",
     )
     k: int = option(200, "Samples per image for the importance-weighted bound of a VAE.", min=1, max=1_000_000)
-    bound_images: int = option(
-        1000, "Compute the importance-weighted bound on the first N test images.", min=2, metavar="N"
+    bound_images: int | None = option(
+        None,
+        "Compute the importance-weighted bound on the first N test images.",
+        min=2,
+        metavar="N",
+        default_text=f"{BOUND_IMAGES:,}; fewer above {BOUND_PIXEL_VALUES:,} pixel values, such as "
+        f"{bound_images_for((3, 64, 64))} at 64x64 in colour",
     )
     binarise: Literal["means", "static", "threshold"] = option(
         "means",

@@ -66,7 +66,7 @@ def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, mo
     assert facts["parameters"] > 0
     assert facts["settings"] == {
         "samples": 200, "seed": 0, "seeds": 1, "half_samples": 2, "features": "classifier,random", "weights": None,
-        "k": 200, "bound_images": 1000, "binarise": "means",
+        "k": 200, "bound_images": None, "binarise": "means",
     }  # fmt: skip
     assert ("agreement_classifier_200" in sampled) == (model == "cgan") == (out / "agreement.csv").exists()
     assert ("class_entropy_classifier_200" in sampled) == (model != "cgan")

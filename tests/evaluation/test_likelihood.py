@@ -4,8 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
+import gentool
+from gentool.data.images import ImageData
 from gentool.evaluation import likelihood
+from gentool.evaluation.held_out import likelihoods
 from gentool.evaluation.likelihood import binarised, bounds, importance_bound
+from gentool.evaluation.options import ScoreOptions, bound_images_for
+from gentool.progress import SILENT
 
 PIXELS = 6
 
@@ -74,3 +79,21 @@ def test_binarisations() -> None:
     assert set(drawn.unique().tolist()) == {0, 1}
     torch.testing.assert_close(drawn.mean(0).flatten(), images[0].flatten() / 255, atol=0.03, rtol=0)
     assert torch.equal(binarised(images[10:20], "static", 10), drawn[10:20])  # a function of the image's place alone
+
+
+@pytest.mark.parametrize(
+    ("shape", "count"),
+    [((1, 8, 8), 1000), ((1, 32, 32), 1000), ((3, 24, 24), 592), ((3, 64, 64), 83), ((3, 256, 256), 12)],
+    ids=str,
+)
+def test_the_bound_is_that_of_fewer_images_where_they_are_large(shape: tuple[int, int, int], count: int) -> None:
+    assert bound_images_for(shape) == count
+
+
+def test_the_number_of_images_is_in_the_name_of_the_bound() -> None:
+    data = gentool.load_data("digits", size=96)
+    assert isinstance(data, ImageData)
+    model = gentool.train("vae", data, steps=1, arch="mlp", hidden=4, latent_dim=2, device="cpu", amp="off")
+    for settings, count in (({}, 111), ({"bound_images": 20}, 20)):
+        found = likelihoods(model, data.test, ScoreOptions(k=1, **settings), SILENT)
+        assert len(found[f"negative_bound_k1_means_{count}"]) == count
