@@ -41,7 +41,7 @@ epochs() { # epochs SETTINGS: the pictures of epochs of the three models side by
 plain="--lr 1e-3 --schedule constant --ema 0 --no-flip"
 part "CAE, with the settings of the report"
 # shellcheck disable=SC2046,SC2086  # several options
-gentool train cae --data "$cats" --out "$OUT/cae-report" $plain $(length "--epochs 75" "--steps 300")
+gentool train cae --data "$cats" --out "$OUT/cae-report" $plain --batch-size 128 $(length "--epochs 75" "--steps 300")
 show cae-report
 part "VAE, with the settings of the report"
 # shellcheck disable=SC2046,SC2086

@@ -1,5 +1,6 @@
 """The options of every training."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from gentool.engine.budget import parse_seconds, seconds_as_text
 from gentool.engine.data import TrainingData
 from gentool.engine.device import DeviceOptions
 from gentool.engine.plan import MOST_EPOCHS, Plan, Schedule
+from gentool.errors import OptionError
 from gentool.options import option
 
 
@@ -47,9 +49,19 @@ class TrainOptions(DeviceOptions):
         return self
 
     def given(self, data: TrainingData) -> list[str]:
-        """The names of the options that differ from the defaults for this data."""
-        defaults = vars(type(self)().for_data(data))
-        return [name for name, value in vars(self).items() if value is not None and value != defaults[name]]
+        """The names of the options that differ from the defaults for this data and the other options."""
+        defaults = vars(type(self)())
+        differing = [name for name, value in vars(self).items() if value != defaults[name]]
+        return [name for name in differing if defaults[name] is not None or not self._chosen(name, data)]
+
+    def _chosen(self, name: str, data: TrainingData) -> bool:
+        """Whether gentool chooses the value of this option for the data, where it is left open."""
+        nothing: dict[str, Any] = {name: None}
+        try:
+            left_open = dataclasses.replace(self, **nothing).for_data(data)
+        except OptionError:  # other options need it
+            return False
+        return vars(left_open)[name] == vars(self)[name]
 
     def resolved(self, data: TrainingData) -> dict[str, Any]:
         """The values in force of options that leave the choice to gentool, for this data."""

@@ -1,20 +1,34 @@
 """The encoder and decoder that cae and vae build from the same options: convolutions, or fully connected layers."""
 
+import dataclasses
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from torch import nn
 
+from gentool.engine.options import TrainOptions
 from gentool.models.augmentation import AugmentationOptions
 from gentool.networks.autoencoder import Activation, ConvDecoder, ConvEncoder, Decoder, MLPDecoder, MLPEncoder
 from gentool.networks.layers import Shape
-from gentool.options import numbers, option
+from gentool.options import numbers, option, redefault
+
+BATCH, SMALL_BATCH, LARGE = 128, 32, 4096
+"""The default batch, and that of convolutions on images of at least so many pixel values. There, an update of 128 takes
+about a second on a CPU, and smaller batches learn more in the same time (docs/measurements.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BackboneOptions(AugmentationOptions):
     """The size and kind of the encoder and the decoder."""
 
+    batch_size: int | None = redefault(  # type: ignore[assignment]
+        TrainOptions,
+        "batch_size",
+        None,
+        default_text=f"{BATCH}; {SMALL_BATCH} for convolutions on images of at least {LARGE:,} pixel values, such as "
+        "64x64",
+    )
     latent_dim: int = option(32, "Size of the latent vector.", min=1, max=4096)
     arch: Literal["conv", "mlp"] = option("conv", "Strided convolutions, or fully connected layers (mlp).")
     channels: tuple[int, ...] = option(
@@ -33,6 +47,13 @@ class BackboneOptions(AugmentationOptions):
         "weights.",
         only_with={"arch": "mlp"},
     )
+
+    def for_data(self, data: Any) -> Self:
+        """The batch decided, by the size of the images."""
+        if self.batch_size is not None:
+            return self
+        large = self.arch == "conv" and math.prod(data.shape) >= LARGE
+        return dataclasses.replace(self, batch_size=SMALL_BATCH if large else BATCH)
 
 
 def encoder(options: BackboneOptions, shape: Shape, out_features: int) -> nn.Module:

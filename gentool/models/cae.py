@@ -18,6 +18,7 @@ from gentool.options import redefault
 class Options(ReconstructionOptions, BackboneOptions):
     """The options of `gentool train cae`. Defaults of the first base class come first."""
 
+    batch_size: int | None = redefault(BackboneOptions, "batch_size", None)  # type: ignore[assignment]
     lr: float = redefault(TrainOptions, "lr", 2e-3)
 
 

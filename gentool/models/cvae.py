@@ -39,11 +39,12 @@ class Options(VariationalOptions):
         check_flow(self.prior, self.latent_dim)
 
     def for_data(self, data: Any) -> Self:
-        """The prior decided: a flow takes many images to learn, and the codes of small MLPs collapse with it."""
+        """The batch decided, and the prior: a flow needs many images, and the codes of small MLPs collapse with it."""
+        chosen = super().for_data(data)
         if self.prior is not None:
-            return self
+            return chosen
         learnt = self.arch == "conv" and len(data.train) >= MANY and self.latent_dim > 1
-        return dataclasses.replace(self, prior="flow" if learnt else "standard")
+        return dataclasses.replace(chosen, prior="flow" if learnt else "standard")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

@@ -61,15 +61,11 @@ class Options(VariationalOptions):
         check_flow(self.prior, self.latent_dim)
 
     def for_data(self, data: Any) -> Self:
-        """The number of components decided."""
+        """The batch decided, and the number of components."""
+        chosen = super().for_data(data)
         if self.prior not in MIXTURES or self.components is not None:
-            return self
-        return dataclasses.replace(self, components=components_for(len(data.train)))
-
-    def given(self, data: Any) -> list[str]:
-        """The names of the options that differ from the defaults for this data."""
-        chosen = self.components == components_for(len(data.train))
-        return [name for name in super().given(data) if not (name == "components" and chosen)]
+            return chosen
+        return dataclasses.replace(chosen, components=components_for(len(data.train)))
 
 
 def components_for(images: int) -> int:

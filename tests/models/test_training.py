@@ -291,6 +291,23 @@ def test_sigterm_to_the_process(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("model", ["cae", "vae", "cvae"])
+def test_the_batch_follows_the_size_of_the_images(cli: Callable, model: str) -> None:
+    """128 images, but 32 of 64x64 with convolutions, where more updates learn more in the same time."""
+    words = ["train", model, "--steps", 1, "--device", "cpu", "--amp", "off", "--sample-every", 0]
+    small, mlp = ["--channels", 4], ["--arch", "mlp", "--hidden", 4]
+    for number, (side, network, batch) in enumerate([(32, small, 128), (64, small, 32), (64, mlp, 128)]):
+        run = Path(f"run{number}")
+        assert cli(*words, "--data", "digits", "--size", side, *network, "--out", run).code == 0
+        noted = json.loads((run / "options.json").read_text())
+        assert noted["options"]["batch_size"] == batch
+        assert "batch_size" not in noted["given"]
+    assert cli(*words, "--data", "digits", "--size", 64, *small, "--batch-size", 128, "--out", "given").code == 0
+    noted = json.loads(Path("given/options.json").read_text())
+    assert noted["options"]["batch_size"] == 128
+    assert "batch_size" in noted["given"]
+
+
 def test_steps_instead_of_epochs_and_a_part_of_an_epoch(cli: Callable) -> None:
     assert cli(*train("cae", "--steps", 7)).code == 0
     assert [row["step"] for row in rows(Path("runs/cae-digits"))] == ["5", "7"]
