@@ -66,7 +66,7 @@ class TrainOptions(DeviceOptions):
     def resolved(self, data: TrainingData) -> dict[str, Any]:
         """The values in force of options that leave the choice to gentool, for this data."""
         plan = Plan.of(self, len(data.train), updates=self.updates_on(data))
-        return {"epochs": plan.total_epochs, "steps": plan.total_steps}
+        return {"epochs": plan.total_epochs, "steps": plan.total_steps, "sample_every": plan.pictures_every}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, for files: of --init the name, not the place, since checkpoints are passed on."""

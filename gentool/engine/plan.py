@@ -20,6 +20,8 @@ WARM_UP = {"onecycle": 0.3, "warmup": 0.1}
 """Share of the run in which the learning rate rises. onecycle: Smith & Topin 2017, arXiv:1708.07120."""
 SHORT, NOTED = 20, 200
 """A run of fewer epochs than SHORT notes its losses about NOTED times, between the ends of epochs as well."""
+FEWER = ((200, 1), (2_000, 10), (math.inf, 100))
+"""Up to which epoch pictures are saved every how many epochs, without --sample-every."""
 MOST_EPOCHS = 2_000
 """The default length has at most this many epochs: few images would otherwise be seen tens of thousands of times."""
 START = 0.04
@@ -95,8 +97,17 @@ class Plan:
         the first and in the last; 0: never; None: in fewer of the later epochs."""
         epoch = self.epochs_begun(steps)
         if every is None:
-            every = 1 if epoch <= 200 else 10 if epoch <= 2000 else 100
+            every = next(every for last, every in FEWER if epoch <= last)
         return every > 0 and (epoch == 1 or epoch % every == 0 or steps >= self.total_steps)
+
+    @property
+    def pictures_every(self) -> int | str:
+        """After how many epochs pictures are saved, in words where it changes."""
+        if self.sample_every is not None:
+            return self.sample_every
+        parts = [f"{every} to epoch {last:,}" for last, every in FEWER if last < self.total_epochs]
+        every = next(every for last, every in FEWER if self.total_epochs <= last)
+        return ", ".join([*parts, f"then {every}"]) if parts else every
 
     @property
     def note_every(self) -> int:

@@ -491,9 +491,9 @@ class Run(Tools):
             self.journal.notice(
                 f"{self.folder / BEST}: the weights of epoch {epoch}, which has the best score, {score:.4g}"
             )
-        if self.folder is not None:
-            write_report(self.folder)
         self.journal.notice(f"{self._place}done in {self.seconds:,.0f} s")
+        if self.folder is not None:
+            write_report(self.folder)  # it shows the time of the last line
         self.world.of_first(lambda: None)  # the others wait until everything is written
 
     @property

@@ -74,7 +74,7 @@ class Explorer(ThreadingHTTPServer):
 
     def code_of(self, data: bytes, label: int | None) -> dict[str, Any]:
         """The code of a picture file, and the picture in the model's shape."""
-        x = picture_in(data, "the picture", self.model.shape, reporter=self.reporter)
+        x = picture_in(data, "This file", self.model.shape, reporter=self.reporter)
         with self.busy:
             given = None if label is None or not self.model.is_conditional else [self.class_named(label)]
             z = self.model.encode(x, given)[0] if self.model.encodes else self.projected(x, label)

@@ -13,6 +13,8 @@ BINS = 60
 TAIL = 99.5
 """`outlines` ends at this percentile of all values; larger ones count in the last bin."""
 LEAST_RANGE = 4
+LINEAR = 10
+"""Counts up to this are never drawn on a logarithmic axis."""
 DASHES = ("-", "--", ":", "-.")
 
 
@@ -20,8 +22,10 @@ def histogram(series: Mapping[str, NDArray[np.int64]], *, x: str, y: str = "coun
               log: bool = False) -> Plot:  # fmt: skip
     """Draw how often integers occur, one outline per named series.
 
-    `x` and `y` label the axes; `log` makes the counts logarithmic. A series may be empty.
+    `x` and `y` label the axes; `log` makes large counts logarithmic. A series may be empty.
     """
+    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+
     filled = [values for values in series.values() if len(values)] or [np.zeros(1, np.int64)]
     low, high = min(int(values.min()) for values in filled), max(int(values.max()) for values in filled)
     if high - low < LEAST_RANGE:  # a single value is a bar, not a wall
@@ -36,8 +40,10 @@ def histogram(series: Mapping[str, NDArray[np.int64]], *, x: str, y: str = "coun
             heights, edges, color=COLOURS[number % len(COLOURS)], label=label, fill=fill, alpha=0.45 if fill else 1,
             linestyle=DASHES[number % len(DASHES)],
         )  # fmt: skip
-    if log:
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+    if log and max(int(heights.max()) for heights in counts.values()) > LINEAR:
         axes.set_yscale("symlog")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     legend_beside(axes)
     return Plot(figure_of(axes), _bins(np.ceil(edges[:-1]).astype(int), np.floor(edges[1:]).astype(int), counts))
 

@@ -204,7 +204,10 @@ MEANINGS = {
     "dci_informativeness": Meaning(
         "informativeness", "How well the codes predict the factors of test images, as R²; 1 is best.", "higher"
     ),
-    "class_entropy": Meaning("entropy of classes", "How evenly the samples are spread over the classes.", "higher"),
+    "variance": Meaning("total variance", "Of the codes, the sum over their dimensions."),
+    "class_entropy": Meaning(
+        "entropy of classes", "How evenly the samples are spread over the classes.", "higher", "nats"
+    ),
     "copied": Meaning("exact copies", "Share of samples that equal a training image.", "lower"),
     "copied_mirrored": Meaning("mirrored copies", "Share of samples that equal a mirrored training image.", "lower"),
 }
@@ -238,10 +241,11 @@ def _begins_with(name: str, known: str) -> bool:
 
 
 def _words(rest: str) -> str:
-    """`selfsupervised_500` as `self-supervised, 500`, `k50_means_200` as `k = 50, means, 200`, and `6factors` as
+    """`selfsupervised_500` as `self-supervised, 500`, `k50_means_200` as `k = 50, means, 200 images`, and `6factors` as
     `6 factors`."""
     rest = rest.replace("selfsupervised", "self-supervised")
     words = (re.sub(r"^k(\d+)$", r"k = \1", word) for word in rest.split("_"))
+    words = (f"{int(word):,} images" if re.fullmatch(r"\d+", word, re.ASCII) else word for word in words)
     return ", ".join(re.sub(r"^(\d+)(factors)$", r"\1 \2", word) for word in words)
 
 

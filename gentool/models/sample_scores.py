@@ -3,7 +3,7 @@ by, and whether they copy the training images, where these are few."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -50,6 +50,11 @@ class SampleScoreOptions(AugmentationOptions):
         super().cross_check()
         if self.keep == "best" and self.score_every == 0:
             raise OptionError("--keep best: needs scores, but --score-every 0 computes none")
+
+    def resolved(self, data: ImageData) -> dict[str, Any]:  # type: ignore[override]
+        """The values in force of options that leave the choice to gentool, for this data."""
+        default = "as --sample-every" if self.keep == "best" else 0
+        return super().resolved(data) | {"score_every": default if self.score_every is None else self.score_every}
 
 
 class SampleScore:

@@ -7,7 +7,7 @@ It is a beta-VAE with --beta (Higgins et al. 2017), and an importance-weighted a
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -84,6 +84,10 @@ class VariationalOptions(BackboneOptions):
     lr: float = redefault(TrainOptions, "lr", 2e-3)
     schedule: Schedule = redefault(TrainOptions, "schedule", "onecycle")
     ema: float = redefault(TrainOptions, "ema", 0.999)
+
+    def resolved(self, data: ImageData) -> dict[str, Any]:  # type: ignore[override]
+        """The values in force of options that leave the choice to gentool, for this data."""
+        return super().resolved(data) | {"beta": kl_weight(self, data.shape)}
 
 
 class VAE(nn.Module):

@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -38,7 +39,8 @@ def test_a_run_that_is_stopped_leaves_a_report(cli: Callable, stopping: Callable
     path = Path("runs/vae-digits/report.html")
     run = content(path)
     assert run["state"] == "not finished, 33% done: run the same command again to continue"
-    assert dict(run["facts"])["Length"].startswith("1 epoch in ")
+    assert dict(run["facts"])["Length"].startswith("11 updates, 1 epoch, in ")
+    assert "Last line of the log" in dict(run["facts"])
     assert (
         Path("runs/vae-digits/log.txt").read_text().splitlines()[-1].endswith("run the same command again to continue")
     )
@@ -80,9 +82,10 @@ def test_a_training_ends_with_a_report_of_itself(cli: Callable, monkeypatch: pyt
     }  # fmt: skip
     facts = dict(run["facts"])
     assert facts["Data"] == "digits, 1,527 images 8x8 grey"
-    assert facts["Splits"] == "1,527 training, 90 validation, 180 test"
-    assert re.fullmatch(r"3 epochs in \d+ s", facts["Length"])
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d", facts["Ended"])
+    assert facts["Examples"] == "1,527 training, per epoch, 90 validation, 180 test"
+    assert re.fullmatch(r"33 updates, 3 epochs, in \d+ s", facts["Length"])
+    (done,) = [line for line in (path.parent / "log.txt").read_text().splitlines() if "done in" in line]
+    assert facts["Ended"] == f"{done[:10]} {done[11:16]}"
     assert re.fullmatch(r"[\d,]+ trained", facts["Weights"])
     assert (
         facts["Fingerprint of the data"] == json.loads((path.parent / "options.json").read_text())["fingerprint"][:16]
@@ -102,8 +105,10 @@ def test_options_have_the_values_in_force(cli: Callable) -> None:
     defaults = {one["flag"]: one["value"] for one in run["defaults"]}
     assert defaults["--norm"] == "spectral (auto)"
     assert (defaults["--r1"], defaults["--augment"], defaults["--flip"]) == ("0", "translation (auto)", "no")
-    assert (defaults["--epochs"], defaults["--sample-every"]) == ("1", "automatic")
+    assert (defaults["--epochs"], defaults["--sample-every"]) == ("1", "1")
+    assert (defaults["--budget"], defaults["--init"]) == ("–", "–")
     assert "not given" not in json.dumps(run)
+    assert "automatic" not in json.dumps(run)
 
 
 def test_results_of_other_commands_come_into_it(cli: Callable) -> None:
@@ -115,7 +120,7 @@ def test_results_of_other_commands_come_into_it(cli: Callable) -> None:
     _, scores = content(folder / "report.html")["results"]
     assert (scores["title"], scores["outdated"]) == ("Evaluation on digits", False)
     fid = next(score for score in scores["scores"] if score["name"] == "fid_random_40")
-    assert (fid["title"], fid["better"]) == ("FID (random, 40)", "lower")
+    assert (fid["title"], fid["better"]) == ("FID (random, 40 images)", "lower")
     assert fid["low"] <= fid["value"] <= fid["high"]
     assert 0 < fid["floor"] < fid["value"]
     mse = next(score for score in scores["scores"] if score["name"] == "mse")
@@ -338,6 +343,9 @@ addEventListener("load", () => setTimeout(() => {
   found.first = chart.nextElementSibling.lastChild.textContent;
   found.along = [...new Set([...document.querySelectorAll(".chart > svg")].map(one => one.getAttribute("aria-label").split(". ")[0].split(" by ")[1]))];
   found.ticks = ticks(-0.61, 0.26, 5);
+  found.texts = [[0, 0.0016], [0, 8.2e7], [1, 3, true], [0, 1234.5]].map(([low, high, whole]) => ticks(low, high, 3, whole).map(one => one[1]));
+  found.players = [...document.querySelectorAll(".film")].filter(one => getComputedStyle(one).display !== "none").length;
+  found.bold = [...document.querySelectorAll("td")].filter(one => one.style.fontWeight === "700").length;
   found.charts = document.querySelectorAll(".chart").length;
   found.folded = [...document.querySelectorAll("details")].map(one => one.open);
   dispatchEvent(new Event("beforeprint"));
@@ -380,7 +388,11 @@ def test_a_browser_draws_it(cli: Callable, browser: str, width: int) -> None:
     assert found["scroll"] <= 0
     assert (found["moved"], found["epoch"], found["playing"]) == (True, "Samples after epoch 1", "Pause")
     assert (found["keyboard"], found["first"], found["along"]) == ("visible", "update 1", ["update"])
-    assert found["ticks"] == [-0.6, -0.4, -0.2, 0, 0.2]
+    assert found["ticks"] == [[-0.6, "-0.6"], [-0.4, "-0.4"], [-0.2, "-0.2"], [0, "0.0"], [0.2, "0.2"]]
+    assert found["texts"] == [
+        ["0.000", "0.001"], ["0", "50M"], ["1", "2", "3"], ["0", "500", "1,000"],
+    ]  # fmt: skip
+    assert found["players"] == 2
     assert found["charts"] == len(content(page)["charts"])
     assert (found["folded"], found["printed"]) == ([False, False], [True, True])
     assert found["sharp"] == ("pixelated" if width > 1000 else "auto")  # sharp at its own size, smooth where smaller
@@ -403,6 +415,32 @@ def test_a_browser_draws_a_comparison(cli: Callable, browser: str, width: int, e
     assert (found["moved"], found["epoch"]) == (True, "Samples of cae after epoch 1")
     assert (found["keyboard"], found["first"], found["along"]) == ("visible", first, [first.split()[0]])
     assert found["names"]
+
+
+def test_a_comparison_warns_of_what_is_not_comparable(cli: Callable, browser: str) -> None:
+    """Verdicts of the runs, and scores of other feature networks, of which none is the best."""
+    assert cli("train", "cae", *TINY, "--epochs", 1, "--out", "one").code == 0
+    judge = ("--samples", 40, "--features", "random", "--half-samples", 4)
+    assert cli("evaluate", "one", *judge).code == 0
+    shutil.copytree("one", "two")
+    record = Path("two/model-evaluation-digits/evaluation.json")
+    original = Path("one/model-evaluation-digits/evaluation.json")
+    original.write_text(json.dumps(json.loads(original.read_text()) | {"verdicts": []}))
+    facts = json.loads(record.read_text()) | {"verdicts": ["collapsed: all alike"]}
+    for row in facts["rows"]:
+        row.update({name: value * 2 for name, value in row.items() if name.startswith("fid")})
+    record.write_text(json.dumps(facts))
+    assert cli("report", "one", "two").code == 0
+    found = probed(browser, Path("comparison.html"), 1280)
+    assert (found["errors"], found["players"]) == ([], 0)  # a single picture needs no slider
+    assert found["warnings"] == ["two, Evaluation on digits: collapsed: all alike"]
+    best = found["bold"]
+    assert best > 0
+    record.write_text(json.dumps(facts | {"networks": {"random": {"hash": "0" * 16}}}))
+    assert cli("report", "one", "two", "--overwrite").code == 0
+    found = probed(browser, Path("comparison.html"), 1280)
+    assert found["warnings"][1].startswith("Not comparable: these runs were scored with different feature networks")
+    assert found["bold"] < best
 
 
 def test_a_picture_larger_than_a_webp_can_be_is_shown_smaller(tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ addEventListener("load", () => setTimeout(async () => {
     await settled();
     found.images.push(read());
   }
+  $("number").value = 999;
+  $("number").dispatchEvent(new Event("input"));
+  found.beyond = $("status").textContent;
   found.milliseconds = Number(document.body.dataset.milliseconds);
   if (encoder) {
     const input = Float32Array.from({length: C * H * W}, (_, i) => (i * 37 % 256) / 255);
@@ -56,6 +59,7 @@ addEventListener("load", () => setTimeout(async () => {
   range.dispatchEvent(new Event("input"));
   await settled();
   found.slider = [coordinate(0), String(read()) !== String(before)];
+  found.number = $("number").value;
   const box = $("map").getBoundingClientRect();
   $("images").checked = false;
   $("map").setPointerCapture = () => {};
@@ -64,12 +68,17 @@ addEventListener("load", () => setTimeout(async () => {
   found.clicked = [coordinate(0), coordinate(1)];
   at("pointermove", 0.75, 0.5);
   found.dragged = coordinate(0);
+  at("pointermove", 3, 0.5);
+  found.edge = coordinate(0);
+  at("pointermove", 0.75, 0.5);
   $("map").dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowLeft"}));
   found.arrow = coordinate(0) - found.dragged;
   if (content.points) {
     $("images").checked = true;
     at("pointerdown", places[5][0] / 640, places[5][1] / 640);
     found.point = Math.hypot(...content.points.codes.map(z => Math.max(...minus(code, z).map(Math.abs))).filter(d => d === 0));
+    await settled();
+    found.status = $("status").textContent;
     found.real = content.points.codes.some(z => Math.max(...minus(code, z).map(Math.abs)) === 0);
   }
   code = Float64Array.from(content.samples[1]);
@@ -152,8 +161,12 @@ def test_the_page_computes_what_pytorch_computes(cli: Callable, explored: Path, 
         code = trained.encode(x.view(1, *trained.shape), None if weights is None else weights[1:])[0]
         assert (torch.tensor(found["codes"]) - code).abs().max() < 0.01 * code.abs().max()
         assert found["real"]
+        assert found["status"].startswith("The code of a real image")
     assert found["slider"][0] == pytest.approx(3.5, abs=0.01)
     assert found["slider"][1]
+    assert found["number"] == ""  # it is no longer that sample
+    assert found["beyond"] == "The page has the samples 0 to 63"
+    assert found["edge"] == pytest.approx(2.5 + 2.5 / 12, abs=0.02)
     assert found["clicked"] == pytest.approx([0, 0], abs=0.02)
     assert found["dragged"] == pytest.approx(0.25 * 2 * (2.5 + 2.5 / 12), abs=0.02)
     assert found["arrow"] == pytest.approx(-0.1, abs=1e-4)

@@ -2,6 +2,7 @@
 
 import math
 import re
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ def run_content(folder: Path) -> dict[str, Any]:
         "data": run["data"],
         "name": folder.resolve().name,
         "state": state_in_words(run, columns, bool(result), log_lines(folder)),
-        "facts": facts(folder, run, environment, columns),
+        "facts": facts(folder, run, environment, columns, finished=bool(result)),
         "alarms": [line.split(" ", 1)[1] for line in log_lines(folder) if " alarm in epoch " in line],
         "marks": alarm_marks(columns, places),
         "along": unit,
@@ -67,7 +68,11 @@ def run_content(folder: Path) -> dict[str, Any]:
         "given": [entry for entry in options if given is not None and entry["name"] in given],
         "defaults": [entry for entry in options if given is None or entry["name"] not in given],
         "command": str(environment.get("command", "")),
-        "environment": [[name, finite(value)] for name, value in environment.items() if name != "command"],
+        "environment": [
+            [name.replace("_", " "), finite(value)]
+            for name, value in environment.items()
+            if name != "command" and value not in (None, "")
+        ],
     }
 
 
@@ -101,20 +106,27 @@ def state_in_words(run: dict[str, Any], columns: dict[str, list[float]], finishe
 
 
 def facts(
-    folder: Path, run: dict[str, Any], environment: dict[str, Any], columns: dict[str, list[float]]
+    folder: Path,
+    run: dict[str, Any],
+    environment: dict[str, Any],
+    columns: dict[str, list[float]],
+    *,
+    finished: bool,
 ) -> list[list[str]]:
     """What a reader asks first, as names and texts."""
     epochs = columns.get("epoch", [])
     seconds = columns["seconds"][-1] if columns.get("seconds") else 0.0
     examples = run.get(EXAMPLES) or {}
-    counts = ", ".join(f"{count:,} {'training' if name == 'train' else name}" for name, count in examples.items())
+    counts = ", ".join(
+        f"{count:,} {'training, per epoch' if name == 'train' else name}" for name, count in examples.items()
+    )
     found = {
-        "Ended": log_times(folder)[-1:],
-        "Length": [f"{counted(round(epochs[-1]), 'epoch')} in {duration(seconds)}"] if epochs else [],
+        "Ended" if finished else "Last line of the log": log_times(folder)[-1:],
+        "Length": [f"{length(run, columns)}, in {duration(seconds)}"] if epochs else [],
         "Speed": [speed(columns)] if epochs else [],
         "Data": [", ".join(filter(None, (run["data"], run.get(DESCRIPTION))))],
-        "Splits": [counts] if counts else [],
-        "Classes": [f"{len(run['classes'])}: {', '.join(run['classes'][:12])}{' …' * (len(run['classes']) > 12)}"]
+        "Examples": [counts] if counts else [],
+        "Classes": [f"{len(run['classes'])}: {', '.join(run['classes'][:20])}{' …' * (len(run['classes']) > 20)}"]
         if run["classes"]
         else [],
         "Weights": [f"{environment['parameters']:,} trained"] if "parameters" in environment else [],
@@ -123,11 +135,22 @@ def facts(
     return [[name, text] for name, texts in found.items() for text in texts]
 
 
+def length(run: dict[str, Any], columns: dict[str, list[float]]) -> str:
+    """The updates, and how many epochs they are: `150 updates, 1.1 epochs`."""
+    updates, examples = round(columns["step"][-1]), (run.get(EXAMPLES) or {}).get("train")
+    batch = run["options"].get("batch_size")
+    epochs = columns["epoch"][-1]  # begun ones, where nothing is known of the examples
+    if examples and batch:
+        epochs = updates / (examples // min(batch, examples))
+    shown = f"{epochs:.1f}".removesuffix(".0") if epochs >= 0.1 else "less than 0.1"
+    return f"{counted(updates, 'update')}, {shown} {'epoch' if shown == '1' else 'epochs'}"
+
+
 def speed(columns: dict[str, list[float]]) -> str:
     """The median speed, in examples per second."""
     name = next((name for name in columns if name.endswith(PER_SECOND)), None)
-    values = sorted(columns[name]) if name else []
-    return f"{values[len(values) // 2]:,.0f} {name.removesuffix(PER_SECOND)}/s" if name and values else "not measured"
+    values = columns[name] if name else []
+    return f"{statistics.median(values):,.0f} {name.removesuffix(PER_SECOND)}/s" if name and values else "not measured"
 
 
 def duration(seconds: float) -> str:
@@ -225,11 +248,11 @@ def test_results(result: dict[str, Any]) -> list[dict[str, Any]]:
 
 def options_in(run: dict[str, Any]) -> list[dict[str, Any]]:
     """The options by their flags, each with the value in force."""
-    in_force = run.get(IN_FORCE) or {}
+    in_force = run.get(IN_FORCE)
     made = []
     for name, value in run["options"].items():
-        actual = in_force.get(name, value)
-        shown = "automatic" if actual is None else _shown(actual)
+        actual = (in_force or {}).get(name, value)
+        shown = ("–" if in_force else "automatic") if actual is None else _shown(actual)  # –: it was not used
         if value is not None and actual != value:
             shown = f"{_shown(actual)} ({_shown(value)})"
         made.append({"name": name, "flag": flag(name), "value": shown})

@@ -34,7 +34,7 @@ GALLERY = (
     ("model-evaluation-*/distances_*.png", "Distances to training images", ""),
     ("model-evaluation/examples.png", "Held-out queries", ""),
     ("model-evaluation/answers.png", "Distribution of the answers", ""),
-    ("model-evaluation/distances.png", "Distances of wrong answers", ""),
+    ("model-evaluation/distances.png", "Distances from the right answers", "0: right."),
     ("model-evaluation/confusion-*.png", "Confusions", "Symbols of the right answers against those given."),
     ("epochs.png", "Epochs side by side", ""),
 )
