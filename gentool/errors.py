@@ -36,6 +36,12 @@ class Diverged(GentoolError):
     exit_code = 5
 
 
+class Interrupted(GentoolError):
+    """Ctrl-C ended a command. In Python, it is a KeyboardInterrupt."""
+
+    exit_code = 130
+
+
 class Stopped(GentoolError):
     """The run was asked to stop; its state is saved, and the same command continues from there.
 

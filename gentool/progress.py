@@ -1,7 +1,10 @@
 """What a long computation reports: how far it is, and notices in words. Nothing is shown unless a reporter shows it."""
 
+import os
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from typing import TextIO
 
 
 class Reporter:
@@ -31,6 +34,8 @@ class Reporter:
         return lambda done: self.progress(name, done, total)
 
 
+NARROWEST, USUAL = 20, 80
+"""Lines are never broken at fewer characters; the width of a terminal that does not tell its own."""
 SILENT = Reporter()
 """The default reporter."""
 
@@ -38,6 +43,23 @@ SILENT = Reporter()
 def printable(text: str) -> str:
     """A text whose control characters, such as those of a file's name, are shown and not obeyed; new lines stay."""
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", lambda match: repr(match[0])[1:-1], text)
+
+
+def columns_of(stream: TextIO) -> int | None:
+    """The width of the terminal that a stream writes to; None where it writes to none."""
+    return os.get_terminal_size(stream.fileno()).columns or USUAL if stream.isatty() else None
+
+
+def wrapped(text: str, width: int, indent: int = 2) -> str:
+    """A text in lines of at most `width` characters, broken between words; the lines that go on are indented."""
+    width = max(width, 2 * indent, NARROWEST)
+    return "\n".join(
+        textwrap.fill(
+            line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,
+            replace_whitespace=False, drop_whitespace=True,
+        )
+        for line in text.split("\n")
+    )  # fmt: skip
 
 
 def counted(count: int, noun: str) -> str:

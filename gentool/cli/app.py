@@ -18,7 +18,7 @@ from gentool.cli.lazy import lazy_group
 from gentool.cli.usage import in_plain_words
 from gentool.errors import DataError, Diverged, GentoolError, OptionError, Stopped
 from gentool.launcher import place
-from gentool.progress import printable
+from gentool.progress import columns_of, printable, wrapped
 from gentool.signals import Terminated, end_at_once
 
 COMMANDS = {
@@ -156,5 +156,7 @@ def _fail(message: str, code: int) -> int:
         text = printable(message)
         text = text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
         with contextlib.suppress(OSError):
-            print(f"gentool: {text}", file=sys.stderr)
+            text = f"gentool: {text}"
+            columns = columns_of(sys.stderr)
+            print(wrapped(text, columns) if columns else text, file=sys.stderr)
     return code

@@ -24,7 +24,7 @@ import typer
 
 from gentool.cli.help import FLAGS, HelpPage
 from gentool.engine.terminal import Terminal, TerminalOptions
-from gentool.errors import OptionError
+from gentool.errors import Interrupted, OptionError
 from gentool.launcher import place
 from gentool.options import MOST, Validated, checked, field_types, flag, required, suggestion, unwrap_optional, written
 from gentool.reading import read_text, shown
@@ -79,12 +79,15 @@ def command(
         settings = {} if config is None else _read_config(config.expanduser(), kinds.values())
         for name, kind in kinds.items():
             values[name] = _options(kind, values, settings, typed)
-        with end_in_order(), ExitStack() as stack:
-            for name, kind in kinds.items():
-                if kind is TerminalOptions:
-                    shown = values[name] if here.rank == 0 else TerminalOptions(quiet=True)
-                    values[name] = stack.enter_context(Terminal(shown))
-            function(**values)
+        try:
+            with end_in_order(), ExitStack() as stack:
+                for name, kind in kinds.items():
+                    if kind is TerminalOptions:
+                        shown = values[name] if here.rank == 0 else TerminalOptions(quiet=True)
+                        values[name] = stack.enter_context(Terminal(shown))
+                function(**values)
+        except KeyboardInterrupt as interrupt:  # of which Typer would say nothing
+            raise Interrupted(f"interrupted{interrupt}") from None
 
     call.__doc__ = help or function.__doc__
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # what Typer reads

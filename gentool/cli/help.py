@@ -58,7 +58,7 @@ def _heading(name: str) -> Iterable[Text]:
 
 
 def _groups(command: Any, ctx: typer.Context) -> dict[str, list[tuple[str, str]]]:
-    """The flags and help texts of the parameters by group; what has none is with the last one."""
+    """The flags and help texts of the parameters by group; what has none is with the last one of options."""
     groups: dict[str, list[tuple[str, str]]] = {}
     homeless: list[tuple[str, str]] = []
     for parameter in command.get_params(ctx):
@@ -69,7 +69,7 @@ def _groups(command: Any, ctx: typer.Context) -> dict[str, list[tuple[str, str]]
         row = _flags(parameter) if option else _argument(parameter), parameter.help or ""
         (groups.setdefault(group if option else "Arguments", []) if group else homeless).append(row)
     last = next(reversed(groups), "Options")
-    groups.setdefault(last, []).extend(homeless)
+    groups.setdefault("Options" if last == "Arguments" else last, []).extend(homeless)
     return groups
 
 

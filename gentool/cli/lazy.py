@@ -35,7 +35,8 @@ def lazy_group(
         def format_help(self, ctx, formatter):  # type: ignore[no-untyped-def]  # the same
             print_page(self, ctx, examples)
 
-    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=completion)
+    names = {"help_option_names": ["--help", "-h"]}
+    group = typer.Typer(cls=LazyGroup, no_args_is_help=True, add_completion=completion, context_settings=names)
     for name, line in commands.items():
         group.command(name, help=line)(_not_loaded)
     group.callback()(callback)

@@ -1,5 +1,6 @@
 """Mistakes in a command line, in plain words: what the parser says, and the next step to take."""
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -13,6 +14,8 @@ PLAIN = (
 )
 """What the parser says, and in plain words."""
 RESUMING = ("--resume", "--continue")
+NEAR = 0.7
+"""How alike an option must be to be suggested (difflib)."""
 
 
 def in_plain_words(message: str, arguments: Sequence[str]) -> str:
@@ -23,13 +26,18 @@ def in_plain_words(message: str, arguments: Sequence[str]) -> str:
     first = arguments[0] if arguments else ""
     words = 2 if first == "seq2seq" and arguments[1:2] in (["train"], ["sweep"]) else 1 if first == "train" else 0
     what = {0: "command", 1: "model", 2: "task"}[words]
-    if message.startswith("No such command") and len(arguments) > words:
+    if first in ("help", "-?") and message.startswith("No such command"):
+        message = f"no such command '{first}'; for help, use gentool --help or gentool COMMAND --help"
+    elif message.startswith("No such command") and len(arguments) > words:
         message = message.replace("No such command", f"no such {what}")
     elif unknown := re.match(r"No such option: (\S+)", message):
         if unknown[1] in RESUMING:
             message = f"no such option: {unknown[1]}; run the same command again to resume"
         elif words and arguments[words].startswith("-"):
             message = f"name the {what} before its options: {' '.join(arguments[:words])} {what.upper()} {unknown[1]} …"
+        elif several := re.search(r" \(Possible options: (.*)\)", message):
+            near = difflib.get_close_matches(unknown[1], several[1].split(", "), n=1, cutoff=NEAR)
+            message = f"no such option: {unknown[1]}{f'. Did you mean {near[0]}?' if near else ''}"
     elif extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         message = f"unexpected argument: {extra[1]}{'; give data with --data' if first == 'train' else ''}"
     return message[:1].lower() + message[1:]

@@ -27,7 +27,7 @@ from gentool.data.pipeline import prepare_rows
 from gentool.data.prepare import PrepareOptions
 from gentool.data.raw import Raw, from_arrays
 from gentool.data.store import in_memory, open_prepared, scratch_in, write
-from gentool.data.target import building, is_prepared, replaceable
+from gentool.data.target import DESCRIPTION, building, is_prepared, replaceable
 from gentool.errors import DataError, GentoolError, OptionError
 from gentool.options import flag, suggestion
 from gentool.progress import SILENT, Reporter, counted
@@ -236,7 +236,7 @@ def prepare_into(target: Path, request: Request, *, overwrite: bool = False, rep
             del rows  # a scratch file must be closed before Windows lets it be removed
     finally:
         raw.close()
-    for line in remarks(summary):
+    for line in remarks(summary, f"in {target / DESCRIPTION}"):
         reporter.notice(line)
     return open_prepared(target)
 
@@ -256,7 +256,7 @@ def _from_array(data: Array, labels: Array | None, options: PrepareOptions, repo
     request = Request("array", options, lambda _: raw, "", None, "memory")
     on_progress = _on_progress(request, reporter)
     rows = prepare_rows(raw, options, scratch=lambda shape: np.empty(shape, np.uint8), on_progress=on_progress)
-    for line in remarks(rows.info):
+    for line in remarks(rows.info, ""):
         reporter.notice(line)
     return in_memory(rows, provenance(request))
 
@@ -298,7 +298,7 @@ def provenance(request: Request) -> dict[str, Any]:
     }
 
 
-def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[str]:
+def remarks(info: Mapping[str, Any], listed: str) -> list[str]:
     """What a preparation has to say beyond its counts, in lines for people; the skipped files are `listed` there."""
     lines = list(info["notes"])
     left_out = [one["reason"] for one in info["skipped"] if one["reason"].startswith(LEFT_OUT)]
@@ -310,9 +310,10 @@ def remarks(info: Mapping[str, Any], listed: str = "in dataset.json") -> list[st
     ):
         if reasons:
             several = Counter(reason.removeprefix(LEFT_OUT) for reason in reasons)
-            listing = "; ".join(f"{number:,} {reason}" for reason, number in several.most_common(5))
+            shown = several.most_common(5)
+            listing = "; ".join(f"{reason} ({number:,})" if len(several) > 1 else reason for reason, number in shown)
             more = "" if len(several) <= 5 else "; …"
-            lines.append(f"{what} ({listing}{more})" + (f"; each is listed {where}" if where else ""))
+            lines.append(f"{what}: {listing}{more}" + (f"; each is listed {where}" if where else ""))
     copies = info["duplicates"]
     if copies["copies"]:
         done = "dropped" if copies["dropped"] else "kept, always in the same split; --dedupe drops them"

@@ -5,6 +5,7 @@ or `state`), the model, its options, the image shape, classes and data fingerpri
 it. It is read with `weights_only=True` only. `load` also reads the layout of the Hugging Face hub (`hub`).
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import zipfile
@@ -24,7 +25,7 @@ from gentool.engine.device import finite
 from gentool.engine.memory import without_memory
 from gentool.errors import CheckpointError, GentoolError
 from gentool.files import replacing
-from gentool.options import Validated
+from gentool.options import Validated, suggestion
 from gentool.reading import DEEPEST, LARGEST_INTEGER, Each, Maybe, Scalar, check
 
 FORMAT = 1
@@ -127,6 +128,14 @@ def save(path: Path, kind: str, header: Header, content: dict[str, Any]) -> None
             raise
 
 
+def _near(path: Path) -> str:
+    """The name of something beside a missing path that is much like its own, as a question."""
+    with contextlib.suppress(OSError):  # a folder that cannot be listed has no names to suggest
+        near = suggestion(path.name, [one.name for one in path.parent.iterdir()])
+        return f".{near}" if near else ""
+    return ""
+
+
 def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     """Read and verify a checkpoint of one kind, a .pt or a .safetensors file. Its tensors are on the CPU.
 
@@ -134,7 +143,7 @@ def load(path: Path, kind: str) -> tuple[Header, dict[str, Any]]:
     """
     if not path.is_file():
         raise CheckpointError(
-            f"{path}: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt"
+            f"{path}: no such checkpoint; give a run folder, such as runs/vae-digits, or its model.pt{_near(path)}"
         )
     try:
         document = hub.read(path) if path.suffix == hub.SUFFIX else _unpickled(path)

@@ -23,6 +23,9 @@ CUBLAS_CONFIG = "CUBLAS_WORKSPACE_CONFIG"
 ONE_AT_A_TIME = threading.RLock()
 
 
+GOES_ON = "; the same command goes on from the last saved state"
+
+
 class StopSignal:
     """`requested` turns true on the first Ctrl-C, SIGTERM, SIGHUP or SIGUSR1.
 
@@ -40,7 +43,7 @@ class StopSignal:
         if self.requested and number == signal.SIGINT and not self.patient:
             self.interrupted = True
             if not self.holding:
-                raise KeyboardInterrupt
+                raise KeyboardInterrupt(GOES_ON)
         self.requested = True
 
     @contextlib.contextmanager
@@ -52,7 +55,7 @@ class StopSignal:
         finally:
             self.holding = False
         if self.interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(GOES_ON)
 
 
 @contextlib.contextmanager

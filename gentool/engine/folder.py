@@ -153,9 +153,16 @@ def differences_from(before: dict[str, Any], now: Header, options: TrainOptions)
     for field in fields(options):
         old, new = old_options[field.name], now.options[field.name]
         if old != new and field.metadata["resume"] == "same":
-            was, now_is = ("not given" if value is None else value for value in (old, new))
+            was, now_is = map(_said, (old, new))
             differences.append(f"{flag(field.name)} was {was}, is {now_is}")
     return differences
+
+
+def _said(value: Any) -> Any:
+    """The value of an option in a message."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "not given" if value is None else value
 
 
 def begin(folder: Path, header: Header, facts: Mapping[str, Any], resuming: bool, *, finished: bool) -> None:

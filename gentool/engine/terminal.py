@@ -23,7 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gentool.options import Validated, option
-from gentool.progress import Reporter, printable
+from gentool.progress import Reporter, columns_of, printable, wrapped
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +33,8 @@ PLAIN_SECONDS = 5.0
 within a task or an epoch are at least this far apart."""
 PLAIN_LINES = 10
 """The most lines of a task there, and of the epochs of a training."""
+NEXT = "Next: "
+"""How a notice begins that is a command to copy."""
 REFRESH_SECONDS = 0.2
 """Seconds between two updates of the live display."""
 EPOCH_LINES, EPOCH_SECONDS = 50, 5.0
@@ -91,11 +93,14 @@ class Terminal(Reporter):
 
     # What a reporter shows.
 
-    def notice(self, text: str) -> None:
-        """A line for the user, on stderr."""
+    def notice(self, text: str, indent: int = 2) -> None:
+        """A line for the user, on stderr. A terminal breaks it between words, but a command to copy stays whole."""
         if not self.quiet:
+            text = printable(text)
+            if self.live and not text.startswith(NEXT):
+                text = wrapped(text, self.console.width, indent)
             with contextlib.suppress(OSError):  # the reader of stderr has left; the work goes on
-                self.console.print(printable(text), markup=False, emoji=False)
+                self.console.print(text, markup=False, emoji=False)
 
     def progress(self, task: str, done: int, total: int | None = None, detail: str = "") -> None:
         """The live display, or now and then a plain line; one task at a time."""
@@ -145,10 +150,12 @@ class Terminal(Reporter):
 
     # Data.
 
-    def data(self, text: str) -> None:
-        """A line of data, on stdout."""
+    def data(self, text: str, indent: int = 2) -> None:
+        """A line of data, on stdout. A terminal breaks it between words, and indents what goes on."""
         if sys.stdout is not None:  # it may have been closed
-            self._print(printable(text))
+            text = printable(text)
+            columns = columns_of(sys.stdout)
+            self._print(wrapped(text, columns, indent) if columns else text)
 
     def emit(self, record: Mapping[str, Any]) -> None:
         """With --json, one JSON object on stdout; otherwise nothing."""

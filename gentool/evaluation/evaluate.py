@@ -172,7 +172,7 @@ def _more_images(data: ImageData) -> str:
     needed = f"evaluating needs at least {MIN_IMAGES}"
     if share > LARGEST_TEST:
         return f"{needed}; use more images"
-    return f"{needed}; prepare the images with --test {share:g}"
+    return f"{needed}; prepare the images with --test {share:g}, and train again on what that makes"
 
 
 def facts_of(

@@ -45,16 +45,22 @@ def summary_lines(table: Sequence[Mapping[str, Any]]) -> list[str]:
     floor, held_out = rows[FLOOR], rows.get(HELD_OUT, {})
     floor_low, floor_high = rows.get(f"{FLOOR}: 95 % low", {}), rows.get(f"{FLOOR}: 95 % high", {})
     lines = []
+    width = name_width(table)
     for name, value in samples.items():
         if name not in NO_SCORES:
             certainty = f" ± {deviations[name]:.2g} sd" if name in deviations else ""
             certainty += f" ({low[name]:.4g} to {high[name]:.4g})" if name in low else ""
             beside = f"   floor {floor[name]:.4g}" if name in floor else ""
             beside += f" ({floor_low[name]:.4g} to {floor_high[name]:.4g})" if name in floor_low else ""
-            lines.append(f"{name:34} {format_number(value)}{certainty}{beside}")
+            lines.append(f"{name:{width}} {format_number(value)}{certainty}{beside}")
     chance = rows.get(CHANCE, {})
     for name, value in held_out.items():
         if name not in NO_SCORES:
             beside = f"   random codes {chance[name]:.4g}" if name in chance else ""
-            lines.append(f"{name:34} {format_number(value)}{beside}")
+            lines.append(f"{name:{width}} {format_number(value)}{beside}")
     return lines
+
+
+def name_width(table: Sequence[Mapping[str, Any]]) -> int:
+    """The width of the column of names in `summary_lines`."""
+    return max(len(name) for row in table for name in row if name not in NO_SCORES) + 2

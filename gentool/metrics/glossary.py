@@ -270,14 +270,14 @@ def charts(columns: Iterable[str]) -> list[tuple[Chart, list[str]]]:
 def main_columns(columns: tuple[str, ...], count: int) -> tuple[str, ...]:
     """The first few columns of a training, for a line, in the order of the charts.
 
-    In all charts but the first, what was measured on held-out examples comes before the training's own value, and
-    what was measured on training examples at the end of the epoch after it.
+    What was measured on held-out examples stands for itself and for the training's own value, which comes last but in
+    the first chart.
     """
     first, *others = [shown for _, shown in charts(columns)] or [[]]
-    others = [
-        sorted(shown, key=lambda name: (name.startswith(TRAIN_PREFIX), not is_held_out(name))) for shown in others
-    ]
-    return tuple(column for shown in (first, *others) for column in shown)[:count]
+    held_out = {term(name) for name in columns if is_held_out(name)}
+    later = [name for shown in others for name in shown if term(name) in held_out and not is_held_out(name)]
+    sooner = [name for shown in others for name in shown if name not in later]
+    return (*first, *sooner, *sorted(later, key=lambda name: name.startswith(TRAIN_PREFIX)))[:count]
 
 
 def short_name(column: str) -> str:

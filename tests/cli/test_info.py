@@ -48,6 +48,8 @@ def test_what_gentool_chose_for_the_data_is_not_listed_as_given(cli: Callable) -
     options = next(line for line in cli("info", "run").out.splitlines() if line.startswith("options"))
     assert options.split(None, 1)[1] == "steps 2, latent dim 4, width 16"
     assert set(facts(cli, "run")["given"]) == {"width", "latent_dim", "steps"}
+    words = cli("info", "run/model.pt").out.splitlines()
+    assert next(line for line in words if line.startswith("options")).split(None, 1)[1] == options.split(None, 1)[1]
     assert len(facts(cli, "run")["options"]) > 20
 
 
@@ -62,6 +64,12 @@ def test_a_run_that_has_just_begun(cli: Callable, runs: Path) -> None:
     found = facts(cli, "run")
     assert (found["status"], found["epochs"], found["updates"], found["states"]) == ("not finished", 0, 0, [])
     assert found["model"] == "vae"
+
+
+def test_an_autoencoders_statistics_are_no_parameters(cli: Callable, tmp_path: Path) -> None:
+    gentool.train("cae", "digits", steps=2, channels=(4, 8), out=tmp_path / "run")
+    environment = json.loads((tmp_path / "run" / "environment.json").read_text())
+    assert facts(cli, tmp_path / "run")["parameters"] == environment["parameters"]
 
 
 def test_files_of_a_run(cli: Callable, runs: Path) -> None:

@@ -62,7 +62,10 @@ def test_prepare_into_a_folder(cli: Cli, photos: Path, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert done.out == "prepared\n"
     assert "13 images of 16x8, colour" in done.err
-    assert "skipped 1 file (1 not an image in a known format)" in done.err
+    assert (
+        f"skipped 1 file: not an image in a known format; each is listed in {Path('prepared') / 'dataset.json'}\n"
+        in done.err
+    )
     assert "1 image is an exact copy" in done.err
     assert done.err.splitlines()[-2:] == ["prepared: prepared", "Next: gentool train vae --data prepared"]
     assert np.load(tmp_path / "prepared" / "images.npy").shape == (13, 3, 8, 16)

@@ -140,7 +140,7 @@ def test_show_needs_a_terminal_and_a_picture(cli: Callable, runs: Path, tmp_path
     (tmp_path / "empty").mkdir()
     for name, code, message in [
         ("b.png", 3, "gentool: b.png: not a readable picture: "),
-        ("absent.png", 3, "gentool: absent.png: not a readable picture: "),
+        ("absent.png", 3, "gentool: absent.png: no such file"),
         ("empty", 3, "gentool: empty: no pictures from a run; give a picture file"),
     ]:
         result = gentool_in_terminal(["show", name], tmp_path)

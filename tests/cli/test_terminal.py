@@ -51,10 +51,23 @@ def test_each_epoch_leaves_a_line_with_the_losses_that_fit(tmp_path: Path, colum
         expected = rf"epoch {epoch}/4" + "".join(rf" +{name} -?[\d.e+-]+" for name in named)
         assert [line for line in lines if re.fullmatch(rf"{expected}( +[\d,]+ images/s)?", line.rstrip())], expected
     started = next(index for index, line in enumerate(lines) if line.startswith("runs/gan-digits: training gan"))
-    assert lines[started] == "runs/gan-digits: training gan on digits, 1,527 images 8x8 grey"
-    assert re.fullmatch(
-        r"4 epochs of 5 updates, generator [\d,]+ and discriminator [\d,]+ weights, cpu.*", lines[started + 1]
-    )
+    begun = " ".join(line.strip() for line in lines[started : started + 4])  # narrow terminals break between words
+    assert begun.startswith("runs/gan-digits: training gan on digits, 1,527 images 8x8 grey 4 epochs of 5 updates, ")
+    assert re.search(r"updates, generator [\d,]+ and discriminator [\d,]+ weights, cpu", begun)
+
+
+def test_lines_break_between_words(tmp_path: Path) -> None:
+    """Those of stdout, of notices and of errors, but for a command to copy."""
+    for words, code, expected in [
+        (["prepare", "--list"], 0, "    handwritten digits, small"),
+        (["doctor"], 0, "python"),
+        (["sample", "nowhere/" + "x" * 20], 4, "  give a run folder, such as runs/vae-digits, or its"),
+    ]:
+        found, text = in_terminal(tmp_path, words, 60)
+        lines = [line.rstrip() for line in lines_of(text)]
+        assert found == code, text
+        assert any(line.startswith(expected) for line in lines), text
+        assert all(len(line) <= 60 or " " not in line.strip() for line in lines), text
 
 
 def test_rows_go_to_a_file_whole_while_a_terminal_shows_progress(tmp_path: Path) -> None:

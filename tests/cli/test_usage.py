@@ -21,6 +21,10 @@ CASES = [
     ("train vea", 2, "no such model 'vea'. Did you mean 'vae'?"),
     ("seq2seq sweep text2txt", 2, "no such task 'text2txt'. Did you mean 'text2text'?"),
     ("train vae --resume", 2, "no such option: --resume; run the same command again to resume"),
+    ("train vae --epoch 3", 2, "no such option: --epoch. Did you mean --epochs?"),
+    ("sample RUNS/vae --csv", 2, "no such option: --csv"),
+    ("help", 2, "no such command 'help'; for help, use gentool --help or gentool COMMAND --help"),
+    ("sample RUNS/vea", 4, f"RUNS/vea: {NO_CKPT}. Did you mean 'vae'?"),
     ("sample", 2, CKPT),
     ("sample vae", 2, CKPT),
     ("sample vea", 4, f"vea: {NO_CKPT}"),
@@ -79,3 +83,10 @@ def test_a_mistake_is_one_line_that_helps(
 def test_a_report_is_asked_for_by_the_model(cli: Callable, runs: Path) -> None:
     done = cli("report", runs / "vae" / "model.pt")
     assert (done.code, done.out) == (0, f"{runs / 'vae' / 'report.html'}\n")
+
+
+def test_a_switch_that_differs_is_said_in_words(cli: Callable) -> None:
+    words = ["train", "cae", "--data", "digits", "--steps", 1, "--channels", 4, "--device", "cpu"]
+    assert cli(*words, "--flip").code == 0
+    done = cli(*words)
+    assert (done.code, "holds another run: --flip was yes, is not given." in done.err) == (2, True)

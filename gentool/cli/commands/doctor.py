@@ -75,7 +75,7 @@ def run(terminal: Terminal) -> None:
         terminal.emit({"event": "checked", **checks})
     else:
         for name, text in (versions | devices | {"cache": "{path}: {state}".format(**cache)}).items():
-            terminal.data(f"{name:13} {text}")
+            terminal.data(f"{name:13} {text}", indent=14)
         for problem in problems:
             terminal.data(f"\nproblem: {problem.what}\nfix: {problem.fix}")
     if problems:

@@ -20,6 +20,7 @@ from gentool.evaluation.evaluate import check_likelihood
 from gentool.evaluation.evaluate import evaluate as evaluate_model
 from gentool.evaluation.evaluation import EVALUATION
 from gentool.evaluation.options import EvaluateOptions
+from gentool.evaluation.summary import name_width
 from gentool.figures.style import FigureOptions
 
 
@@ -49,12 +50,16 @@ def evaluate(
     )
     evaluation = evaluate_model(model, images, options, prior=codes, reporter=terminal)
     evaluation.save(folder, figures)
-    if (model.path.parent / REPORT).is_file():
+    page = model.path.parent / REPORT
+    if page.is_file():
         write_report(model.path.parent)
-    terminal.notice(str(evaluation))
+    for line in str(evaluation).splitlines():
+        terminal.notice(line, indent=name_width(evaluation.table.rows) + 1)
     for line in evaluation.verdicts:
         terminal.notice(line)
     terminal.notice(f"{folder}: evaluation.csv and .json, pictures")
+    if page.is_file():
+        terminal.notice(f"{page}: says what each score means")
     record = {"event": "done", "folder": str(folder)} | evaluation.facts | {"rows": evaluation.table.rows}
     terminal.result(folder, record)
 

@@ -35,11 +35,22 @@ from gentool.seq2seq.options import TASKS
 from gentool.seq2seq.sweeps import PLAN
 from gentool.tables import format_number
 
-BUFFERS = (".running_mean", ".running_var", ".num_batches_tracked")
-"""Weights that no optimizer changes end so."""
+BUFFERS = (
+    ".running_mean",
+    ".running_var",
+    ".num_batches_tracked",
+    "latent_mean",
+    "latent_sd",
+    "standardise.mean",
+    "standardise.sd",
+)
+"""What no optimizer changes ends so."""
 DIGITS = 16
 """Of a digest of weights, as in the other files."""
-NEITHER = "not a run, a checkpoint, a prepared folder, codes (.npz) or results from gentool"
+NEITHER = (
+    "not a run, a checkpoint, a prepared folder, codes (.npz) or results from gentool; for pictures of your own, use "
+    "gentool prepare PATH --check"
+)
 
 
 def info(
@@ -59,7 +70,7 @@ def info(
             kind = options_class(facts["model"]) if facts["model"] in MODELS else TASKS.get(facts["model"])
             shown = facts.get("given", list(value) if kind is None else kind.differing(value))
             value = {option: value[option] for option in shown if option in value} or "all at their defaults"
-        terminal.data(f"{name.replace('_', ' '):<{width}}  {in_words(value)}")
+        terminal.data(f"{name.replace('_', ' '):<{width}}  {in_words(value)}", indent=width + 2)
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def describe(path: Path) -> dict[str, Any]:
         return of_codes(path)
     if path.suffix in (".pt", hub.SUFFIX):
         kind = "state" if path.name.startswith("state-") else "model"
-        return {"kind": "checkpoint", **of_checkpoint(path, kind)}
+        return {"kind": "checkpoint", **of_checkpoint(path, kind), **given_in(path.parent)}
     raise DataError(f"{path}: {NEITHER}")
 
 
@@ -100,13 +111,18 @@ def of_run(folder: Path) -> dict[str, Any]:
     else:
         facts |= of_header(Header(**{name: noted[name] for name in ("model", "options", "shape", "classes", "data",
                                                                      "fingerprint")}))  # fmt: skip
-    if noted.get(GIVEN) is not None:
-        facts["given"] = noted[GIVEN]
+    facts |= given_in(folder)
     facts["seconds"] = last.get("seconds")
     facts["last_epoch"] = {name: value for name, value in last.items() if name not in ("epoch", "step", "seconds")}
     facts |= {name: environment.get(name) for name in ("device", "precision", "gentool", "torch", "command")}
     facts["states"] = [state.name for state in states_in(folder)]
     return facts
+
+
+def given_in(folder: Path) -> dict[str, Any]:
+    """The names of the options that were given to the run of a folder, where it holds one that has noted them."""
+    given = read_options(folder).get(GIVEN) if (folder / OPTIONS).is_file() else None
+    return {} if given is None else {"given": given}
 
 
 def of_checkpoint(path: Path, kind: str) -> dict[str, Any]:

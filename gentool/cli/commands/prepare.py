@@ -1,6 +1,7 @@
 """`gentool prepare DATA`."""
 
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from gentool.data.prepare import PrepareOptions
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError, OptionError
 from gentool.options import Validated, flag, option
-from gentool.progress import counted
+from gentool.progress import columns_of, counted
 
 if TYPE_CHECKING:
     from gentool.data.images import ImageData
@@ -157,8 +158,13 @@ def _list(terminal: Terminal) -> None:
     if terminal.json:
         return
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    columns = columns_of(sys.stdout)
+    beside = columns is None or sum(widths) + 2 * len(widths) <= columns  # else licence and text stand below
     for row in rows:
-        terminal.data("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        terminal.data("  ".join(cells if beside else cells[:-2]).rstrip())
+        if not beside:
+            terminal.data(f"    {row[-1]} ({row[-2]})", indent=4)
 
 
 def _check(data: str, options: PrepareOptions, terminal: Terminal) -> None:
@@ -176,11 +182,11 @@ def _check(data: str, options: PrepareOptions, terminal: Terminal) -> None:
         terminal.data(line)
     for skipped in info["skipped"]:
         if not skipped["reason"].startswith(LEFT_OUT):  # those are in the layout
-            terminal.data(f"  skipped   {skipped['name']}: {skipped['reason']}")
+            terminal.data(f"  skipped   {skipped['name']}: {skipped['reason']}", indent=12)
     for copies in info["duplicates"]["examples"][:_LISTED]:
         terminal.data(f"  copies    {' = '.join(copies)}")
     for line in remarks(info, listed="above"):
-        terminal.data(f"  note      {line}")
+        terminal.data(f"  note      {line}", indent=12)
 
 
 def _check_prepared(data: str, options: PrepareOptions, terminal: Terminal) -> None:

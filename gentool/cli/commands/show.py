@@ -26,6 +26,8 @@ def show(
         raise OptionError("stdout is not a terminal with UTF-8 and at least 256 colours; open the file in a viewer")
     for path in paths:
         file = newest_in(path) if path.is_dir() else path
+        if not file.exists():
+            raise DataError(f"{file}: no such file")
         try:
             picture = open_picture(file)
         except OSError as error:

@@ -15,8 +15,21 @@ from gentool.models import MODELS
 PARAGRAPH = "\n\n"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Model": ("latent_dim", "arch", "width", "channels", "hidden", "loss"),
-    "Training": ("data", "out", "overwrite", "epochs", "steps", "budget", "batch_size", "lr", "seed", "device"),
-    "Advanced": (),
+    "Training": (
+        "data",
+        "out",
+        "overwrite",
+        "epochs",
+        "steps",
+        "budget",
+        "batch_size",
+        "lr",
+        "seed",
+        "device",
+        "flip",
+        "zoom",
+    ),
+    "Advanced": ("keep", "score_every", "sample_every"),
 }
 """The groups of a training's help page, the same for every model and task."""
 SAMPLES = 64
