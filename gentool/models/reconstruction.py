@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,9 @@ MEASURED_IMAGES = 4096
 @dataclass(frozen=True, kw_only=True)
 class ReconstructionOptions(AugmentationOptions):
     """The options of cae and lstm-ae."""
+
+    next_command: ClassVar[str] = "gentool reconstruct {model}"
+    """Not `sample`: codes that are drawn from N(0, I) decode to noise."""
 
     loss: Literal["mse", "bce"] = option(
         "mse", "Mean squared error, or binary cross-entropy with the pixel values as targets (bce)."

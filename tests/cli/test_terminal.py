@@ -37,7 +37,7 @@ def test_a_terminal_gets_a_live_display_in_colour(tmp_path: Path) -> None:
     *lines, picture, last = lines
     assert set(picture) == {"▄"}, "the samples are drawn"
     assert any(re.fullmatch(r"runs/cae-digits: done in \d+ s", line) for line in lines)
-    assert last == "Next: gentool sample cae runs/cae-digits"
+    assert last == "Next: gentool reconstruct cae runs/cae-digits"
 
 
 @pytest.mark.parametrize(("columns", "losses"), [(60, 2), (80, 3), (120, 4)])
@@ -108,7 +108,7 @@ def test_a_pipe_gets_the_folder_on_stdout_and_plain_lines_on_stderr(tmp_path: Pa
     assert re.search(r"  33%, 0:00:\d\d left$", epochs[0])
     assert epochs[2].endswith(" images/s  100%")
     assert re.fullmatch(r"runs/cae-digits: done in \d+ s", lines[-2])
-    assert lines[-1] == "Next: gentool sample cae runs/cae-digits"
+    assert lines[-1] == "Next: gentool reconstruct cae runs/cae-digits"
 
 
 class Clock:
