@@ -13,6 +13,13 @@ PLAIN = (
     (r"Value error, ", ""),
 )
 """What the parser says, and in plain words."""
+MISSING = {
+    "CKPT": "give the folder of a run, such as runs/text2text, or its model.pt",
+    "FILE": "give a picture, or the folder of a run, such as runs/vae-digits",
+    "PATH": "give a run, a checkpoint, a prepared folder, codes or results",
+    "RUN": "give the folder of a run, such as runs/vae-digits",
+}
+"""What to give for an argument that is missing. Commands of images say it themselves."""
 RESUMING = ("--resume", "--continue")
 NEAR = 0.7
 """How alike an option must be to be suggested (difflib)."""
@@ -38,6 +45,8 @@ def in_plain_words(message: str, arguments: Sequence[str]) -> str:
         elif several := re.search(r" \(Possible options: (.*)\)", message):
             near = difflib.get_close_matches(unknown[1], several[1].split(", "), n=1, cutoff=NEAR)
             message = f"no such option: {unknown[1]}{f'. Did you mean {near[0]}?' if near else ''}"
+    elif (missing := re.match(r"Missing argument '(\w+)'\.", message)) and missing[1] in MISSING:
+        message = f"missing argument '{missing[1]}'; {MISSING[missing[1]]}"
     elif extra := re.match(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)", message):
         message = f"unexpected argument: {extra[1]}{'; give data with --data' if first == 'train' else ''}"
     return message[:1].lower() + message[1:]

@@ -54,7 +54,9 @@ NEITHER = (
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A run, a checkpoint, a prepared folder, codes, or results.")],
+    path: Annotated[
+        Path, typer.Argument(help="A run, a checkpoint, a prepared folder, codes, or results.", metavar="PATH")
+    ],
     terminal: Terminal,
 ) -> None:
     """Show what a file or folder is: a run, a checkpoint, a data set, codes, results."""
