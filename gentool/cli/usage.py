@@ -33,8 +33,8 @@ def in_plain_words(message: str, arguments: Sequence[str]) -> str:
     first = arguments[0] if arguments else ""
     words = 2 if first == "seq2seq" and arguments[1:2] in (["train"], ["sweep"]) else 1 if first == "train" else 0
     what = {0: "command", 1: "model", 2: "task"}[words]
-    if first in ("help", "-?") and message.startswith("No such command"):
-        message = f"no such command '{first}'; for help, use gentool --help or gentool COMMAND --help"
+    if first == "help" and message.startswith("No such command"):
+        message = "no such command 'help'; for help, use gentool --help or gentool COMMAND --help"
     elif message.startswith("No such command") and len(arguments) > words:
         message = message.replace("No such command", f"no such {what}")
     elif unknown := re.match(r"No such option: (\S+)", message):
