@@ -151,7 +151,9 @@ def find(data: str, options: PrepareOptions) -> Request:
     if entry is None:
         return _from_path(data, options)
     if entry.origin == "given" and options.source is None and not cache.known_source(data) and Path(data).exists():
-        raise DataError(f"{data} is a named data set; for the folder or file of this name here, give ./{data}")
+        raise DataError(
+            f"{data} is a named data set, which needs --source; for the folder or file of this name here, give ./{data}"
+        )
     entry.check(options)
     resolved = options.with_defaults(entry.defaults)
     if resolved.source is None and entry.origin in ("fetched", "given"):
