@@ -1,6 +1,7 @@
 """Pictures in the terminal: two pixels in a character, as a half block in two colours."""
 
 import codecs
+from collections.abc import Sequence
 
 import numpy as np
 import torch.nn.functional as F
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich_pixels import Pixels
 from torch import Tensor
 
-from gentool.figures.grids import grid
+from gentool.figures.grids import PADDING, grid, legible_scale
 from gentool.transparency import chequers, over, premultiplied
 
 ACROSS = 4
@@ -49,6 +50,15 @@ def draw_images(images: Tensor, console: Console) -> None:
     rows, columns, height, width = layout(images.shape[2], images.shape[3], console)
     small = F.interpolate(images[: rows * columns], (height, width), mode="area")
     draw(Image.fromarray(grid(small, columns, padding=1, scale=1)), console)
+
+
+def first_images(picture: Image.Image, shape: Sequence[int], console: Console) -> Image.Image:
+    """The part of a grid with images of a shape (C, H, W) that fits on the screen at the size of `layout`."""
+    _, height, width = shape
+    rows, columns, _, _ = layout(height, width, console)
+    scale = legible_scale(height, width)
+    across, down = columns * (width * scale + PADDING) + PADDING, rows * (height * scale + PADDING) + PADDING
+    return picture.crop((0, 0, min(picture.width, across), min(picture.height, down)))
 
 
 def draw(picture: Image.Image, console: Console) -> None:

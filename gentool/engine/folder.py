@@ -258,6 +258,28 @@ def owned(folder: Path, notice: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
+def trainer_of(folder: Path) -> str | None:
+    """Which other process trains in a folder now; None where none does, or one that was killed did.
+
+    It is only read: taking the lock, even for a moment, could stop a training that begins.
+    """
+    try:
+        text = read_text(folder / OWNER)
+    except (OSError, ValueError):
+        return None
+    found = re.fullmatch(r"process (\d+) on (.*)", text, re.DOTALL)
+    if found is None or int(found[1]) == os.getpid():
+        return None
+    if found[2] == platform.node() and os.name != "nt":  # on Windows, signal 0 is Ctrl-C
+        try:
+            os.kill(int(found[1]), 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            return text  # that of another user
+    return text
+
+
 def _owner(folder: Path) -> str:
     """Who holds a folder: that is written just after the folder is taken."""
     for _ in range(20):

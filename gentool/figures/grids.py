@@ -20,6 +20,8 @@ Background = int | tuple[int, int, int]
 
 CELL = 64
 """Smaller images are enlarged to at least this many pixels on their shorter side."""
+PADDING = 2
+"""Pixels around and between images."""
 FONT_SIZE, SMALL_FONT_SIZE = 15, 13
 MARGIN = 6
 MAX_NAME_WIDTH = 220
@@ -80,7 +82,7 @@ def grid(
     images: Tensor | NDArray[np.generic],
     columns: int | None = None,
     *,
-    padding: int = 2,
+    padding: int = PADDING,
     scale: int | None = None,
     background: Background = 255,
 ) -> Picture:
@@ -121,7 +123,7 @@ def labelled_rows(
     *,
     headings: Mapping[int, str] | None = None,
     corner: str = "",
-    padding: int = 2,
+    padding: int = PADDING,
     scale: int | None = None,
     background: Background = 255,
 ) -> Picture:

@@ -1,7 +1,10 @@
 """`gentool info`: what it says of everything that gentool writes, and of what it has not written."""
 
 import json
+import platform
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import numpy as np
 import pytest
 
 import gentool
-from gentool.engine.folder import OPTIONS
+from gentool.engine.folder import OPTIONS, OWNER
+from gentool.engine.report.content import run_content
 
 
 def facts(cli: Callable, path: Path | str) -> dict[str, object]:
@@ -126,3 +130,24 @@ def test_what_gentool_has_not_written(cli: Callable, path: str, code: int, messa
     assert done.code == code
     assert done.err.startswith(f"gentool: {message}")
     assert done.err.count("\n") == 1
+
+
+def test_a_run_that_another_process_trains(cli: Callable, runs: Path) -> None:
+    """By what its owner notes; a note of a process that was killed means nothing."""
+    Path("run").mkdir()
+    shutil.copy(runs / "vae" / OPTIONS, "run")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        owner = f"process {process.pid} on {platform.node()}"
+        Path("run", OWNER).write_text(owner)
+        assert facts(cli, "run")["status"] == f"training: {owner}"
+        assert state_of(Path("run")) == f"in training, 0% done: {owner}"
+        process.communicate(b"\n")
+    assert facts(cli, "run")["status"] == "not finished"
+    assert state_of(Path("run")) == "not finished, 0% done: run the same command again to continue"
+    Path("run", OWNER).write_text("process 1 on another machine")
+    assert facts(cli, "run")["status"] == "training: process 1 on another machine"
+
+
+def state_of(folder: Path) -> str:
+    """What a report says of a run."""
+    return str(run_content(folder)["state"])

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from gentool.engine.blocks import draw, draw_images, layout, shows_pictures
+from gentool.engine.blocks import draw, draw_images, first_images, layout, shows_pictures
 from gentool.figures.grids import grid
 from tests.terminals import in_terminal
 
@@ -111,6 +111,16 @@ def test_images_are_drawn_at_their_own_size_where_they_fit() -> None:
     assert (drawn_on(console)[: len(expected)] == expected).all()
 
 
+def test_the_first_images_of_a_grid_are_as_large_as_images_drawn_by_themselves() -> None:
+    images = torch.rand(64, 3, 16, 16)
+    picture = Image.fromarray(grid(images))
+    shown = first_images(picture, (3, 16, 16), screen())
+    assert shown.size == (4 * 66 + 2, 2 * 66 + 2)
+    assert (np.asarray(shown) == np.asarray(picture)[: shown.height, : shown.width]).all()
+    few = Image.fromarray(grid(images[:2]))
+    assert first_images(few, (3, 16, 16), screen()).size == few.size
+
+
 @pytest.mark.parametrize("colours", [None, "standard"])
 def test_few_colours_are_not_enough(colours: str | None) -> None:
     assert shows_pictures(screen())
@@ -124,10 +134,10 @@ def test_show_draws_a_file_and_the_last_samples_of_a_run(runs: Path, tmp_path: P
     Image.fromarray(picture).save(tmp_path / "a.png")
     code, text = gentool_in_terminal(["show", "a.png", runs / "gan"], tmp_path)
     assert code == 0
-    first, _, second = text.partition("epoch-0001.png: 530 x 530 pixels")
+    first, second = re.split(r"epoch-0001\.png: 530 x 530 pixels,\s+the\s+first\s+of\s+its\s+images", text)
     assert first.startswith("a.png: 30 x 10 pixels\n")
     assert (pixels_of(first) == picture).all()
-    assert pixels_of(second).shape == (72, 72, 3)
+    assert pixels_of(second).shape == (72, 82, 3)  # 7 of its 8 rows
 
 
 def test_show_needs_a_terminal_and_a_picture(cli: Callable, runs: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from gentool.engine.folder import (
     read_if_there,
     read_options,
     states_in,
+    trainer_of,
 )
 from gentool.engine.journal import earlier_result
 from gentool.engine.metrics_file import MetricsFile
@@ -103,9 +104,10 @@ def of_run(folder: Path) -> dict[str, Any]:
     rows = MetricsFile(folder / METRICS).numbers()
     last = rows[-1] if rows else {}
     step, updates = int(last.get("step", 0)), noted.get(UPDATES)
-    finished = earlier_result(folder) is not None
+    trainer = trainer_of(folder)
+    status = "finished" if earlier_result(folder) is not None else f"training: {trainer}" if trainer else "not finished"
     facts: dict[str, Any] = {
-        "kind": "run", "model": noted["model"], "status": "finished" if finished else "not finished",
+        "kind": "run", "model": noted["model"], "status": status,
         "epochs": int(last.get("epoch", 0)), "updates": step, "total_updates": updates,
     }  # fmt: skip
     if (folder / MODEL).is_file():

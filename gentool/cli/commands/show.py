@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from gentool.cli.command import command
-from gentool.engine.blocks import draw, shows_pictures
-from gentool.engine.folder import PICTURES, drawn_in
+from gentool.engine.blocks import draw, first_images, shows_pictures
+from gentool.engine.folder import OPTIONS, PICTURES, drawn_in, read_options
 from gentool.engine.terminal import Terminal
 from gentool.errors import DataError, OptionError
 from gentool.pictures import open_picture
@@ -32,7 +32,12 @@ def show(
             picture = open_picture(file)
         except OSError as error:
             raise DataError(f"{file}: not a readable picture: {error.strerror or error}") from error
-        terminal.notice(f"{file}: {picture.width} x {picture.height} pixels")
+        size = f"{file}: {picture.width} x {picture.height} pixels"
+        if path.is_dir() and (path / OPTIONS).is_file():
+            shown = first_images(picture, read_options(path)["shape"], console)
+            size += ", the first of its images" if shown.size != picture.size else ""
+            picture = shown
+        terminal.notice(size)
         draw(picture, console)
 
 

@@ -21,6 +21,7 @@ from gentool.engine.folder import (
     UPDATES,
     read_if_there,
     read_options,
+    trainer_of,
 )
 from gentool.engine.journal import DIVERGED, earlier_result
 from gentool.engine.metrics_file import MetricsFile
@@ -53,7 +54,7 @@ def run_content(folder: Path) -> dict[str, Any]:
         "model": run["model"],
         "data": run["data"],
         "name": folder.resolve().name,
-        "state": state_in_words(run, columns, bool(result), log_lines(folder)),
+        "state": state_in_words(run, columns, bool(result), log_lines(folder), trainer_of(folder)),
         "facts": facts(folder, run, environment, columns, finished=bool(result)),
         "alarms": [line.split(" ", 1)[1] for line in log_lines(folder) if " alarm in epoch " in line],
         "marks": alarm_marks(columns, places),
@@ -93,8 +94,10 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     return [f"{'/'.join(part[-1:])} ({number})" for number, part in enumerate(parts, 1)]
 
 
-def state_in_words(run: dict[str, Any], columns: dict[str, list[float]], finished: bool, log: Sequence[str]) -> str:
-    """How far the run is, given the lines of its log."""
+def state_in_words(
+    run: dict[str, Any], columns: dict[str, list[float]], finished: bool, log: Sequence[str], trainer: str | None
+) -> str:
+    """How far the run is, given the lines of its log and the process that trains it now."""
     if finished:
         return "finished"
     last = log[-1].partition(" ")[2] if log else ""
@@ -102,6 +105,8 @@ def state_in_words(run: dict[str, Any], columns: dict[str, list[float]], finishe
         return last
     steps, total = columns.get("step", [0])[-1] if columns.get("step") else 0, run.get(UPDATES) or 0
     share = f", {steps / total:.0%} done" if total else ""
+    if trainer is not None:
+        return f"in training{share}: {trainer}"
     return f"not finished{share}: run the same command again to continue"
 
 
