@@ -69,7 +69,8 @@ def test_what_a_run_leaves(cli: Callable, model: str) -> None:
     assert re.match(r"3 epochs of 5 updates, .*[\d,]+ weights, cpu", lines[1])
     assert max(map(len, lines[:2])) <= 80
     assert re.fullmatch(rf"{folder}: done in \d+ s", lines[-2])
-    assert lines[-1] == f"Next: gentool sample {model} {folder}"
+    following = "reconstruct" if model in ("cae", "lstm-ae") else "sample"
+    assert lines[-1] == f"Next: gentool {following} {model} {folder}"
     found = rows(folder)
     assert [row["epoch"] for row in found] == ["1", "2", "3"]
     assert [row["step"] for row in found] == ["5", "10", "15"]
