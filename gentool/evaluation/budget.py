@@ -127,7 +127,7 @@ def options_of(name: str, data: ImageData, steps: int, device: str, seed: int = 
     Those of short epochs would take most of the time, and not in proportion to the updates.
     """
     options = options_class(name)(steps=steps, seed=seed, device=device)  # type: ignore[arg-type]
-    return replace(options, sample_every=Plan.of(options, len(data.train)).total_epochs)
+    return replace(options, sample_every=Plan.of(options.for_data(data), len(data.train)).total_epochs)
 
 
 def plan_path(folder: Path, name: str) -> Path:

@@ -126,7 +126,7 @@ def test_the_code_of_a_picture_is_noise(model: Model) -> None:
 
 def test_the_prior_of_a_class_is_learnt_where_there_are_many_images() -> None:
     def resolved(images: int, **options: Any) -> str | None:
-        return Options(**options).for_data(SimpleNamespace(train=range(images))).prior
+        return Options(**options).for_data(SimpleNamespace(train=range(images), shape=(1, 8, 8))).prior
 
     assert [resolved(9_999), resolved(10_000)] == ["standard", "flow"]
     assert resolved(10_000, latent_dim=1) == "standard"
