@@ -133,7 +133,7 @@ def test_a_report_shows_them_beside_chance(cli: Callable, shape_runs: Path) -> N
     row = next(row for row in table(run / "model-evaluation-shapes" / "evaluation.csv") if "chance" in row["what"])
     assert scores["mig_6factors_60"]["chance"] == float(row["mig_6factors_60"])
     assert scores["mig_6factors_60"]["value"] != scores["mig_6factors_60"]["chance"]
-    assert scores["mig_6factors_60"]["title"] == "mutual information gap (6 factors, 60)"
+    assert scores["mig_6factors_60"]["title"] == "mutual information gap (6 factors, 60 images)"
     assert "chance" not in scores["mse"]
     beside = {one["name"]: one["chance"] for one in card["scores"] if "chance" in one}
     assert {"mig", "dci_disentanglement", "dci_completeness", "dci_informativeness"} <= beside.keys()
