@@ -51,8 +51,10 @@ def columns_of(stream: TextIO) -> int | None:
 
 
 def wrapped(text: str, width: int, indent: int = 2) -> str:
-    """A text in lines of at most `width` characters, broken between words; the lines that go on are indented."""
-    width = max(width, 2 * indent, NARROWEST)
+    """A text in lines of at most `width` characters, broken between words; the lines that go on are indented, by half
+    of the width at most."""
+    width = max(width, NARROWEST)
+    indent = min(indent, width // 2)
     return "\n".join(
         textwrap.fill(
             line, width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False,

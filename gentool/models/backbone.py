@@ -14,8 +14,11 @@ from gentool.networks.layers import Shape
 from gentool.options import numbers, option, redefault
 
 BATCH, SMALL_BATCH, LARGE = 128, 32, 4096
-"""The default batch, and that of convolutions on images of at least so many pixel values. There, an update of 128 takes
-about a second on a CPU, and smaller batches learn more in the same time (docs/measurements.md)."""
+"""The default batch size, and the smaller one of convolutions on large images, with 4,096 pixel values or more.
+
+An update of 128 large images takes about a second on a CPU. Smaller batches learn more in the same time
+(docs/measurements.md).
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -320,13 +320,12 @@ def held_out_losses(vae: VAE, split: Split, options: VariationalOptions, run: Ru
         terms = negative_elbo(logits, x, mean, logvar, sampled=sampled)
         for variance, values in ((codes, vae.code_of(mean, own)), (rebuilt, logits.sigmoid()), (real, x)):
             variance.add(values)
-        means = {name: terms[name].item() for name in ("negative_elbo", "reconstruction", "kl")}
+        of_batch = {name: terms[name].item() for name in ("negative_elbo", "reconstruction", "kl")}
         if options.iwae > 1:
-            means["negative_bound"] = negative_bound(
-                vae, prior, x, options.iwae, own, rng(options.seed, "bound", int(rows[0]))
-            )
-        for name, mean_of_batch in means.items():
-            sums[name] = sums.get(name, 0.0) + mean_of_batch * len(x)
+            random = rng(options.seed, "bound", int(rows[0]))
+            of_batch["negative_bound"] = negative_bound(vae, prior, x, options.iwae, own, random)
+        for name, value in of_batch.items():
+            sums[name] = sums.get(name, 0.0) + value * len(x)
     means = {name: total / len(split) for name, total in run.totals(sums, codes, rebuilt, real).items()}
     if len(split) > 1:  # a single image does not vary
         means["active_units"] = float((codes.variance > ACTIVE).sum())

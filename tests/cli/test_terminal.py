@@ -12,6 +12,7 @@ import pytest
 
 from gentool.engine import terminal as terminal_module
 from gentool.engine.terminal import Terminal, TerminalOptions, fitted
+from gentool.progress import wrapped
 from tests.terminals import in_terminal
 
 TRAIN = ["train", "cae", "--data", "digits", "--channels", "4,8", "--batch-size", "32", "--epochs", "3"]
@@ -68,6 +69,13 @@ def test_lines_break_between_words(tmp_path: Path) -> None:
         assert found == code, text
         assert any(line.startswith(expected) for line in lines), text
         assert all(len(line) <= 60 or " " not in line.strip() for line in lines), text
+
+
+def test_a_deep_indent_leaves_half_of_a_narrow_line() -> None:
+    text = f"{'fid_classifier_8500':30} 3.466 (2.906 to 4.026)   floor 0.1882 (0 to 0.4112)"
+    assert wrapped(text, 120, 31) == text
+    assert wrapped(text, 80, 31).splitlines() == [text.removesuffix(" 0.4112)"), f"{'':31}0.4112)"]
+    assert max(map(len, wrapped(text, 40, 31).splitlines())) <= 40
 
 
 def test_rows_go_to_a_file_whole_while_a_terminal_shows_progress(tmp_path: Path) -> None:

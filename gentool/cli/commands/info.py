@@ -37,13 +37,8 @@ from gentool.seq2seq.sweeps import PLAN
 from gentool.tables import format_number
 
 BUFFERS = (
-    ".running_mean",
-    ".running_var",
-    ".num_batches_tracked",
-    "latent_mean",
-    "latent_sd",
-    "standardise.mean",
-    "standardise.sd",
+    *(".running_mean", ".running_var", ".num_batches_tracked"),
+    *("latent_mean", "latent_sd", "standardise.mean", "standardise.sd"),
 )
 """What no optimizer changes ends so."""
 DIGITS = 16

@@ -16,18 +16,8 @@ PARAGRAPH = "\n\n"
 GROUPS: dict[str, tuple[str, ...]] = {
     "Model": ("latent_dim", "arch", "width", "channels", "hidden", "loss"),
     "Training": (
-        "data",
-        "out",
-        "overwrite",
-        "epochs",
-        "steps",
-        "budget",
-        "batch_size",
-        "lr",
-        "seed",
-        "device",
-        "flip",
-        "zoom",
+        *("data", "out", "overwrite", "epochs", "steps", "budget", "batch_size", "lr", "seed", "device"),
+        *("flip", "zoom"),
     ),
     "Advanced": ("keep", "score_every", "sample_every"),
 }
