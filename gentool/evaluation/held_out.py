@@ -55,7 +55,7 @@ def held_out_scores(
         {"what": HELD_OUT, "images": len(test)} | {name: mean for name, (mean, _) in means.items()} | counts
     ]
     for i, end in enumerate(("low", "high")):
-        rows.append({"what": f"{HELD_OUT}: 95 % {end}"} | {name: ends[i] for name, (_, ends) in means.items()})
+        rows.append({"what": f"{HELD_OUT}: 95 % CI {end}"} | {name: ends[i] for name, (_, ends) in means.items()})
     facts: dict[str, Any] = {}
     known = disentanglement_scores(model, data, options.seed, reporter=reporter)
     if known is not None:

@@ -31,7 +31,7 @@ def interval_rows(what: str, intervals: Mapping[str, Interval], seed: int) -> li
     if not intervals:
         return []
     return [
-        {"what": f"{what}: 95 % {end}", "seed": seed} | {name: value[i] for name, value in intervals.items()}
+        {"what": f"{what}: 95 % CI {end}", "seed": seed} | {name: value[i] for name, value in intervals.items()}
         for i, end in enumerate(("low", "high"))
     ]
 
@@ -41,9 +41,9 @@ def summary_lines(table: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = {row["what"]: row for row in table}
     samples = next((row for name, row in rows.items() if name.endswith(": mean")), rows[SAMPLES])
     deviations = next((row for name, row in rows.items() if name.endswith(": sd")), {})
-    low, high = rows.get(f"{SAMPLES}: 95 % low", {}), rows.get(f"{SAMPLES}: 95 % high", {})
+    low, high = rows.get(f"{SAMPLES}: 95 % CI low", {}), rows.get(f"{SAMPLES}: 95 % CI high", {})
     floor, held_out = rows[FLOOR], rows.get(HELD_OUT, {})
-    floor_low, floor_high = rows.get(f"{FLOOR}: 95 % low", {}), rows.get(f"{FLOOR}: 95 % high", {})
+    floor_low, floor_high = rows.get(f"{FLOOR}: 95 % CI low", {}), rows.get(f"{FLOOR}: 95 % CI high", {})
     lines = []
     width = name_width(table)
     for name, value in samples.items():

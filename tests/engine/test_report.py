@@ -181,8 +181,8 @@ def test_answers_come_into_it(cli: Callable) -> None:
 def test_scores_of_several_seeds_are_means() -> None:
     rows = [
         {"what": "samples", "seed": 0, "fid_random_9": 2.0},
-        {"what": "samples: 95 % low", "fid_random_9": 1.0},
-        {"what": "samples: 95 % high", "fid_random_9": 3.0},
+        {"what": "samples: 95 % CI low", "fid_random_9": 1.0},
+        {"what": "samples: 95 % CI high", "fid_random_9": 3.0},
         {"what": "samples", "seed": 1, "fid_random_9": 4.0},
         {"what": "samples, 2 seeds: mean", "fid_random_9": 3.0},
         {"what": "samples, 2 seeds: sd", "fid_random_9": 1.4},

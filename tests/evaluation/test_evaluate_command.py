@@ -43,7 +43,7 @@ def test_what_an_evaluation_leaves(cli: Callable, runs: Path, tmp_path: Path, mo
     assert done.out.strip() == str(out)
     rows = {row["what"]: row for row in table(out)}
     sampled, real, low, high = (
-        rows[name] for name in ("samples", "training images (floor)", "samples: 95 % low", "samples: 95 % high")
+        rows[name] for name in ("samples", "training images (floor)", "samples: 95 % CI low", "samples: 95 % CI high")
     )
     for network in ("classifier", "random"):
         for name in ("fid", "kid", "near_train", "nearer_train"):

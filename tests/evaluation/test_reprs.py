@@ -58,7 +58,7 @@ def test_a_notebook_shows_an_evaluation_as_a_table_above_its_notes(evaluation: E
     head = text.splitlines()[0]
     for name in evaluation.scores:
         assert f"| {name} |" in head, name
-    assert [line.split(" | ")[0] for line in text.splitlines()[2:4]] == ["| samples", "| samples: 95 % low"]
+    assert [line.split(" | ")[0] for line in text.splitlines()[2:4]] == ["| samples", "| samples: 95 % CI low"]
 
 
 def test_a_comparison_is_its_table_above_its_notes(vae: Model, runs: Path, digits: ImageData) -> None:

@@ -123,7 +123,8 @@ def test_the_command_says_that_a_model_of_one_epoch_repeats_itself(cli: Callable
     with (tmp_path / "evaluated" / "evaluation.csv").open(newline="") as file:
         rows = {row["what"]: row for row in csv.DictReader(file)}
     low, value, high = (
-        float(rows[f"training images (floor){end}"]["fid_classifier_200"]) for end in (": 95 % low", "", ": 95 % high")
+        float(rows[f"training images (floor){end}"]["fid_classifier_200"])
+        for end in (": 95 % CI low", "", ": 95 % CI high")
     )
     assert low < value < high
     (shown,) = [line for line in lines if line.startswith("fid_classifier_200")]

@@ -125,15 +125,14 @@ def facts(
     counts = ", ".join(
         f"{count:,} {'training, per epoch' if name == 'train' else name}" for name, count in examples.items()
     )
+    classes = f"{len(run['classes'])}: {', '.join(run['classes'][:20])}{' …' * (len(run['classes']) > 20)}"
     found = {
         "Ended" if finished else "Last line of the log": log_times(folder)[-1:],
         "Length": [f"{length(run, columns)}, in {duration(seconds)}"] if epochs else [],
         "Speed": [speed(columns)] if epochs else [],
         "Data": [", ".join(filter(None, (run["data"], run.get(DESCRIPTION))))],
         "Examples": [counts] if counts else [],
-        "Classes": [f"{len(run['classes'])}: {', '.join(run['classes'][:20])}{' …' * (len(run['classes']) > 20)}"]
-        if run["classes"]
-        else [],
+        "Symbols" if run["data"] == "arithmetic" else "Classes": [classes] if run["classes"] else [],
         "Weights": [f"{environment['parameters']:,} trained"] if "parameters" in environment else [],
         "Fingerprint of the data": [run["fingerprint"][:16]],
     }

@@ -16,7 +16,7 @@ EVALUATION = {
 }  # fmt: skip
 """The form of evaluation.json, as far as it is shown."""
 NO_SCORES = ("what", "seed", "images", "reference", "weights", "read_by", "parameters", "queries", "per_dimension")
-LOW, HIGH, FLOOR, CHANCE, MEAN, SD = ": 95 % low", ": 95 % high", "(floor)", "(chance)", ": mean", ": sd"
+LOW, HIGH, FLOOR, CHANCE, MEAN, SD = ": 95 % CI low", ": 95 % CI high", "(floor)", "(chance)", ": mean", ": sd"
 """How the names of rows of a table of scores end."""
 
 
