@@ -48,7 +48,9 @@ class BackboneOptions(AugmentationOptions):
         "relu",
         "Activation of the hidden layers: ReLU, or gated linear units (glu; Dauphin et al. 2017), with twice the "
         "weights.",
-        only_with={"arch": "mlp"},
+    )
+    blocks: int = option(
+        0, "Residual blocks after each convolution (He et al. 2016).", min=0, max=32, only_with={"arch": "conv"}
     )
 
     def for_data(self, data: Any) -> Self:
@@ -63,7 +65,7 @@ def encoder(options: BackboneOptions, shape: Shape, out_features: int) -> nn.Mod
     """Images (N, C, H, W) -> features (N, out_features)."""
     if options.arch == "mlp":
         return MLPEncoder(shape, out_features, options.hidden, options.activation)
-    return ConvEncoder(shape, out_features, options.channels, kernel_size=options.kernel_size)
+    return ConvEncoder(shape, out_features, options.channels, **convolutions(options))
 
 
 def decoder(options: BackboneOptions, shape: Shape, beside: int = 0) -> Decoder:
@@ -71,4 +73,9 @@ def decoder(options: BackboneOptions, shape: Shape, beside: int = 0) -> Decoder:
     inputs = options.latent_dim + beside
     if options.arch == "mlp":
         return MLPDecoder(shape, inputs, options.hidden, options.activation)
-    return ConvDecoder(shape, inputs, options.channels, kernel_size=options.kernel_size)
+    return ConvDecoder(shape, inputs, options.channels, **convolutions(options))
+
+
+def convolutions(options: BackboneOptions) -> dict[str, Any]:
+    """What ConvEncoder and ConvDecoder have in common."""
+    return {"kernel_size": options.kernel_size, "activation": options.activation, "blocks": options.blocks}

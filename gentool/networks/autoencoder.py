@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -23,6 +23,8 @@ from gentool.networks.pixels import logit_of_mean
 
 Activation = Literal["relu", "glu"]
 """That of hidden layers: ReLU, or gated linear units."""
+GATED: Mapping[Activation, int] = {"relu": 1, "glu": 2}
+"""How many times its own width an activation needs: half of what enters a gated linear unit are its gates."""
 LEAK = 0.2
 """Slope of the encoder's LeakyReLU for negative inputs, as in DCGAN's discriminator."""
 SMALL = 0.1
@@ -51,11 +53,31 @@ def encoder_sizes(height: int, width: int, layers: int) -> list[tuple[int, int]]
     return sizes
 
 
+class ResidualBlock(nn.Module):
+    """x + f(x) for maps (N, channels, H, W): a 3x3 convolution, an activation, a 3x3 convolution.
+
+    He et al. (2016, arXiv:1512.03385), without norms. The last convolution starts at 0, so that a block starts as the
+    identity (Zhang et al. 2019, arXiv:1901.09321).
+    """
+
+    def __init__(self, channels: int, activation: Activation = "relu") -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, GATED[activation] * channels, 3, padding=1)
+        self.activation = nn.ReLU() if activation == "relu" else nn.GLU(dim=1)
+        self.last = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, channels, H, W) to the same shape."""
+        change: Tensor = self.last(self.activation(self.first(x)))
+        return x + change
+
+
 class ConvEncoder(nn.Module):
-    """Stride-2 convolutions with LeakyReLU, then one linear layer.
+    """Stride-2 convolutions with LeakyReLU or gates, then one linear layer.
 
     An image of (C, H, W) passes through one layer for each of `channels`, or through as many as
-    `encoder_sizes` allows; any size will do. `kernel_size` is 4, or an odd number.
+    `encoder_sizes` allows; any size will do. `kernel_size` is 4, or an odd number. `blocks` residual blocks follow
+    each layer.
     """
 
     def __init__(
@@ -65,16 +87,21 @@ class ConvEncoder(nn.Module):
         channels: Sequence[int] = (32, 64, 128, 128),
         *,
         kernel_size: int = 4,
+        activation: Activation = "relu",
+        blocks: int = 0,
     ) -> None:
         super().__init__()
         sizes = encoder_sizes(*shape[1:], len(channels))
         widths = [shape[0], *channels]
         layers: list[nn.Module] = []
         for i in range(len(sizes) - 1):
-            layers += [_halving(widths[i], widths[i + 1], kernel_size), nn.LeakyReLU(LEAK)]
+            layers += [_halving(widths[i], GATED[activation] * widths[i + 1], kernel_size)]
+            layers += [nn.LeakyReLU(LEAK) if activation == "relu" else nn.GLU(dim=1)]
+            layers += [ResidualBlock(widths[i + 1], activation) for _ in range(blocks)]
         features = widths[len(sizes) - 1] * math.prod(sizes[-1])
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, out_features))
         _initialise(self.network)
+        _start_as_identity(self.network)
         with torch.no_grad():
             last = self.network[-1].weight
             assert isinstance(last, Tensor)
@@ -87,10 +114,10 @@ class ConvEncoder(nn.Module):
 
 
 class ConvDecoder(Decoder):
-    """`ConvEncoder` backwards: one linear layer, then transposed convolutions with ReLU.
+    """`ConvEncoder` backwards: one linear layer, then transposed convolutions with ReLU or gates before each.
 
-    `channels` are given in the encoder's order, and used in the opposite one. The result has exactly
-    the shape asked for.
+    `channels` are given in the encoder's order, and used in the opposite one. `blocks` residual blocks come before
+    each transposed convolution. The result has exactly the shape asked for.
     """
 
     def __init__(
@@ -100,20 +127,26 @@ class ConvDecoder(Decoder):
         channels: Sequence[int] = (32, 64, 128, 128),
         *,
         kernel_size: int = 4,
+        activation: Activation = "relu",
+        blocks: int = 0,
     ) -> None:
         super().__init__()
         sizes = encoder_sizes(*shape[1:], len(channels))
         widths = [shape[0], *channels]
-        depth = len(sizes) - 1
-        smallest = (widths[depth], *sizes[-1])
+        depth, gated = len(sizes) - 1, GATED[activation]
+        smallest = (gated * widths[depth], *sizes[-1])
         layers: list[nn.Module] = [
             nn.Linear(latent_dim, math.prod(smallest)),
             nn.Unflatten(1, smallest),
         ]
         for i in range(depth, 0, -1):
-            layers += [nn.ReLU(), _doubling(widths[i], widths[i - 1], sizes[i - 1], kernel_size)]
+            outputs = widths[i - 1] * (gated if i > 1 else 1)
+            layers += [nn.ReLU() if activation == "relu" else nn.GLU(dim=1)]
+            layers += [ResidualBlock(widths[i], activation) for _ in range(blocks)]
+            layers += [_doubling(widths[i], outputs, sizes[i - 1], kernel_size)]
         self.network = nn.Sequential(*layers)
         _initialise(self.network)
+        _start_as_identity(self.network)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:
@@ -138,6 +171,13 @@ def _initialise(network: nn.Module) -> None:
             nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_in))
             assert module.bias is not None
             nn.init.zeros_(module.bias)
+
+
+def _start_as_identity(network: nn.Module) -> None:
+    """Zero the last weights of residual blocks."""
+    for module in network.modules():
+        if isinstance(module, ResidualBlock):
+            nn.init.zeros_(module.last.weight)
 
 
 def _halving(inputs: int, outputs: int, kernel_size: int) -> nn.Module:

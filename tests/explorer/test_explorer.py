@@ -127,12 +127,16 @@ def probed(browser: str, page: Path, width: int = 1280) -> dict[str, Any]:
 def explored(cli: Callable, runs: Path, model: str) -> Path:
     if model in TINY:
         return runs / model
-    words = ("--arch", "mlp", "--hidden", 16, "--latent-dim", 5, "--epochs", 8, "--quiet", "--out", "run")
+    words = ("--latent-dim", 5, "--epochs", 8, "--quiet", "--out", "run")
     assert cli("train", *model.split(), "--data", "digits", *words).code == 0
     return Path("run")
 
 
-WITHOUT_LAYER_NORM = [*(name for name in TINY if name != "flow"), "vae --prior flow --activation glu"]
+WITHOUT_LAYER_NORM = [
+    *(name for name in TINY if name != "flow"),
+    "vae --prior flow --arch mlp --hidden 16 --activation glu",
+    "cae --channels 4,8 --activation glu --blocks 1",
+]
 
 
 @pytest.mark.parametrize("model", WITHOUT_LAYER_NORM)

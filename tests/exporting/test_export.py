@@ -193,10 +193,16 @@ def test_a_learnt_prior_is_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not (folder / "prior.json").exists()
 
 
-@pytest.mark.parametrize(("name", "activation"), [("vae", "glu"), ("cvae", "relu")])
-def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path, name: str, activation: str) -> None:
-    options = {"arch": "mlp", "hidden": 16, "activation": activation, "latent_dim": 5, "epochs": 8, "device": "cpu"}
-    model = gentool.train(name, "digits", prior="flow", **options)
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [
+        ("vae", {"arch": "mlp", "hidden": 16, "activation": "glu"}),
+        ("vae", {"channels": (4, 8), "activation": "glu", "blocks": 1}),
+        ("cvae", {"arch": "mlp", "hidden": 16}),
+    ],
+)
+def test_the_decoder_of_a_flow_prior_takes_noise(tmp_path: Path, name: str, network: dict[str, Any]) -> None:
+    model = gentool.train(name, "digits", prior="flow", latent_dim=5, epochs=8, device="cpu", **network)
     folder = gentool.export(model, format=tuple(ALL.split(","))).save(tmp_path / "exported")
     assert config(folder)["prior"] == {"distribution": "normal", "mean": 0, "standard_deviation": 1}
     z = model.draw_codes(9)

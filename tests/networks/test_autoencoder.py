@@ -7,13 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional as F
 
 from gentool.networks.autoencoder import (
+    Activation,
     ConvDecoder,
     ConvEncoder,
     GatedLinear,
     MLPDecoder,
     MLPEncoder,
+    ResidualBlock,
     Shape,
     encoder_sizes,
 )
@@ -64,6 +67,41 @@ def test_gates_are_in_every_hidden_layer() -> None:
         assert [(layer.in_features, layer.out_features // 2) for layer in gated] == sizes
         assert not [layer for layer in network.network if isinstance(layer, nn.ReLU)]
     assert decoder(encoder(torch.rand(2, 1, 4, 4))[:, :3]).shape == (2, 1, 4, 4)
+
+
+@pytest.mark.parametrize("activation", ["relu", "glu"])
+def test_a_residual_block_is_the_formula(activation: Activation) -> None:
+    torch.manual_seed(1)
+    x, block = torch.randn(2, 3, 5, 4), ResidualBlock(3, activation)
+    with torch.no_grad():
+        for layer in (block.first, block.last):
+            layer.weight.normal_()
+            layer.bias.normal_()
+    hidden = F.conv2d(x, block.first.weight, block.first.bias, padding=1)
+    hidden = hidden.relu() if activation == "relu" else hidden[:, :3] * hidden[:, 3:].sigmoid()
+    torch.testing.assert_close(block(x), x + F.conv2d(hidden, block.last.weight, block.last.bias, padding=1))
+
+
+@pytest.mark.parametrize("activation", ["relu", "glu"])
+@pytest.mark.parametrize("shape", [(1, 9, 30), (3, 28, 28)], ids=str)
+def test_convolutions_with_gates_and_blocks_keep_the_shape(shape: Shape, activation: Activation) -> None:
+    """And blocks start as the identity: the networks with them begin as those without."""
+    torch.manual_seed(2)
+    x, z = torch.rand(2, *shape), torch.randn(2, 7)
+    how = {"channels": (4, 6, 8), "activation": activation}
+    encoder, decoder = ConvEncoder(shape, 7, **how, blocks=2), ConvDecoder(shape, 7, **how, blocks=2)
+    assert (encoder(x).shape, decoder(z).shape) == (z.shape, x.shape)
+    for network, plain, batch in (
+        (encoder, ConvEncoder(shape, 7, **how), x),
+        (decoder, ConvDecoder(shape, 7, **how), z),
+    ):
+        blocks = [layer for layer in network.network if isinstance(layer, ResidualBlock)]
+        assert len(blocks) == 6
+        kept = nn.Sequential(*(layer for layer in network.network if not isinstance(layer, ResidualBlock)))
+        plain.network.load_state_dict(kept.state_dict())
+        assert torch.equal(network(batch), plain(batch))
+        network(batch).square().sum().backward()
+        assert all(block.last.weight.grad.abs().sum() > 0 for block in blocks)
 
 
 @settings(max_examples=25, deadline=None)
