@@ -167,7 +167,10 @@ def test_answers_come_into_it(cli: Callable) -> None:
     assert cli("seq2seq", "evaluate", "run").code == 0
     run = content(Path("run/report.html"))
     assert [group["title"] for group in run["results"]] == ["On the test set", "Answers to 20 held-out queries"]
-    assert dict(run["facts"])["Data"].startswith("arithmetic, 162 (and ")
+    facts = dict(run["facts"])
+    assert facts["Data"].startswith("arithmetic, 162 (and ")
+    assert facts["Symbols"] == "14: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, +, -, blank, *"
+    assert "Classes" not in facts
     assert [picture["name"] for picture in run["gallery"]][:2] == [
         "model-evaluation/answers.png",
         "model-evaluation/distances.png",

@@ -125,7 +125,8 @@ def facts(
     counts = ", ".join(
         f"{count:,} {'training, per epoch' if name == 'train' else name}" for name, count in examples.items()
     )
-    classes = f"{len(run['classes'])}: {', '.join(run['classes'][:20])}{' …' * (len(run['classes']) > 20)}"
+    shown = ["blank" if name == " " else name for name in run["classes"][:20]]
+    classes = f"{len(run['classes'])}: {', '.join(shown)}{' …' * (len(run['classes']) > 20)}"
     found = {
         "Ended" if finished else "Last line of the log": log_times(folder)[-1:],
         "Length": [f"{length(run, columns)}, in {duration(seconds)}"] if epochs else [],
