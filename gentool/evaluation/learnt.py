@@ -1,11 +1,13 @@
 """Networks that learn a data set to judge samples of it, trained once on this machine and kept in the cache."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from gentool.data.cache import cache_folder
 from gentool.data.images import ImageData, Split
@@ -31,10 +33,27 @@ class LearntNetwork(nn.Module):
 Network = TypeVar("Network", bound=LearntNetwork)
 
 
+class Convolution(nn.Conv2d):
+    """A 3x3 convolution without bias that gets right gradients on narrow maps.
+
+    In bf16 on a CPU with AMX, PyTorch 2.14 leaves those of a strided one unset where maps are less than 3 wide, which
+    made networks of NaN. Columns of zeros on the right, where the padding is zero anyway, change nothing else.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__(inputs, outputs, 3, stride, 1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride), rounded up."""
+        width, stride = x.shape[3], self.stride[1]
+        if stride == 1 or width >= 3:
+            return super().forward(x)
+        return super().forward(F.pad(x, (0, 3 - width)))[..., : math.ceil(width / stride)]
+
+
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     """A 3x3 convolution with batch norm and ReLU."""
-    layer = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+    return nn.Sequential(Convolution(inputs, outputs, stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
 
 
 def cache_path(kind: str, version: int, data: ImageData) -> Path:

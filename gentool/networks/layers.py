@@ -15,6 +15,9 @@ from torch import Tensor, nn
 Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
+NARROW = 2
+"""Maps of this width or less get columns of zeros, where the padding is zero anyway: in bf16 on a CPU with AMX,
+strided convolutions over them give arbitrary numbers (PyTorch 2.14)."""
 FEW_CHANNELS = 4
 FEW_PIXELS = 25
 
@@ -85,9 +88,13 @@ class Down(nn.Conv2d):
         if self.in_channels <= FEW_CHANNELS:
             x = F.pad(x, (1, 1 + width % 2, 1, 1 + height % 2))
             return F.conv2d(F.pixel_unshuffle(x, 2), F.pixel_unshuffle(self.weight, 2), self.bias)
-        if height % 2 or width % 2:
-            x = F.pad(x, (0, width % 2, 0, height % 2))
-        if not _multiplied(x, height * width // 4):
+        if width <= NARROW:  # two more columns of zeros, and so one more of the result
+            return self._halved(F.pad(x, (0, 2 + width % 2, 0, height % 2)))[..., :1]
+        return self._halved(F.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x)
+
+    def _halved(self, x: Tensor) -> Tensor:
+        """A map of even sides, halved."""
+        if not _multiplied(x, x.shape[-2] * x.shape[-1] // 4):
             return super().forward(x)
         x, weight = _autocast(x, self.weight)
         # Without gradients, the convolution alone: TorchScript holds no functions of Python.
@@ -105,6 +112,8 @@ class Up(nn.ConvTranspose2d):
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         height, width = self.size
         kernel = self.kernel()
+        if x.shape[3] < NARROW:
+            x = F.pad(x, (0, 1))
         if self.out_channels <= FEW_CHANNELS:
             # Output block k (pixels 2k and 2k + 1) sums inputs k - 1 and k: a 2x2 convolution, taps reversed.
             taps = F.pixel_unshuffle(kernel.transpose(0, 1), 2)

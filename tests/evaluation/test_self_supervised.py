@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from gentool.data.images import ImageData, Split
 from gentool.engine import checkpoint
@@ -17,6 +17,7 @@ from gentool.engine.randomness import isolated
 from gentool.evaluation import self_supervised
 from gentool.evaluation.features import FeatureNetwork, feature_networks
 from gentool.evaluation.fidelity import Reference
+from gentool.evaluation.learnt import Convolution
 from gentool.evaluation.memorisation import Distances
 from gentool.evaluation.self_supervised import contrastive_loss, self_supervised_of, self_supervised_path
 from gentool.networks.corruptions import blurred, clouds
@@ -124,7 +125,7 @@ def test_a_doctored_file_is_not_used(digits: ImageData, doctored: str, message: 
     assert notices.lines[0].endswith("training it again")
 
 
-@pytest.mark.parametrize("shape", [(4, 9, 9), (1, 1, 1), (2, 5, 40), (3, 70, 66)])
+@pytest.mark.parametrize("shape", [(4, 9, 9), (1, 1, 1), (2, 5, 40), (1, 64, 2), (3, 70, 66)])
 def test_images_of_any_channels_and_size_and_few_of_them(shape: tuple[int, int, int], own_cache: Path) -> None:
     images = torch.randint(0, 256, (30, *shape), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     if shape[0] == 4:
@@ -141,6 +142,27 @@ def test_images_of_any_channels_and_size_and_few_of_them(shape: tuple[int, int, 
         "self-supervised network of few: 27 training images are few, so it may have memorised them; compare its "
         "scores with their floor"
     )
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [(1, 1), (6, 1), (32, 2), (1, 6), (5, 4)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_gradients_of_convolutions_on_narrow_maps(stride: int, size: tuple[int, int], precision: torch.dtype) -> None:
+    """Against PyTorch's in f32; those in bf16 are arbitrary numbers on some processors if nothing is done."""
+    torch.manual_seed(0)
+    layer, plain = Convolution(8, 16, stride), nn.Conv2d(8, 16, 3, stride, 1, bias=False)
+    plain.load_state_dict(layer.state_dict())
+    x = torch.rand(64, 8, *size, requires_grad=True)
+    with torch.autocast("cpu", precision, enabled=precision is not torch.float32):
+        found = layer(x.contiguous(memory_format=torch.channels_last))
+    expected = plain(x)
+    torch.testing.assert_close(found.float(), expected, rtol=0.02, atol=0.02)
+    for gradient, wanted in zip(
+        torch.autograd.grad(found.float().sum(), (layer.weight, x)),
+        torch.autograd.grad(expected.sum(), (plain.weight, x)),
+        strict=True,
+    ):
+        torch.testing.assert_close(gradient, wanted, rtol=0.02, atol=0.01 * wanted.abs().max().item())
 
 
 def test_the_contrastive_loss_is_that_of_its_equation() -> None:

@@ -80,7 +80,7 @@ def test_halved_sizes_round_up_and_halve_at_least_twice() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
-@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5)], ids=str)
+@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5), (16, 2), (5, 1)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_down_is_the_plain_convolution(channels: int, size: tuple[int, int], bias: bool) -> None:
     torch.manual_seed(0)
@@ -92,7 +92,7 @@ def test_down_is_the_plain_convolution(channels: int, size: tuple[int, int], bia
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
-@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5)], ids=str)
+@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5), (16, 2), (5, 1)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_up_is_the_plain_transposed_convolution(channels: int, size: tuple[int, int], bias: bool) -> None:
     torch.manual_seed(0)
@@ -105,7 +105,7 @@ def test_up_is_the_plain_transposed_convolution(channels: int, size: tuple[int, 
 
 
 @pytest.mark.parametrize("channels", [1, 3, 8])
-@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5)], ids=str)
+@pytest.mark.parametrize("size", [(24, 24), (7, 9), (8, 5), (16, 2), (5, 1)], ids=str)
 @pytest.mark.parametrize("bias", [True, False])
 def test_nearest_up_is_upsampling_and_a_convolution(channels: int, size: tuple[int, int], bias: bool) -> None:
     torch.manual_seed(0)
@@ -117,6 +117,25 @@ def test_nearest_up_is_upsampling_and_a_convolution(channels: int, size: tuple[i
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
     inputs = (x, *layer.parameters())
     torch.testing.assert_close(gradients(layer(x), *inputs), gradients(expected, *inputs), atol=1e-4, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(32, 2), (4, 2), (32, 1), (3, 1)], ids=str)
+@pytest.mark.parametrize("kind", [Down, Up])
+def test_narrow_maps_in_bf16(kind: type[Down | Up], size: tuple[int, int]) -> None:
+    """On some processors, PyTorch's own gradients, and even its results, are arbitrary numbers there."""
+    torch.manual_seed(0)
+    layer = Down(16, 32) if kind is Down else Up(16, 32, (2 * size[0], size[1]))
+    x = torch.randn(128, 16, size[0], size[1] if kind is Down else 1, requires_grad=True)
+    expected = layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = layer(x.contiguous(memory_format=torch.channels_last)).float()
+    torch.testing.assert_close(found, expected, atol=0.05, rtol=0.05)
+    weights = torch.randn(expected.shape)
+    of_bf16, of_f32 = (
+        torch.autograd.grad((output * weights).sum(), (x, *layer.parameters())) for output in (found, expected)
+    )
+    for gradient, wanted in zip(of_bf16, of_f32, strict=True):
+        assert (gradient - wanted).abs().max() < 0.05 * wanted.abs().max()
 
 
 def test_only_transposed_convolutions_weave_a_plain_ground() -> None:
