@@ -15,6 +15,7 @@ from gentool.engine import checkpoint
 from gentool.engine.checkpoint import Header
 from gentool.engine.randomness import isolated
 from gentool.errors import CheckpointError
+from gentool.networks.layers import NARROW
 from gentool.progress import Reporter
 
 AT_ONCE = 128
@@ -34,11 +35,7 @@ Network = TypeVar("Network", bound=LearntNetwork)
 
 
 class Convolution(nn.Conv2d):
-    """A 3x3 convolution without bias that gets right gradients on narrow maps.
-
-    In bf16 on a CPU with AMX, PyTorch 2.14 leaves those of a strided one unset where maps are less than 3 wide, which
-    made networks of NaN. Columns of zeros on the right, where the padding is zero anyway, change nothing else.
-    """
+    """A 3x3 convolution without bias that gets right gradients on maps that are `NARROW`."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
         super().__init__(inputs, outputs, 3, stride, 1, bias=False)
@@ -46,9 +43,9 @@ class Convolution(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H / stride, W / stride), rounded up."""
         width, stride = x.shape[3], self.stride[1]
-        if stride == 1 or width >= 3:
+        if stride == 1 or width > NARROW:
             return super().forward(x)
-        return super().forward(F.pad(x, (0, 3 - width)))[..., : math.ceil(width / stride)]
+        return super().forward(F.pad(x, (0, NARROW + 1 - width)))[..., : math.ceil(width / stride)]
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:

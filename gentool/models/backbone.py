@@ -50,7 +50,7 @@ class BackboneOptions(AugmentationOptions):
         "weights.",
     )
     blocks: int = option(
-        0, "Residual blocks after each convolution (He et al. 2016).", min=0, max=32, only_with={"arch": "conv"}
+        0, "Residual blocks at each size of the maps (He et al. 2016).", min=0, max=32, only_with={"arch": "conv"}
     )
 
     def for_data(self, data: Any) -> Self:

@@ -101,7 +101,6 @@ class ConvEncoder(nn.Module):
         features = widths[len(sizes) - 1] * math.prod(sizes[-1])
         self.network = nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, out_features))
         _initialise(self.network)
-        _start_as_identity(self.network)
         with torch.no_grad():
             last = self.network[-1].weight
             assert isinstance(last, Tensor)
@@ -146,7 +145,6 @@ class ConvDecoder(Decoder):
             layers += [_doubling(widths[i], outputs, sizes[i - 1], kernel_size)]
         self.network = nn.Sequential(*layers)
         _initialise(self.network)
-        _start_as_identity(self.network)
 
     @torch.no_grad()
     def start_at(self, x: Tensor) -> None:
@@ -162,7 +160,8 @@ class ConvDecoder(Decoder):
 
 
 def _initialise(network: nn.Module) -> None:
-    """Draw weights that keep a signal's size through ReLUs (He et al. 2015, arXiv:1502.01852); zero the biases."""
+    """Draw weights that keep a signal's size through ReLUs (He et al. 2015, arXiv:1502.01852); zero the biases, and the
+    last weights of residual blocks."""
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
             fan_in = module.weight[0].numel()
@@ -171,10 +170,6 @@ def _initialise(network: nn.Module) -> None:
             nn.init.normal_(module.weight, 0.0, math.sqrt(2 / fan_in))
             assert module.bias is not None
             nn.init.zeros_(module.bias)
-
-
-def _start_as_identity(network: nn.Module) -> None:
-    """Zero the last weights of residual blocks."""
     for module in network.modules():
         if isinstance(module, ResidualBlock):
             nn.init.zeros_(module.last.weight)

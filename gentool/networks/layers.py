@@ -16,8 +16,8 @@ Shape = tuple[int, int, int]
 """Channels, height, width of one image."""
 
 NARROW = 2
-"""Maps of this width or less get columns of zeros, where the padding is zero anyway: in bf16 on a CPU with AMX,
-strided convolutions over them give arbitrary numbers (PyTorch 2.14)."""
+"""Maps of this width or less get columns of zeros on the right, where the padding is zero anyway: in bf16 on a CPU with
+AMX, strided convolutions over them give arbitrary numbers, or gradients (PyTorch 2.14)."""
 FEW_CHANNELS = 4
 FEW_PIXELS = 25
 
